@@ -1,0 +1,79 @@
+#include "actors/breaker.hpp"
+
+#include "actors/supervised.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace mainstay {
+
+namespace {
+
+struct breaker_state {
+  static inline const char* name = "breaker";
+  breaker_actor::pointer self = nullptr;
+  std::shared_ptr<breaker_store> store;
+  governor_actor governor;
+
+  void announce(instant now) {
+    for (auto& c : store->policy.take_changes(now)) {
+      auto left = std::chrono::duration_cast<std::chrono::milliseconds>(c.open_until - now).count();
+      if (c.state == circuit_state::open)
+        spdlog::warn("breaker {}{}{} opened for {} ms", store->provider, c.model.empty() ? "" : "/", c.model, left);
+      else
+        spdlog::info("breaker {}{}{} is {}", store->provider, c.model.empty() ? "" : "/", c.model, to_string(c.state));
+      self->send(governor, governor::circuit_news{store->provider, c.model, c.state, c.open_until});
+    }
+  }
+};
+
+breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_state> self,
+                                    std::shared_ptr<breaker_store> store, governor_actor governor) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.store = std::move(store);
+  st.governor = std::move(governor);
+  return {
+    [&st](const ask_permit& ask) {
+      auto now = clock::now();
+      auto answer = st.store->policy.ask(ask.id, ask.model, now);
+      st.announce(now);
+      return answer;
+    },
+    [&st](const letter<settle_permit>& mail) {
+      auto now = clock::now();
+      auto draw = std::uniform_real_distribution<double>()(st.store->random);
+      st.store->policy.settle(mail.content().id, mail.content().how, now, draw);
+      mail.opened();
+      st.announce(now);
+    },
+    [&st](const letter<owner_gone>& mail) {
+      auto now = clock::now();
+      st.store->policy.release_owner(mail.content().owner, now);
+      mail.opened();
+      st.announce(now);
+    },
+    [&st](const breaker_order& order) {
+      auto now = clock::now();
+      st.store->policy.force(order.what, now);
+      st.announce(now);
+    },
+    [&st](const look&) {
+      auto now = clock::now();
+      st.announce(now);
+      return breaker_view{st.store->provider, st.store->policy.views(now), st.store->policy.permits_out()};
+    },
+    [](const inject_fault& f) { fail_as_told(f); },
+    [&st](const take_settings& s) {
+      if (auto* p = s.value->provider(st.store->provider)) st.store->policy.reconfigure(p->breaker);
+    },
+  };
+}
+
+} // namespace
+
+caf::strong_actor_ptr spawn_breaker(caf::actor_system& sys, std::shared_ptr<breaker_store> store, governor_actor g) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g)));
+}
+
+} // namespace mainstay

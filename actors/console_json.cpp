@@ -1,0 +1,164 @@
+#include "actors/console_json.hpp"
+
+#include <cmath>
+
+namespace mainstay {
+
+namespace {
+
+double seconds_until(instant t, instant now) {
+  return t > now ? std::chrono::duration<double>(t - now).count() : 0;
+}
+
+double percent(double ratio) { return std::round(ratio * 1000) / 10; }
+
+std::string limit_text(const limit_set& l) {
+  std::string out;
+  auto add = [&](const char* kind, auto& v) {
+    if (v) out += (out.empty() ? "" : ", ") + std::to_string(*v) + " " + kind;
+  };
+  add("rpm", l.rpm);
+  add("rps", l.rps);
+  add("tpm", l.tpm);
+  add("at once", l.concurrency);
+  return out.empty() ? "none" : out;
+}
+
+void write_usage(console_json& j, const std::vector<governor::key_view>& rows, const char* name) {
+  j.table(name);
+  for (auto& k : rows) {
+    j.row().text("name", k.key);
+    if (!k.provider.empty()) j.text("provider", k.provider);
+    j.text("limits", limit_text(k.limits))
+      .count("in_flight", k.in_flight)
+      .number("rpm_used_percent", percent(k.rpm_used))
+      .number("tpm_used_percent", percent(k.tpm_used))
+      .number("concurrency_used_percent", percent(k.concurrency_used))
+      .end_row();
+  }
+  j.end_table();
+}
+
+} // namespace
+
+void console_json::key(std::string_view name) { w_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size())); }
+console_json& console_json::text(std::string_view name, std::string_view value) {
+  key(name);
+  w_.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+  return *this;
+}
+console_json& console_json::number(std::string_view name, double value) {
+  key(name);
+  w_.Double(std::isfinite(value) ? std::round(value * 1e6) / 1e6 : 0);
+  return *this;
+}
+console_json& console_json::count(std::string_view name, std::uint64_t value) {
+  key(name);
+  w_.Uint64(value);
+  return *this;
+}
+console_json& console_json::flag(std::string_view name, bool value) {
+  key(name);
+  w_.Bool(value);
+  return *this;
+}
+console_json& console_json::table(std::string_view name) {
+  key(name);
+  w_.StartArray();
+  return *this;
+}
+console_json& console_json::row() { w_.StartObject(); return *this; }
+console_json& console_json::end_row() { w_.EndObject(); return *this; }
+console_json& console_json::end_table() { w_.EndArray(); return *this; }
+std::string console_json::done() {
+  w_.EndObject();
+  return out_.GetString();
+}
+
+void write_actors(console_json& j, const std::vector<actor_row>& rows) {
+  j.table("actors");
+  for (auto& a : rows)
+    j.row().text("name", a.name).text("state", a.up ? "up" : "down").count("id", a.id).count("restarts", a.restarts)
+      .number("up_seconds", a.up_seconds).text("last_fault", a.last_fault).end_row();
+  j.end_table();
+}
+
+void write_breakers(console_json& j, const std::vector<breaker_view>& views, instant now) {
+  j.table("breakers");
+  for (auto& b : views)
+    for (auto& c : b.circuits)
+      j.row().text("provider", b.provider).text("circuit", c.model.empty() ? "endpoint" : c.model)
+        .text("state", std::string(to_string(c.state)) + (c.forced ? " (forced)" : ""))
+        .count("failures_in_a_row", static_cast<std::uint64_t>(c.consecutive_failures)).count("times_opened", c.times_opened)
+        .number("retry_in_seconds", c.state == circuit_state::open && !c.forced ? seconds_until(c.open_until, now) : 0).end_row();
+  j.end_table();
+}
+
+void write_keys(console_json& j, const std::vector<key_book::view>& keys, instant now) {
+  j.table("keys");
+  for (auto& k : keys) {
+    auto& s = k.standing;
+    auto rests = seconds_until(std::max(s.not_before, s.rest_until), now);
+    j.row().text("name", s.key).text("state", s.disabled ? "disabled" : rests > 0 ? "resting" : "healthy")
+      .number("health", s.health).number("rests_seconds", rests).count("successes", k.successes).count("failures", k.failures)
+      .text("why", s.disabled || rests > 0 ? k.why : "").end_row();
+  }
+  j.end_table();
+}
+
+void write_limits(console_json& j, const governor::view& v) {
+  write_usage(j, v.keys, "keys");
+  write_usage(j, v.clients, "clients");
+  j.number("retry_budget", v.retry_budget).number("success_share", v.success_share);
+}
+
+void write_pools(console_json& j, const governor::view& v) {
+  j.table("pools");
+  for (auto& p : v.pools) j.row().text("provider", p.provider).count("slots", p.slots).count("in_use", p.in_use).end_row();
+  j.end_table();
+}
+
+void write_queue(console_json& j, const governor::view& v) {
+  const char* levels[] = {"high", "normal", "low"};
+  j.table("queue");
+  for (int i = 0; i < 3; ++i) j.row().text("level", levels[i]).count("waiting", v.waiting[i]).end_row();
+  j.end_table();
+  j.count("reservations", v.leases);
+}
+
+void write_cache(console_json& j, const cache_view& v) {
+  j.flag("enabled", v.enabled).count("entries", v.entries).count("bytes", v.bytes).count("memory_hits", v.memory_hits)
+    .count("redis_hits", v.redis_hits).count("misses", v.misses).count("stored", v.puts).count("evictions", v.evictions)
+    .text("redis", !v.redis_configured ? "not configured" : v.redis_up ? "up" : "down");
+  if (v.redis_configured)
+    j.text("redis_breaker", v.redis_breaker).count("redis_timeouts", v.redis_timeouts).count("redis_failures", v.redis_failures);
+}
+
+void write_metrics(console_json& j, const metrics_view& v) {
+  j.count("requests", v.requests).count("ok", v.ok).count("failed", v.failed).count("attempts", v.attempts)
+    .count("retries", v.retries).count("input_tokens", v.input_tokens).count("output_tokens", v.output_tokens)
+    .number("p50_seconds", v.p50_seconds).number("p99_seconds", v.p99_seconds);
+  j.table("sources");
+  for (auto& [source, n] : v.by_source) j.row().text("source", source).count("requests", n).end_row();
+  j.end_table();
+  j.table("outcomes");
+  for (auto& [outcome, n] : v.by_outcome) j.row().text("outcome", outcome).count("requests", n).end_row();
+  j.end_table();
+}
+
+void write_models(console_json& j, const config::settings& s) {
+  auto group_text = [](const config::target_group& g) {
+    std::string out;
+    for (auto& t : g) out += (out.empty() ? "" : ", ") + t.provider + "/" + (t.model.empty() ? "*" : t.model);
+    return out;
+  };
+  j.table("models");
+  for (auto& m : s.models) {
+    std::string fallbacks;
+    for (std::size_t i = 1; i < m.ladder.size(); ++i) fallbacks += (i > 1 ? " > " : "") + group_text(m.ladder[i]);
+    j.row().text("name", m.name).text("targets", m.ladder.empty() ? "" : group_text(m.ladder[0])).text("fallbacks", fallbacks).end_row();
+  }
+  j.end_table();
+}
+
+} // namespace mainstay

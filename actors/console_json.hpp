@@ -1,0 +1,43 @@
+// The console's answers as JSON: scalars by name, tables as arrays of objects. mainstayctl draws them as they come.
+#pragma once
+
+#include "actors/messages.hpp"
+
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <string_view>
+
+namespace mainstay {
+
+/// A thin hand on RapidJSON's writer: named members of one object after the other.
+class console_json {
+public:
+  console_json() : w_(out_) { w_.StartObject(); }
+  console_json& text(std::string_view name, std::string_view value);
+  console_json& number(std::string_view name, double value);
+  console_json& count(std::string_view name, std::uint64_t value);
+  console_json& flag(std::string_view name, bool value);
+  console_json& table(std::string_view name);     // begins an array of rows
+  console_json& row();                            // begins a row in it
+  console_json& end_row();
+  console_json& end_table();
+  std::string done();
+
+private:
+  void key(std::string_view name);
+  rapidjson::StringBuffer out_;
+  rapidjson::Writer<rapidjson::StringBuffer> w_;
+};
+
+void write_actors(console_json&, const std::vector<actor_row>&);
+void write_breakers(console_json&, const std::vector<breaker_view>&, instant now);
+void write_keys(console_json&, const std::vector<key_book::view>&, instant now);
+void write_limits(console_json&, const governor::view&);
+void write_pools(console_json&, const governor::view&);
+void write_queue(console_json&, const governor::view&);
+void write_cache(console_json&, const cache_view&);
+void write_metrics(console_json&, const metrics_view&);
+void write_models(console_json&, const config::settings&);
+
+} // namespace mainstay

@@ -1,0 +1,226 @@
+#include "actors/dispatcher.hpp"
+
+#include "actors/reply_labels.hpp"
+#include "actors/request_run.hpp"
+#include "actors/supervised.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace mainstay {
+
+namespace {
+
+constexpr int losses_limit = 5;                   // runs that may die over one request
+constexpr std::size_t cut_ids_listed = 20;
+
+/// Answers in place of a run. Also used for what never got one.
+void answer_without_run(run_record& rec, int status, const std::string& code, const std::string& message,
+                        std::optional<int> retry_after) {
+  final_answer a;
+  a.status = status;
+  a.type = "server_error";
+  a.code = code;
+  a.message = message;
+  answer_labels l;
+  l.final_failure = !retry_after;
+  l.retry_after_seconds = retry_after;
+  auto headers = headers_for(rec, l, clock::now());
+  rec.answered = true;
+  if (rec.head_sent) rec.in.reply->stream_error(status, error_bytes(a), std::move(headers));
+  else rec.in.reply->reply(status, std::move(headers), error_bytes(a));
+}
+
+struct dispatcher_state {
+  static inline const char* name = "dispatcher";
+  dispatcher_actor::pointer self = nullptr;
+  std::shared_ptr<dispatcher_store> store;
+  std::unordered_map<caf::actor_addr, request_id> runs;
+  std::uint64_t generation = 0;
+  instant armed = instant::max();
+  std::vector<caf::typed_response_promise<drain_result>> drains;
+  instant drain_until = instant::max();
+
+  ~dispatcher_state() {
+    for (auto& d : drains) d.deliver(caf::make_error(caf::sec::request_receiver_down));
+  }
+
+  void take_over() {
+    for (auto& [id, e] : store->open) watch(id, e.run);
+    arm();
+  }
+
+  void watch(request_id id, const run_actor& run) {
+    runs[run.address()] = id;
+    self->monitor(run);
+  }
+
+  void accept(const run_record_ptr& rec) {
+    if (store->open.count(rec->number) || rec->answered) return; // accepted before, its letter came again
+    if (store->draining) {
+      ++store->refused;
+      return answer_without_run(*rec, 503, "draining", "this node is shutting down", 1);
+    }
+    if (store->open.size() >= store->capacity) {
+      ++store->refused;
+      return answer_without_run(*rec, 503, "overloaded", "too many requests are in flight", 1);
+    }
+    ++store->accepted;
+    auto run = spawn_request_run(self->system(), rec, store->names);
+    store->open.emplace(rec->number, dispatcher_store::entry{rec, run, rec->in.deadline});
+    store->deadlines.emplace(rec->in.deadline, rec->number);
+    watch(rec->number, run);
+    arm();
+  }
+
+  void forget(request_id id) {
+    auto it = store->open.find(id);
+    if (it == store->open.end()) return;
+    store->deadlines.erase({it->second.wake, id});
+    if (it->second.run) runs.erase(it->second.run.address());
+    store->open.erase(it);
+    ++store->finished;
+    end_drain_if_done(clock::now());
+  }
+
+  /// A run died. What it held comes back, and another run goes on where it was.
+  void lost(const caf::down_msg& down) {
+    auto it = runs.find(down.source);
+    if (it == runs.end()) return;
+    auto id = it->second;
+    runs.erase(it);
+    auto open = store->open.find(id);
+    if (open == store->open.end() || open->second.run.address() != down.source) return;
+    auto rec = open->second.record;
+    if (!down.reason) {
+      // It left in order; its run_finished may have overtaken us or be on its way.
+      if (rec->answered) forget(id);
+      return;
+    }
+    auto& n = *store->names;
+    for (auto& [name, breaker] : n.breakers) post(breaker, id);
+    for (auto& [name, upstream] : n.upstreams) post(upstream, id);
+    post(n.governor, id);
+    if (rec->answered) return forget(id);
+    spdlog::warn("request {}: its run died ({}), going on with another", rec->in.id, to_string(down.reason));
+    if (++rec->losses > losses_limit) {
+      answer_without_run(*rec, 500, "internal_error", "the request failed inside the gateway", {});
+      return forget(id);
+    }
+    ++store->recovered;
+    open->second.run = spawn_request_run(self->system(), rec, store->names);
+    watch(id, open->second.run);
+  }
+
+  template <class Handle>
+  void post(const Handle& to, request_id id) {
+    letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(to), owner_gone{id});
+  }
+
+  // -- deadlines and drain: one timer
+
+  void arm() {
+    auto next = drain_until;
+    if (!store->deadlines.empty()) next = std::min(next, store->deadlines.begin()->first);
+    if (next == instant::max() || (armed != instant::max() && armed <= next)) return;
+    armed = next;
+    self->delayed_send(self, std::max(next - clock::now(), duration(1ms)), run_wake{++generation});
+  }
+
+  void on_time() {
+    armed = instant::max();
+    auto now = clock::now();
+    while (!store->deadlines.empty() && store->deadlines.begin()->first <= now) {
+      auto id = store->deadlines.begin()->second;
+      store->deadlines.erase(store->deadlines.begin());
+      if (auto it = store->open.find(id); it != store->open.end()) {
+        self->send(it->second.run, deadline_over{});
+        // A run that dies with this message in its mailbox is told again.
+        it->second.wake = now + 1s;
+        store->deadlines.emplace(it->second.wake, id);
+      }
+    }
+    end_drain_if_done(now);
+    arm();
+  }
+
+  void end_drain_if_done(instant now) {
+    if (drains.empty() || (!store->open.empty() && now < drain_until)) return;
+    drain_result result;
+    for (auto& [id, e] : store->open) {
+      ++result.cut;
+      if (result.cut_ids.size() < cut_ids_listed) result.cut_ids.push_back(e.record->in.id);
+    }
+    for (auto& d : drains) d.deliver(result);
+    drains.clear();
+    drain_until = instant::max();
+  }
+};
+
+dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispatcher_state> self,
+                                       std::shared_ptr<dispatcher_store> store) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.store = std::move(store);
+  self->set_down_handler([&st](caf::down_msg& down) { st.lost(down); });
+  st.take_over();
+  return {
+    [&st](const letter<submission>& mail) {
+      st.accept(mail.content().record);
+      mail.opened();
+    },
+    [&st](const letter<caller_left>& mail) {
+      if (auto it = st.store->open.find(mail.content().id); it != st.store->open.end())
+        st.self->send(it->second.run, mail.content());
+      mail.opened();
+    },
+    [&st](const letter<run_finished>& mail) {
+      st.forget(mail.content().id);
+      mail.opened();
+    },
+    [&st](const run_wake& w) {
+      if (w.generation == st.generation) st.on_time();
+    },
+    [&st, self](const drain_order& order) -> caf::result<drain_result> {
+      st.store->draining = true;
+      auto promise = self->make_response_promise<caf::typed_response_promise<drain_result>>();
+      st.drains.push_back(promise);
+      st.drain_until = clock::now() + order.limit;
+      st.end_drain_if_done(clock::now());
+      st.arm();
+      return promise;
+    },
+    [&st](const look&) {
+      auto& s = *st.store;
+      return dispatcher_view{s.accepted, s.finished, s.refused, s.recovered, s.open.size(), s.draining};
+    },
+    [&st](const crash_order&) {
+      if (st.store->open.empty()) return false;
+      st.self->send(st.store->open.begin()->second.run, inject_fault{});
+      return true;
+    },
+    [](const inject_fault& f) { fail_as_told(f); },
+    [&st](const take_settings& s) {
+      st.store->names = s.names;
+      st.store->capacity = in_flight_capacity(*s.value);
+    },
+  };
+}
+
+} // namespace
+
+void submission::on_lost() {
+  if (!record->answered) answer_without_run(*record, 503, "overloaded", "the gateway could not accept the request", 1);
+}
+
+std::size_t in_flight_capacity(const config::settings& s) {
+  auto n = s.queue_capacity;
+  for (auto& p : s.providers) n += p.pool_connections;
+  return n;
+}
+
+caf::strong_actor_ptr spawn_dispatcher(caf::actor_system& sys, std::shared_ptr<dispatcher_store> store) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+}
+
+} // namespace mainstay

@@ -1,0 +1,20 @@
+// The doors: what the HTTP and ZeroMQ sockets do with a request. They run on the sockets' threads, hold no state of their own and hand everything
+// to the dispatcher.
+#pragma once
+
+#include "actors/intake.hpp"
+#include "net/http_server.hpp"
+#include "net/zmq_server.hpp"
+
+namespace mainstay {
+
+/// POST /v1/chat/completions, GET /v1/models, GET /v1/models/{name}.
+std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings>, dispatcher_actor);
+
+/// The verb `chat`.
+std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings>, dispatcher_actor);
+
+/// GET /metrics, /healthz, /readyz. `ready` is asked from the server's thread.
+std::shared_ptr<http::handler> make_metrics_door(caf::actor_system&, metrics_actor, std::function<bool()> ready);
+
+} // namespace mainstay

@@ -1,0 +1,157 @@
+#include "actors/intake.hpp"
+
+#include "core/glob.hpp"
+#include "net/chat_answer.hpp"
+
+#include <openssl/crypto.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+
+namespace mainstay {
+
+namespace {
+
+constexpr std::int64_t longest_deadline_ms = 24 * 60 * 60 * 1000;
+
+bool same_key(const std::string& a, const std::string& b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string_view key_in(const header_list& headers) {
+  if (auto* a = find_header(headers, "authorization")) {
+    std::string_view v = *a;
+    constexpr std::string_view scheme = "bearer ";
+    auto matches = v.size() > scheme.size();
+    for (std::size_t i = 0; matches && i < scheme.size(); ++i) matches = std::tolower(static_cast<unsigned char>(v[i])) == scheme[i];
+    if (matches) return v.substr(scheme.size());
+  }
+  if (auto* k = find_header(headers, "x-api-key")) return *k;
+  return {};
+}
+
+/// Unique among all daemons: 64 random bits of this process and a count.
+std::string request_name(request_id number) {
+  static const std::uint64_t process = [] {
+    std::random_device random;
+    return (static_cast<std::uint64_t>(random()) << 32) ^ random();
+  }();
+  char text[48];
+  std::snprintf(text, sizeof text, "req_%016llx%06llx", static_cast<unsigned long long>(process), static_cast<unsigned long long>(number));
+  return text;
+}
+
+using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+void write_model(json_writer& w, const std::string& name) {
+  w.StartObject();
+  w.Key("id");
+  w.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
+  w.Key("object");
+  w.String("model");
+  w.Key("created");
+  w.Int64(0);
+  w.Key("owned_by");
+  w.String("mainstay");
+  w.EndObject();
+}
+
+intake_refusal bad(std::string message, std::string param) {
+  return {400, std::move(message), "invalid_request_error", "invalid_header", std::move(param)};
+}
+
+} // namespace
+
+bool may_ask(const config::client_settings* client, const std::string& model) {
+  if (!client || client->models.empty()) return true;
+  return std::any_of(client->models.begin(), client->models.end(), [&](auto& p) { return glob_match(p, model); });
+}
+
+std::variant<const config::client_settings*, intake_refusal> identify(const config::settings& s, const header_list& headers, bool loopback) {
+  if (s.clients.empty()) {
+    if (loopback) return nullptr;
+    return intake_refusal{401, "no clients are configured: only loopback callers are served", "authentication_error", "no_clients", ""};
+  }
+  auto given = std::string(key_in(headers));
+  const config::client_settings* found = nullptr;
+  for (auto& c : s.clients)
+    if (same_key(c.key.reveal(), given)) found = &c;
+  if (found) return found;
+  return intake_refusal{401, given.empty() ? "an API key is needed: authorization: Bearer KEY" : "this API key is not known here",
+                        "authentication_error", "invalid_api_key", ""};
+}
+
+std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr settings, const config::client_settings* client,
+                                                         const header_list& headers, bytes_ptr body, instant now) {
+  static std::atomic<request_id> numbers{0};
+  auto rec = std::make_shared<run_record>();
+  auto& in = rec->in;
+  in.settings = std::move(settings);
+  in.client = client;
+  in.level = client ? client->level : priority::normal;
+  in.received = now;
+  in.body = std::move(body);
+  auto limit = in.settings->deadline;
+
+  for (auto& [name, value] : headers) {
+    if (!name.starts_with("x-mainstay-")) continue;
+    if (name == "x-mainstay-priority") {
+      if (value == "high") in.level = priority::high;
+      else if (value == "normal") in.level = priority::normal;
+      else if (value == "low") in.level = priority::low;
+      else return bad("x-mainstay-priority must be high, normal or low", name);
+    } else if (name == "x-mainstay-cache") {
+      if (value == "use") in.cache = cache_mode::use;
+      else if (value == "refresh") in.cache = cache_mode::refresh;
+      else if (value == "off") in.cache = cache_mode::off;
+      else return bad("x-mainstay-cache must be use, refresh or off", name);
+    } else if (name == "x-mainstay-deadline-ms") {
+      std::int64_t ms = 0;
+      auto end = value.data() + value.size();
+      auto [p, err] = std::from_chars(value.data(), end, ms);
+      if (err != std::errc{} || p != end || ms < 1 || ms > longest_deadline_ms)
+        return bad("x-mainstay-deadline-ms must be a number of milliseconds from 1 to 86400000", name);
+      limit = std::chrono::milliseconds(ms);
+    }
+  }
+  in.deadline = now + limit;
+  rec->number = ++numbers;
+  in.id = request_name(rec->number);
+  return rec;
+}
+
+void submit(const dispatcher_actor& dispatcher, const run_record_ptr& rec,
+            const std::function<void(std::function<void()>)>& on_caller_left) {
+  auto front = caf::actor_cast<caf::strong_actor_ptr>(dispatcher);
+  auto number = rec->number;
+  letter<submission>::post(front, submission{rec});
+  on_caller_left([front, number] { letter<caller_left>::post(front, caller_left{number}); });
+}
+
+std::string models_json(const config::settings& s, const config::client_settings* client) {
+  rapidjson::StringBuffer out;
+  json_writer w(out);
+  w.StartObject();
+  w.Key("object");
+  w.String("list");
+  w.Key("data");
+  w.StartArray();
+  for (auto& m : s.models)
+    if (may_ask(client, m.name)) write_model(w, m.name);
+  w.EndArray();
+  w.EndObject();
+  return out.GetString();
+}
+
+std::string model_json(const config::settings& s, const config::client_settings* client, const std::string& name) {
+  if (!s.model(name) || !may_ask(client, name)) return {};
+  rapidjson::StringBuffer out;
+  json_writer w(out);
+  write_model(w, name);
+  return out.GetString();
+}
+
+} // namespace mainstay

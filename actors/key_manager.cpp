@@ -1,0 +1,75 @@
+#include "actors/key_manager.hpp"
+
+#include "actors/supervised.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace mainstay {
+
+namespace {
+
+std::vector<key_book::entry_settings> entries_of(const config::settings& s) {
+  std::vector<key_book::entry_settings> out;
+  for (auto& p : s.providers)
+    for (auto& k : p.keys) out.push_back({k.name, p.rest, std::hash<std::string>{}(k.secret_value.reveal())});
+  return out;
+}
+
+struct key_manager_state {
+  static inline const char* name = "key_manager";
+  key_manager_actor::pointer self = nullptr;
+  std::shared_ptr<key_store> store;
+  governor_actor governor;
+
+  void tell(const std::optional<key_standing>& standing) {
+    if (standing) self->send(governor, *standing);
+  }
+  void tell_all() {
+    for (auto& s : store->policy.standings()) self->send(governor, std::move(s));
+  }
+};
+
+key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_manager_state> self,
+                                        std::shared_ptr<key_store> store, governor_actor governor) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.store = std::move(store);
+  st.governor = std::move(governor);
+  st.tell_all();
+  return {
+    [&st](const letter<key_outcome>& mail) {
+      auto& o = mail.content();
+      auto standing = st.store->policy.on_outcome(o.key, o.how, o.retry_after, clock::now());
+      mail.opened();
+      if (standing && standing->disabled && o.how)
+        spdlog::warn("key {} is disabled: its provider said {}", o.key, to_string(*o.how));
+      st.tell(standing);
+    },
+    [&st](const key_order& order) {
+      auto now = clock::now();
+      auto standing = order.enable ? st.store->policy.enable(order.key, now)
+                                   : st.store->policy.disable(order.key, "operator", now);
+      if (standing) spdlog::info("key {} {} by an operator", order.key, order.enable ? "enabled" : "disabled");
+      st.tell(standing);
+      return standing.has_value();
+    },
+    [&st](const look&) { return st.store->policy.views(); },
+    [](const inject_fault& f) { fail_as_told(f); },
+    [&st](const take_settings& s) {
+      st.store->reconfigure(*s.value);
+      st.tell_all();
+    },
+  };
+}
+
+} // namespace
+
+key_store::key_store(const config::settings& s) { reconfigure(s); }
+void key_store::reconfigure(const config::settings& s) { policy.reconfigure(entries_of(s)); }
+
+caf::strong_actor_ptr spawn_key_manager(caf::actor_system& sys, std::shared_ptr<key_store> store, governor_actor g) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g)));
+}
+
+} // namespace mainstay

@@ -1,0 +1,17 @@
+// The KeyManager: hears how every attempt with a provider key ended, and tells the governor which keys rest, which are dead and how well each does.
+// Policy: core/key_health.
+#pragma once
+
+#include "actors/actors.hpp"
+
+namespace mainstay {
+
+struct key_store {
+  explicit key_store(const config::settings&);
+  void reconfigure(const config::settings&);
+  key_book policy;
+};
+
+caf::strong_actor_ptr spawn_key_manager(caf::actor_system&, std::shared_ptr<key_store>, governor_actor);
+
+} // namespace mainstay

@@ -1,0 +1,219 @@
+#include "actors/metrics_registry.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+namespace mainstay {
+
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
+
+const Histogram::BucketBoundaries request_buckets = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120};
+const Histogram::BucketBoundaries overhead_buckets = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5};
+
+/// A family whose series are found again by their label values without building a label map each time.
+template <class Metric>
+class series {
+public:
+  template <class Builder>
+  series(prometheus::Registry& registry, Builder build, const char* name, const char* help, std::vector<std::string> labels)
+    : family_(build.Name(name).Help(help).Register(registry)), labels_(std::move(labels)) {}
+
+  template <class... Args>
+  Metric& at(std::initializer_list<std::string_view> values, Args&&... args) {
+    key_.clear();
+    for (auto v : values) (key_ += v) += '\x1f';
+    if (auto it = known_.find(key_); it != known_.end()) return *it->second;
+    std::map<std::string, std::string> labels;
+    auto value = values.begin();
+    for (auto& l : labels_) labels.emplace(l, *value++);
+    auto& m = family_.Add(labels, std::forward<Args>(args)...);
+    known_.emplace(key_, &m);
+    return m;
+  }
+
+private:
+  Family<Metric>& family_;
+  std::vector<std::string> labels_;
+  std::unordered_map<std::string, Metric*> known_;
+  std::string key_;
+};
+
+/// The latest request times, for the console's percentiles.
+class recent_times {
+public:
+  void add(double s) {
+    if (ring_.size() < capacity) ring_.push_back(s);
+    else ring_[next_++ % capacity] = s;
+  }
+  double quantile(double q) const {
+    if (ring_.empty()) return 0;
+    auto sorted = ring_;
+    auto at = std::min(sorted.size() - 1, static_cast<std::size_t>(q * static_cast<double>(sorted.size())));
+    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(at), sorted.end());
+    return sorted[at];
+  }
+
+private:
+  static constexpr std::size_t capacity = 4096;
+  std::vector<double> ring_;
+  std::size_t next_ = 0;
+};
+
+} // namespace
+
+struct metrics_registry::body {
+  prometheus::Registry registry;
+
+  series<Counter> requests{
+    registry, BuildCounter(), "mainstay_requests_total",
+    "Requests by client, configured model and outcome.", {"client", "model", "outcome"}};
+  series<Counter> attempts{
+    registry, BuildCounter(), "mainstay_attempts_total",
+    "Calls to providers by outcome.", {"provider", "model", "key", "outcome"}};
+  series<Histogram> request_seconds{
+    registry, BuildHistogram(), "mainstay_request_seconds",
+    "From the request's arrival to the end of its answer.", {"model", "source"}};
+  series<Histogram> first_token_seconds{
+    registry, BuildHistogram(), "mainstay_first_token_seconds",
+    "From a call to a provider to the first piece of its answer.", {"provider", "model"}};
+  series<Histogram> overhead_seconds{
+    registry, BuildHistogram(), "mainstay_overhead_seconds",
+    "Time a request spent in Mainstay itself: neither waiting for capacity nor for a provider.", {}};
+  series<Counter> tokens{
+    registry, BuildCounter(), "mainstay_tokens_total",
+    "Tokens as the providers counted them.", {"provider", "model", "kind"}};
+  series<Counter> retries{
+    registry, BuildCounter(), "mainstay_retries_total",
+    "Attempts that failed and were followed by another way, by reason.", {"reason"}};
+  series<Counter> cache{
+    registry, BuildCounter(), "mainstay_cache_total",
+    "Questions to the cache.", {"tier", "result"}};
+  series<Gauge> breaker_state{
+    registry, BuildGauge(), "mainstay_breaker_state",
+    "0 closed, 1 half-open, 2 open; an empty model is the endpoint.", {"provider", "model"}};
+  series<Gauge> key_health{
+    registry, BuildGauge(), "mainstay_key_health",
+    "Health of a provider key, 1 is all good, 0 is disabled.", {"key"}};
+  series<Gauge> limit_used{
+    registry, BuildGauge(), "mainstay_limit_used_ratio",
+    "Share of a key's limit in use.", {"key", "kind"}};
+  series<Gauge> queue_depth{
+    registry, BuildGauge(), "mainstay_queue_depth",
+    "Requests waiting for capacity.", {"level"}};
+  series<Gauge> in_flight{
+    registry, BuildGauge(), "mainstay_reservations",
+    "Reservations of keys and clients not yet settled.", {}};
+  series<Gauge> redis_up{
+    registry, BuildGauge(), "mainstay_redis_up",
+    "1 while the shared cache answers.", {}};
+  series<Counter> restarts{
+    registry, BuildCounter(), "mainstay_actor_restarts_total",
+    "Restarts of supervised actors.", {"actor"}};
+
+  std::unordered_map<std::string, std::uint64_t> restarts_seen;
+  metrics_view seen;
+  recent_times times;
+};
+
+metrics_registry::metrics_registry() : body_(std::make_unique<body>()) {
+  for (auto* level : {"high", "normal", "low"}) body_->queue_depth.at({level}).Set(0);
+  body_->overhead_seconds.at({}, overhead_buckets);
+}
+metrics_registry::~metrics_registry() = default;
+
+void metrics_registry::count(const run_report& r) {
+  auto& b = *body_;
+  auto took = seconds(r.took);
+  auto model = std::string_view(r.model).empty() ? std::string_view("unknown") : std::string_view(r.model);
+  auto source = std::string_view(r.source).empty() ? std::string_view("none") : std::string_view(r.source);
+  b.requests.at({r.client, model, r.outcome}).Increment();
+  b.request_seconds.at({model, source}, request_buckets).Observe(took);
+  b.overhead_seconds.at({}, overhead_buckets).Observe(seconds(r.overhead));
+  for (auto& a : r.attempts) {
+    b.attempts.at({a.provider, a.model, a.key, a.failed ? to_string(*a.failed) : "ok"}).Increment();
+    if (a.first_token != duration{})
+      b.first_token_seconds.at({a.provider, a.model}, request_buckets).Observe(seconds(a.first_token));
+  }
+  for (auto& reason : r.retry_reasons) b.retries.at({reason}).Increment();
+  if (!r.cache_result.empty()) b.cache.at({r.cache_tier, r.cache_result}).Increment();
+  auto add_tokens = [&](const char* kind, std::uint64_t n) {
+    if (n) b.tokens.at({r.provider, r.target_model, kind}).Increment(static_cast<double>(n));
+  };
+  add_tokens("input", r.input_tokens);
+  add_tokens("output", r.output_tokens);
+  add_tokens("cached", r.cached_tokens);
+  add_tokens("reasoning", r.reasoning_tokens);
+
+  auto& v = b.seen;
+  ++v.requests;
+  ++(r.outcome == "ok" ? v.ok : v.failed);
+  v.attempts += r.attempts.size();
+  v.retries += static_cast<std::uint64_t>(r.retries);
+  ++v.by_outcome[r.outcome];
+  ++v.by_source[std::string(source)];
+  v.input_tokens += r.input_tokens;
+  v.output_tokens += r.output_tokens;
+  b.times.add(took);
+}
+
+void metrics_registry::set_limits(const governor::view& v) {
+  auto& b = *body_;
+  for (auto& k : v.keys) {
+    if (k.limits.rpm) b.limit_used.at({k.key, "rpm"}).Set(k.rpm_used);
+    if (k.limits.tpm) b.limit_used.at({k.key, "tpm"}).Set(k.tpm_used);
+    if (k.limits.rps) b.limit_used.at({k.key, "rps"}).Set(k.rps_used);
+    if (k.limits.concurrency) b.limit_used.at({k.key, "concurrency"}).Set(k.concurrency_used);
+  }
+  const char* levels[] = {"high", "normal", "low"};
+  for (int i = 0; i < 3; ++i) b.queue_depth.at({levels[i]}).Set(static_cast<double>(v.waiting[i]));
+  b.in_flight.at({}).Set(static_cast<double>(v.leases));
+}
+
+void metrics_registry::set_keys(const std::vector<key_book::view>& keys) {
+  for (auto& k : keys) body_->key_health.at({k.standing.key}).Set(k.standing.disabled ? 0 : k.standing.health);
+}
+
+void metrics_registry::set_breaker(const breaker_view& v) {
+  for (auto& c : v.circuits) body_->breaker_state.at({v.provider, c.model}).Set(static_cast<double>(c.state));
+}
+
+void metrics_registry::set_cache(const cache_view& v) {
+  if (v.redis_configured) body_->redis_up.at({}).Set(v.redis_up ? 1 : 0);
+}
+
+void metrics_registry::set_actors(const std::vector<actor_row>& rows) {
+  for (auto& a : rows) {
+    auto& counter = body_->restarts.at({a.name});
+    auto& seen = body_->restarts_seen[a.name];
+    if (a.restarts > seen) counter.Increment(static_cast<double>(a.restarts - seen));
+    seen = a.restarts;
+  }
+}
+
+std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }
+
+metrics_view metrics_registry::view() const {
+  auto v = body_->seen;
+  v.p50_seconds = body_->times.quantile(0.50);
+  v.p99_seconds = body_->times.quantile(0.99);
+  return v;
+}
+
+} // namespace mainstay

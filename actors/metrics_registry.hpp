@@ -1,0 +1,37 @@
+// Mainstay's metrics in prometheus-cpp's registry: what a run's report adds to the counters, what the actors' views set the gauges to, and the text of it.
+// Not thread-safe by itself: the MetricsAggregator is its only user.
+#pragma once
+
+#include "actors/messages.hpp"
+
+#include <memory>
+
+namespace mainstay {
+
+class metrics_registry {
+public:
+  metrics_registry();
+  ~metrics_registry();
+
+  void count(const run_report&);
+
+  void set_limits(const governor::view&);
+  void set_keys(const std::vector<key_book::view>&);
+  void set_breaker(const breaker_view&);
+  void set_cache(const cache_view&);
+  void set_actors(const std::vector<actor_row>&);
+
+  /// Prometheus text format 0.0.4.
+  std::string text() const;
+  metrics_view view() const;
+
+private:
+  struct body;
+  std::unique_ptr<body> body_;
+};
+
+struct metrics_store {
+  metrics_registry registry;
+};
+
+} // namespace mainstay

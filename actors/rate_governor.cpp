@@ -1,0 +1,119 @@
+#include "actors/rate_governor.hpp"
+
+#include "actors/supervised.hpp"
+
+#include <unordered_map>
+
+namespace mainstay {
+
+namespace {
+
+using reply_promise = caf::typed_response_promise<capacity_reply>;
+
+struct governor_state {
+  static inline const char* name = "rate_governor";
+
+  governor_actor::pointer self = nullptr;
+  std::shared_ptr<governor_store> store;
+  std::unordered_map<lease_id, reply_promise> waiting;
+  std::uint64_t generation = 0;
+  instant armed = instant::max();
+
+  ~governor_state() {
+    // Those who wait ask again, under the same lease, whoever follows us.
+    for (auto& [id, promise] : waiting) promise.deliver(caf::make_error(caf::sec::request_receiver_down));
+  }
+
+  capacity_reply reply_to(const capacity_answer& answer) const {
+    capacity_reply out;
+    if (auto* g = std::get_if<grant>(&answer)) {
+      out.granted = true;
+      out.got = *g;
+    } else if (auto* r = std::get_if<refusal>(&answer)) {
+      out.no = *r;
+    }
+    return out;
+  }
+
+  /// Answers whoever can be answered now, and sets the one timer for what comes next.
+  void turn() {
+    auto now = clock::now();
+    for (auto& answer : store->policy.tick(now)) {
+      auto id = std::visit([](auto& a) { return a.id; }, answer);
+      auto it = waiting.find(id);
+      if (it == waiting.end()) continue;
+      auto promise = std::move(it->second);
+      waiting.erase(it);
+      promise.deliver(reply_to(answer));
+    }
+    auto next = store->policy.next_wake(now);
+    if (next == instant::max() || (armed > now && armed <= next)) return;
+    armed = next;
+    self->delayed_send(self, std::max(next - now, duration(1ms)), run_wake{++generation});
+  }
+};
+
+governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_state> self,
+                                     std::shared_ptr<governor_store> store) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.store = std::move(store);
+  self->send(self, run_wake{0}); // a predecessor's timer is not ours
+  return {
+    [&st](const admit_client& ask) {
+      return st.store->policy.admit(ask.id, ask.client, ask.tokens, ask.expires, clock::now());
+    },
+    [&st, self](const capacity_request& ask) -> caf::result<capacity_reply> {
+      auto answer = st.store->policy.acquire(ask, clock::now());
+      if (!std::holds_alternative<queued>(answer)) return st.reply_to(answer);
+      auto promise = self->make_response_promise<reply_promise>();
+      st.waiting[ask.id] = promise;
+      st.turn();
+      return promise;
+    },
+    [&st](const lease_sent& sent) { st.store->policy.sent(sent.id, sent.at); },
+    [&st](const letter<settle_lease>& mail) {
+      st.store->policy.settle(mail.content().id, mail.content().how, clock::now());
+      mail.opened();
+      st.turn();
+    },
+    [&st](const withdraw_lease& w) {
+      st.store->policy.withdraw(w.id);
+      st.waiting.erase(w.id);
+    },
+    [&st](const letter<owner_gone>& mail) {
+      st.store->policy.release_owner(mail.content().owner, clock::now());
+      mail.opened();
+      st.turn();
+    },
+    [&st](const key_standing& standing) {
+      st.store->policy.on_standing(standing);
+      st.turn();
+    },
+    [&st](const governor::circuit_news& news) {
+      st.store->policy.on_circuit(news);
+      st.turn();
+    },
+    [&st](const governor::provider_limits& limits) { st.store->policy.on_provider_limits(limits, clock::now()); },
+    [&st](const run_wake& wake) {
+      if (wake.generation != st.generation) return; // a timer that was replaced by an earlier one
+      st.armed = instant::max();
+      st.turn();
+    },
+    [&st](const look&) { return st.store->policy.look(clock::now()); },
+    [](const inject_fault& f) { fail_as_told(f); },
+    [&st](const take_settings& s) {
+      st.store->policy.reconfigure(config::governor_view(*s.value));
+      st.turn();
+    },
+  };
+}
+
+} // namespace
+
+caf::strong_actor_ptr spawn_rate_governor(caf::actor_system& sys, std::shared_ptr<governor_store> store) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+}
+
+} // namespace mainstay

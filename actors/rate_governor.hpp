@@ -1,0 +1,16 @@
+// The RateGovernor: answers who may be asked now, with which key; holds those who wait; takes every reservation back.
+// Policy: core/rate_governor. The store outlives the actor: what was granted is never forgotten. Waiting promises are answered when it dies.
+#pragma once
+
+#include "actors/actors.hpp"
+
+namespace mainstay {
+
+struct governor_store {
+  explicit governor_store(const config::settings& s) : policy(config::governor_view(s)) {}
+  governor policy;
+};
+
+caf::strong_actor_ptr spawn_rate_governor(caf::actor_system&, std::shared_ptr<governor_store>);
+
+} // namespace mainstay

@@ -1,0 +1,80 @@
+#include "actors/reply_labels.hpp"
+
+#include "core/retry_after.hpp"
+#include "net/chat_answer.hpp"
+
+#include <charconv>
+
+namespace mainstay {
+
+namespace {
+
+std::string seconds_text(duration d) {
+  auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+  return std::to_string(ms / 1000) + (ms % 1000 ? "." + std::to_string(1000 + ms % 1000).substr(1) : "") + "s";
+}
+
+void add_client_limits(header_list& out, const client_admission& a) {
+  if (a.limit_requests) {
+    out.emplace_back("x-ratelimit-limit-requests", std::to_string(*a.limit_requests));
+    out.emplace_back("x-ratelimit-remaining-requests", std::to_string(a.remaining_requests.value_or(0)));
+    out.emplace_back("x-ratelimit-reset-requests", seconds_text(a.reset_requests));
+  }
+  if (a.limit_tokens) {
+    out.emplace_back("x-ratelimit-limit-tokens", std::to_string(*a.limit_tokens));
+    out.emplace_back("x-ratelimit-remaining-tokens", std::to_string(a.remaining_tokens.value_or(0)));
+    out.emplace_back("x-ratelimit-reset-tokens", seconds_text(a.reset_tokens));
+  }
+}
+
+std::optional<std::uint64_t> number_in(const header_list& headers, std::string_view name) {
+  auto* text = find_header(headers, name);
+  std::uint64_t n = 0;
+  if (!text) return std::nullopt;
+  auto end = text->data() + text->size();
+  auto [p, err] = std::from_chars(text->data(), end, n);
+  if (err != std::errc{} || p != end) return std::nullopt;
+  return n;
+}
+
+std::optional<duration> span_in(const header_list& headers, std::string_view name) {
+  auto* text = find_header(headers, name);
+  return text ? parse_reset_span(*text) : std::nullopt;
+}
+
+} // namespace
+
+header_list headers_for(const run_record& rec, const answer_labels& labels, instant now) {
+  header_list out;
+  out.reserve(14);
+  out.emplace_back("x-request-id", rec.in.id);
+  if (!labels.source.empty()) out.emplace_back("x-mainstay-source", labels.source);
+  if (!labels.provider.empty()) out.emplace_back("x-mainstay-provider", labels.provider);
+  if (!labels.model.empty()) out.emplace_back("x-mainstay-model", labels.model);
+  out.emplace_back("x-mainstay-attempts", std::to_string(labels.attempts));
+  auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - rec.in.received).count();
+  out.emplace_back("x-mainstay-latency-ms", std::to_string(ms));
+  out.emplace_back("x-mainstay-degraded", labels.degraded ? "true" : "false");
+  if (labels.degraded && !labels.reason.empty()) out.emplace_back("x-mainstay-reason", labels.reason);
+  if (labels.final_failure) out.emplace_back("x-should-retry", "false");
+  if (labels.retry_after_seconds) out.emplace_back("retry-after", std::to_string(*labels.retry_after_seconds));
+  if (rec.admission) add_client_limits(out, *rec.admission);
+  return out;
+}
+
+bytes_ptr error_bytes(const final_answer& a) { return make_bytes(error_body(a.message, a.type, a.code, a.param)); }
+
+std::optional<governor::provider_limits> limits_in(const header_list& headers, const std::string& key,
+                                                   const std::string& model) {
+  governor::provider_limits l;
+  l.remaining_requests = number_in(headers, "x-ratelimit-remaining-requests");
+  l.remaining_tokens = number_in(headers, "x-ratelimit-remaining-tokens");
+  if (!l.remaining_requests && !l.remaining_tokens) return std::nullopt;
+  l.reset_requests = span_in(headers, "x-ratelimit-reset-requests");
+  l.reset_tokens = span_in(headers, "x-ratelimit-reset-tokens");
+  l.key = key;
+  l.model = model;
+  return l;
+}
+
+} // namespace mainstay

@@ -1,0 +1,68 @@
+#include "actors/stable_front.hpp"
+
+namespace mainstay {
+
+namespace {
+
+stable_front& self_of(const caf::strong_actor_ptr& front) {
+  return *static_cast<stable_front*>(caf::actor_cast<caf::abstract_actor*>(front));
+}
+
+} // namespace
+
+caf::strong_actor_ptr stable_front::make(caf::actor_system& sys) {
+  caf::actor_config cfg{nullptr};
+  auto handle = caf::make_actor<stable_front, caf::actor>(sys.next_actor_id(), sys.node(), &sys, cfg);
+  return caf::actor_cast<caf::strong_actor_ptr>(handle);
+}
+
+void stable_front::point_to(const caf::strong_actor_ptr& front, caf::strong_actor_ptr child) {
+  auto& self = self_of(front);
+  std::deque<caf::mailbox_element_ptr> waiting;
+  {
+    std::lock_guard lock(self.guard_);
+    self.child_ = child;
+    if (child) waiting.swap(self.waiting_);
+  }
+  for (auto& m : waiting) child->enqueue(std::move(m), nullptr);
+}
+
+void stable_front::close(const caf::strong_actor_ptr& front) {
+  auto& self = self_of(front);
+  std::deque<caf::mailbox_element_ptr> waiting;
+  caf::strong_actor_ptr child;
+  {
+    std::lock_guard lock(self.guard_);
+    self.closed_ = true;
+    child.swap(self.child_);
+    waiting.swap(self.waiting_);
+  }
+}
+
+bool stable_front::closed(const caf::strong_actor_ptr& front) {
+  auto& self = self_of(front);
+  std::lock_guard lock(self.guard_);
+  return self.closed_;
+}
+
+void stable_front::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) {
+  caf::strong_actor_ptr child;
+  {
+    std::lock_guard lock(guard_);
+    if (closed_) {
+      child = nullptr;
+    } else if (!child_ && waiting_.size() < waiting_limit) {
+      waiting_.push_back(std::move(what));
+      return;
+    } else {
+      child = child_;
+    }
+  }
+  if (child) {
+    child->enqueue(std::move(what), host);
+  } else {
+    bounce(what); // a request is answered with an error, anything else ends here
+  }
+}
+
+} // namespace mainstay

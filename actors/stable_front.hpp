@@ -1,0 +1,36 @@
+// The stable name of a supervised actor: a handle that stays valid while the actor behind it dies and is restarted. Forwards in the
+// sender's own thread, without a mailbox of its own; while nobody is behind it, a bounded number of messages waits.
+// The supervisor alone decides who is behind it. The lock guards the handle, not any policy's state.
+#pragma once
+
+#include <caf/all.hpp>
+
+#include <deque>
+#include <mutex>
+
+namespace mainstay {
+
+class stable_front : public caf::monitorable_actor {
+public:
+  static constexpr std::size_t waiting_limit = 100000;
+
+  explicit stable_front(caf::actor_config& cfg) : caf::monitorable_actor(cfg) {}
+
+  static caf::strong_actor_ptr make(caf::actor_system&);
+
+  /// Puts `child` behind the name and hands it what waited. Null: nobody for now.
+  static void point_to(const caf::strong_actor_ptr& front, caf::strong_actor_ptr child);
+  /// From now on messages are dropped and letters not posted again: the system shuts down.
+  static void close(const caf::strong_actor_ptr& front);
+  static bool closed(const caf::strong_actor_ptr& front);
+
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
+
+private:
+  std::mutex guard_;
+  caf::strong_actor_ptr child_;
+  bool closed_ = false;
+  std::deque<caf::mailbox_element_ptr> waiting_;
+};
+
+} // namespace mainstay

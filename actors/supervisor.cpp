@@ -1,0 +1,216 @@
+#include "actors/supervisor.hpp"
+
+#include "actors/breaker.hpp"
+#include "actors/cache.hpp"
+#include "actors/dispatcher.hpp"
+#include "actors/key_manager.hpp"
+#include "actors/metrics.hpp"
+#include "actors/rate_governor.hpp"
+#include "actors/supervised.hpp"
+#include "actors/upstream.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <deque>
+#include <future>
+
+namespace mainstay {
+
+namespace {
+
+using factory = std::function<caf::strong_actor_ptr(caf::actor_system&)>;
+
+struct child {
+  std::string name;
+  caf::strong_actor_ptr front;
+  factory spawn;
+  caf::actor_addr address;
+  std::uint64_t id = 0, restarts = 0;
+  bool up = false;
+  std::string last_fault;
+  instant since{};
+  std::deque<instant> recent;
+};
+
+struct supervisor_state {
+  static inline const char* name = "supervisor";
+  supervisor_actor::pointer self = nullptr;
+  supervision_settings settings;
+  std::shared_ptr<http::client> client;
+  std::vector<child> children;
+  directory_ptr names;
+
+  void raise(child& c) {
+    auto actor = c.spawn(self->system());
+    c.address = caf::actor_cast<caf::actor_addr>(actor);
+    c.id = actor->id();
+    c.up = true;
+    c.since = clock::now();
+    self->monitor(c.address);
+    stable_front::point_to(c.front, std::move(actor));
+  }
+
+  void down(const caf::down_msg& msg) {
+    auto it = std::find_if(children.begin(), children.end(), [&](auto& c) { return c.address == msg.source; });
+    if (it == children.end()) return;
+    auto& c = *it;
+    c.up = false;
+    stable_front::point_to(c.front, nullptr);
+    if (stable_front::closed(c.front)) return;
+    c.last_fault = to_string(msg.reason);
+    auto now = clock::now();
+    c.recent.push_back(now);
+    while (!c.recent.empty() && c.recent.front() < now - settings.restart_window) c.recent.pop_front();
+    if (static_cast<int>(c.recent.size()) > settings.restart_limit) {
+      spdlog::critical("actor {} died {} times within {} s, last of: {}; giving up", c.name, c.recent.size(),
+                       std::chrono::duration_cast<std::chrono::seconds>(settings.restart_window).count(), c.last_fault);
+      if (settings.on_give_up) settings.on_give_up(c.name, c.last_fault);
+      return;
+    }
+    ++c.restarts;
+    spdlog::warn("actor {} died: {}; restarted", c.name, c.last_fault);
+    raise(c);
+  }
+
+  bool crash(const std::string& who) {
+    for (auto& c : children)
+      if (c.name == who && c.up) {
+        caf::anon_send(caf::actor_cast<caf::actor>(c.front), inject_fault{});
+        return true;
+      }
+    return false;
+  }
+
+  std::vector<actor_row> rows() const {
+    std::vector<actor_row> out;
+    auto now = clock::now();
+    for (auto& c : children)
+      out.push_back({c.name, c.id, c.restarts, c.up, c.last_fault, std::chrono::duration<double>(now - c.since).count()});
+    return out;
+  }
+
+  caf::strong_actor_ptr adopt(std::string called, factory spawn, caf::strong_actor_ptr front) {
+    child c;
+    c.name = std::move(called);
+    c.front = front;
+    c.spawn = std::move(spawn);
+    children.push_back(std::move(c));
+    return front;
+  }
+
+  /// The breaker and upstream of a provider that has none yet.
+  void add_provider(directory& d, const config::provider_settings& p, const governor_actor& governor) {
+    if (d.breakers.count(p.name)) return;
+    auto& sys = self->system();
+    auto breaker = std::make_shared<breaker_store>(p.name, p.breaker);
+    auto breaker_front = stable_front::make(sys);
+    adopt("breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor); }, breaker_front);
+    d.breakers.emplace(p.name, caf::actor_cast<breaker_actor>(breaker_front));
+
+    auto upstream = std::make_shared<upstream_store>();
+    upstream->provider = p.name;
+    upstream->client = client;
+    auto upstream_front = stable_front::make(sys);
+    auto own = caf::actor_cast<upstream_actor>(upstream_front);
+    adopt("upstream/" + p.name, [=](caf::actor_system& s) { return spawn_upstream(s, upstream, own); }, upstream_front);
+    d.upstreams.emplace(p.name, own);
+  }
+
+  void found(const config::settings_ptr& s, daemon_hooks hooks) {
+    auto& sys = self->system();
+    auto d = std::make_shared<directory>();
+    auto governor_front = stable_front::make(sys), keys_front = stable_front::make(sys), cache_front = stable_front::make(sys),
+         metrics_front = stable_front::make(sys), dispatcher_front = stable_front::make(sys), admin_front = stable_front::make(sys);
+    d->governor = caf::actor_cast<governor_actor>(governor_front);
+    d->key_manager = caf::actor_cast<key_manager_actor>(keys_front);
+    d->cache = caf::actor_cast<cache_actor>(cache_front);
+    d->metrics = caf::actor_cast<metrics_actor>(metrics_front);
+    d->dispatcher = caf::actor_cast<dispatcher_actor>(dispatcher_front);
+    d->admin = caf::actor_cast<admin_actor>(admin_front);
+    d->supervisor = self;
+
+    auto governor = std::make_shared<governor_store>(*s);
+    adopt("rate_governor", [=](caf::actor_system& y) { return spawn_rate_governor(y, governor); }, governor_front);
+    auto keys = std::make_shared<key_store>(*s);
+    adopt("key_manager", [=, g = d->governor](caf::actor_system& y) { return spawn_key_manager(y, keys, g); }, keys_front);
+    for (auto& p : s->providers) add_provider(*d, p, d->governor);
+    auto cache = std::make_shared<cache_store>(*s);
+    adopt("cache_actor", [=](caf::actor_system& y) { return spawn_cache(y, cache); }, cache_front);
+    names = d;
+    auto metrics = make_metrics_store();
+    adopt("metrics_aggregator", [=, this](caf::actor_system& y) { return spawn_metrics(y, metrics, names); }, metrics_front);
+    auto dispatch = std::make_shared<dispatcher_store>();
+    dispatch->names = d;
+    dispatch->capacity = in_flight_capacity(*s);
+    adopt("dispatcher", [=](caf::actor_system& y) { return spawn_dispatcher(y, dispatch); }, dispatcher_front);
+    auto admin = std::make_shared<admin_store>(admin_store{d, s, std::move(hooks)});
+    adopt("admin", [=](caf::actor_system& y) { return spawn_admin(y, admin); }, admin_front);
+    configure_client(*s);
+    for (auto& c : children) raise(c);
+  }
+
+  void configure_client(const config::settings& s) {
+    std::vector<http::pool_settings> pools;
+    for (auto& p : s.providers) pools.push_back({p.name, p.pool_connections, p.pool_per_host});
+    client->configure(pools);
+  }
+
+  void take(const config::settings_ptr& s) {
+    auto d = std::make_shared<directory>(*names);
+    auto before = children.size();
+    for (auto& p : s->providers) add_provider(*d, p, d->governor);
+    names = d;
+    configure_client(*s);
+    for (auto i = before; i < children.size(); ++i) raise(children[i]);
+    for (auto& c : children) caf::anon_send(caf::actor_cast<caf::actor>(c.front), take_settings{s, d});
+  }
+
+  void close() {
+    for (auto& c : children) stable_front::close(c.front);
+    for (auto& c : children) self->send_exit(c.address, caf::exit_reason::user_shutdown);
+  }
+};
+
+supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self,
+                                       config::settings_ptr s, std::shared_ptr<http::client> client,
+                                       daemon_hooks hooks, supervision_settings settings,
+                                       std::shared_ptr<std::promise<directory_ptr>> names) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.settings = std::move(settings);
+  st.client = std::move(client);
+  self->set_down_handler([&st](caf::down_msg& msg) { st.down(msg); });
+  self->set_exit_handler([&st, self](caf::exit_msg& msg) {
+    st.close();
+    self->quit(msg.reason);
+  });
+  st.found(s, std::move(hooks));
+  names->set_value(st.names);
+  return {
+    [&st, self](const crash_order& order) -> caf::result<bool> {
+      if (order.name == "request_run") return self->delegate(st.names->dispatcher, order);
+      return st.crash(order.name);
+    },
+    [&st](const look&) { return st.rows(); },
+    [&st](const take_settings& t) { st.take(t.value); },
+  };
+}
+
+} // namespace
+
+household start_household(caf::actor_system& sys, config::settings_ptr s, std::shared_ptr<http::client> client,
+                          daemon_hooks hooks, supervision_settings settings) {
+  auto names = std::make_shared<std::promise<directory_ptr>>();
+  auto ready = names->get_future();
+  auto supervisor = sys.spawn(behave, std::move(s), std::move(client), std::move(hooks), std::move(settings), names);
+  return {supervisor, ready.get()};
+}
+
+void stop_household(caf::actor_system&, const household& h) {
+  caf::scoped_actor self{h.supervisor->home_system()};
+  self->send_exit(h.supervisor, caf::exit_reason::user_shutdown);
+  self->wait_for(h.supervisor);
+}
+
+} // namespace mainstay

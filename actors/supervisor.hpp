@@ -1,0 +1,30 @@
+// The supervisor: gives every actor its stable name, spawns it, and spawns it again, over the store that outlived it, when it dies.
+// One-for-one. An actor that dies more than `restart_limit` times within `restart_window` is given up: the last word is logged and
+// `on_give_up` is called, which ends the daemon: better a clean restart of the whole than a storm.
+#pragma once
+
+#include "actors/admin.hpp"
+#include "net/http_client.hpp"
+
+#include <functional>
+
+namespace mainstay {
+
+struct supervision_settings {
+  int restart_limit = 30;
+  duration restart_window = 10s;
+  std::function<void(const std::string& actor, const std::string& why)> on_give_up;
+};
+
+/// Spawns everybody. The client must outlive the actor system's actors.
+struct household {
+  supervisor_actor supervisor;
+  directory_ptr names;
+};
+household start_household(caf::actor_system&, config::settings_ptr, std::shared_ptr<http::client>, daemon_hooks,
+                          supervision_settings);
+
+/// Closes every name and ends every actor behind them. To be called once, after the drain.
+void stop_household(caf::actor_system&, const household&);
+
+} // namespace mainstay

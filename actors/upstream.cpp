@@ -1,0 +1,93 @@
+#include "actors/upstream.hpp"
+
+#include "actors/supervised.hpp"
+
+namespace mainstay {
+
+namespace {
+
+/// Lives on the client's thread; turns its calls into messages.
+class call_reporter : public http::call_observer {
+public:
+  call_reporter(lease_id id, caf::actor_addr run, upstream_actor upstream)
+    : id_(id), run_(caf::actor_cast<run_actor>(run)), upstream_(std::move(upstream)) {}
+
+  void on_head(int status, header_list headers) override {
+    caf::anon_send(run_, call_head{id_.serial, status, std::make_shared<const header_list>(std::move(headers))});
+  }
+  void on_data(bytes_ptr piece) override { caf::anon_send(run_, call_data{id_.serial, std::move(piece)}); }
+  void on_end(std::optional<http::call_error> error, const http::call_summary& summary) override {
+    caf::anon_send(run_, call_end{id_.serial, std::move(error), summary});
+    letter<call_over>::post(caf::actor_cast<caf::strong_actor_ptr>(upstream_), call_over{id_});
+  }
+
+private:
+  lease_id id_;
+  run_actor run_;
+  upstream_actor upstream_;
+};
+
+struct upstream_state {
+  static inline const char* name = "upstream";
+  std::shared_ptr<upstream_store> store;
+
+  void cancel(std::unordered_map<lease_id, http::call_handle>::iterator it) {
+    store->client->cancel(it->second);
+    ++store->cancelled;
+    store->open.erase(it);
+  }
+};
+
+upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_state> self,
+                                     std::shared_ptr<upstream_store> store, upstream_actor own_name) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.store = std::move(store);
+  return {
+    [&st, own_name](letter<place_call>& mail) {
+      auto& call = mail.content();
+      if (st.store->open.count(call.id) == 0) {
+        auto run = caf::actor_cast<run_actor>(call.run);
+        if (run) {
+          auto handle = st.store->client->start(std::move(*call.what), std::make_shared<call_reporter>(call.id, call.run, own_name));
+          st.store->open.emplace(call.id, handle);
+          ++st.store->placed;
+        }
+      }
+      mail.opened();
+    },
+    [&st](const letter<cancel_call>& mail) {
+      if (auto it = st.store->open.find(mail.content().id); it != st.store->open.end()) st.cancel(it);
+      mail.opened();
+    },
+    [&st](const letter<add_credit>& mail) {
+      auto& c = mail.content();
+      if (auto it = st.store->open.find(c.id); it != st.store->open.end()) st.store->client->add_credit(it->second, c.bytes);
+      mail.opened();
+    },
+    [&st](const letter<call_over>& mail) {
+      st.store->open.erase(mail.content().id);
+      mail.opened();
+    },
+    [&st](const letter<owner_gone>& mail) {
+      for (auto it = st.store->open.begin(); it != st.store->open.end();) {
+        auto here = it++;
+        if (here->first.request == mail.content().owner) st.cancel(here);
+      }
+      mail.opened();
+    },
+    [&st](const look&) {
+      return upstream_view{st.store->provider, st.store->open.size(), st.store->placed, st.store->cancelled};
+    },
+    [](const inject_fault& f) { fail_as_told(f); },
+    [](const take_settings&) {}, // every call carries what it needs
+  };
+}
+
+} // namespace
+
+caf::strong_actor_ptr spawn_upstream(caf::actor_system& sys, std::shared_ptr<upstream_store> store, upstream_actor own_name) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own_name)));
+}
+
+} // namespace mainstay

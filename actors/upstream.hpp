@@ -1,0 +1,20 @@
+// The upstream of one provider: places calls with the HTTP client and passes what comes back straight to the run that asked, from the
+// client's thread. Remembers which calls are open in a store that outlives it: a restart cuts nobody's answer.
+#pragma once
+
+#include "actors/actors.hpp"
+
+#include <unordered_map>
+
+namespace mainstay {
+
+struct upstream_store {
+  std::string provider;
+  std::shared_ptr<http::client> client;
+  std::unordered_map<lease_id, http::call_handle> open;
+  std::uint64_t placed = 0, cancelled = 0;
+};
+
+caf::strong_actor_ptr spawn_upstream(caf::actor_system&, std::shared_ptr<upstream_store>, upstream_actor own_name);
+
+} // namespace mainstay

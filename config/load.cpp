@@ -1,0 +1,181 @@
+// From a file to settings: reads the bytes, parses the YAML, runs every section's reader, then the checks that span
+// sections. No exception leaves: whatever the libraries throw becomes a problem in the list.
+#include "config/load.hpp"
+
+#include "config/sections.hpp"
+#include "config/spelling.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace mainstay::config {
+namespace {
+
+constexpr std::size_t largest_file = 8u << 20; // some ten thousand clients; the parsed tree takes a multiple of it
+
+// FNV-1a, 64 bits: tells versions apart, promises nothing against an adversary.
+std::string content_hash(const std::string& text) {
+  std::uint64_t hash = 14695981039346656037u;
+  for (const unsigned char c : text) hash = (hash ^ c) * 1099511628211u;
+  char out[17];
+  std::snprintf(out, sizeof out, "%016llx", static_cast<unsigned long long>(hash));
+  return out;
+}
+
+class loader {
+public:
+  loader(std::string hash, reading& shared) : shared_(shared) { out_.hash = std::move(hash); }
+
+  settings_ptr read(const YAML::Node& root) {
+    const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
+    const section s(top, {"node", "doors", "clients", "providers", "models", "retry", "deadline", "drain", "queue",
+                          "cache", "timeouts", "breaker"});
+    if (!s.valid()) return nullptr;
+    if (const auto* c = s.find("node")) read_node(*c);
+    read_front(s);
+    retry_policy retry;
+    if (const auto* c = s.find("retry")) read_retry(*c, out_, retry);
+    s.time("deadline", out_.deadline, 1ms, 24h);
+    s.time("drain", out_.drain, 0ms, 24h);
+    if (const auto* c = s.find("queue")) read_queue(*c, out_);
+    if (const auto* c = s.find("cache")) out_.cache = read_cache(*c);
+    read_upstream(s, retry);
+    if (shared_.found.any_error()) return nullptr;
+    return std::make_shared<const settings>(std::move(out_));
+  }
+
+private:
+  void read_node(const cursor& at) {
+    const section s(at, {"name"});
+    if (const auto* c = s.need("name")) out_.node = c->name().value_or(out_.node);
+  }
+
+  // Doors and clients.
+  void read_front(const section& s) {
+    door_draft doors;
+    if (const auto* c = s.need("doors")) doors = read_doors(*c);
+    const bool exposed =
+        std::any_of(doors.places.begin(), doors.places.end(), [](const auto& p) { return !p.loopback; });
+    if (const auto* c = s.find("clients")) clients_ = read_clients(*c, exposed);
+    check_doors(doors, s.find("clients") != nullptr);
+    out_.doors = std::move(doors.value);
+    out_.clients = std::move(clients_.clients);
+  }
+
+  // Providers and models.
+  void read_upstream(const section& s, const retry_policy& retry) {
+    timeout_settings timeouts;
+    circuit_settings breaker;
+    if (const auto* c = s.find("timeouts")) read_timeouts(*c, timeouts);
+    if (const auto* c = s.find("breaker")) read_breaker(*c, breaker);
+    provider_drafts providers;
+    if (const auto* c = s.need("providers")) providers = read_providers(*c, timeouts, breaker);
+    std::vector<model_draft> drafts;
+    if (const auto* c = s.need("models")) drafts = read_models(*c, providers, retry);
+    if (s.find("providers")) out_.models = resolve_ladders(drafts, providers);
+    check_asked_models(drafts);
+    for (const auto& provider : providers.all)
+      if (provider.in_use) out_.providers.push_back(provider.value);
+    if (out_.models.empty() && !shared_.found.any_error()) nothing_left(s, providers);
+  }
+
+  void nothing_left(const section& s, const provider_drafts& providers) {
+    const auto set = "set " + join(providers.variables, "or");
+    if (out_.providers.empty())
+      s.find("providers")->error("no provider has a key: " + set);
+    else
+      s.find("models")->error("no model is left, their providers are left out: " + set);
+  }
+
+  // Clients may be given models that are left out for now, but not ones that do not exist.
+  void check_asked_models(const std::vector<model_draft>& drafts) {
+    std::vector<std::string_view> names;
+    for (const auto& draft : drafts) names.push_back(draft.value.name);
+    for (const auto& [asked, at] : clients_.asked_models) {
+      const auto serves = [&, &asked = asked](std::string_view name) { return glob_match(name, asked); };
+      if (!drafts.empty() && std::none_of(names.begin(), names.end(), serves))
+        at.error("there is no model named " + asked + did_you_mean(asked, names));
+    }
+  }
+
+  reading& shared_;
+  settings out_;
+  client_draft clients_;
+};
+
+// The parser's own words without what they quote, and a hint for the commonest slip.
+std::string explain(const YAML::ParserException& wrong, const std::string& yaml) {
+  std::string what = "is not valid YAML: " + wrong.msg.substr(0, wrong.msg.find(':'));
+  std::istringstream lines(yaml);
+  std::string line;
+  for (int i = 0; i <= wrong.mark.line && std::getline(lines, line);) ++i;
+  if (line.find("${") != line.npos) what += " (values with ${…} need double quotes)";
+  return what;
+}
+
+settings_ptr read_yaml(const std::string& yaml, reading& shared) {
+  const auto documents = YAML::LoadAll(yaml);
+  if (documents.empty() || (documents.size() == 1 && documents.front().IsNull())) {
+    shared.found.error({}, "the file is empty");
+    return nullptr;
+  }
+  if (documents.size() > 1) {
+    const auto mark = documents[1].Mark();
+    shared.found.error({mark.line + 1, mark.column + 1, {}}, "a second document (---) begins: one file holds one");
+    return nullptr;
+  }
+  return loader(content_hash(yaml), shared).read(documents.front());
+}
+
+// An error text, or the file's content in `out`.
+std::string read_bytes(const std::string& path, std::string& out) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return std::string("cannot be read: ") + std::strerror(errno);
+  if (!S_ISREG(facts.st_mode)) return "cannot be read: it is not a regular file"; // a pipe could keep us waiting
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::string("cannot be read: ") + std::strerror(errno);
+  out.resize(largest_file + 1);
+  file.read(out.data(), static_cast<std::streamsize>(out.size()));
+  if (file.bad()) return "cannot be read to its end";
+  out.resize(static_cast<std::size_t>(file.gcount()));
+  return {};
+}
+
+} // namespace
+
+loaded load_text(const std::string& yaml, const std::string& file_name, const environment& env) {
+  loaded out;
+  findings found(file_name);
+  reading shared{found, env};
+  try {
+    if (yaml.size() > largest_file)
+      found.error({}, "the file is larger than 8MiB");
+    else
+      out.value = read_yaml(yaml, shared);
+  } catch (const YAML::ParserException& wrong) {
+    found.error({wrong.mark.line + 1, wrong.mark.column + 1, {}}, explain(wrong, yaml));
+  } catch (const std::exception&) { // its text could quote the file
+    found.error({}, "the file cannot be understood");
+  }
+  if (found.any_error()) out.value = nullptr;
+  found.hand_over(out);
+  return out;
+}
+
+loaded load_file(const std::string& path, const environment& env) {
+  std::string text;
+  if (const auto wrong = read_bytes(path, text); !wrong.empty()) {
+    loaded out;
+    out.errors.push_back({path, 0, 0, {}, wrong});
+    return out;
+  }
+  return load_text(text, path, env);
+}
+
+} // namespace mainstay::config

@@ -1,0 +1,67 @@
+// The clients: who may call, what with, how much. A client without a usable key is an error, never an open door.
+#include "config/sections.hpp"
+
+#include <unordered_map>
+
+namespace mainstay::config {
+namespace {
+
+constexpr std::size_t shortest_key = 16; // below it, guessing over the network is no longer hopeless
+
+class client_reader {
+public:
+  explicit client_reader(bool exposed) : exposed_(exposed) {}
+
+  void read(const cursor& at, client_draft& out) {
+    const section s(at, {"name", "key", "rpm", "rps", "tpm", "concurrency", "models", "priority"});
+    client_settings client;
+    client.name = read_name(s, names_);
+    if (const auto* c = s.need("key")) read_key(*c, client);
+    read_limits(s, client.limits);
+    if (const auto* c = s.find("models")) read_models(*c, client, out);
+    read_level(s, "priority", client.level);
+    out.clients.push_back(std::move(client));
+  }
+
+private:
+  void read_key(const cursor& at, client_settings& client) {
+    auto key = at.secret_value();
+    if (!key) return;
+    if (key->value.empty()) { // leaving the client out could leave nobody, which means: ask for no key
+      at.error("is empty: set " + key->defaulted + ", or take the client out");
+      return;
+    }
+    const auto length = key->value.reveal().size();
+    const std::string weak = "is shorter than " + std::to_string(shortest_key) + " characters and can be guessed";
+    if (length < shortest_key && exposed_) at.error(weak + "; a door listens off loopback");
+    if (length < shortest_key && !exposed_) at.warn(weak + "; choose a longer one before listening off loopback");
+    const auto [it, fresh] = line_of_key_.emplace(key->value.reveal(), at.where().line);
+    if (!fresh)
+      at.error("is the same key as in line " + std::to_string(it->second) + ": callers could not be told apart");
+    client.key = std::move(key->value);
+  }
+
+  static void read_models(const cursor& at, client_settings& client, client_draft& out) {
+    for (const auto& item : at.items()) {
+      const auto name = item.name();
+      if (!name) continue;
+      if (name->find_first_of("*?") == name->npos) out.asked_models.emplace_back(*name, item);
+      client.models.push_back(*name);
+    }
+  }
+
+  bool exposed_;
+  unique_names names_{"client"};
+  std::unordered_map<std::string, int> line_of_key_;
+};
+
+} // namespace
+
+client_draft read_clients(const cursor& at, bool exposed) {
+  client_draft out;
+  client_reader reader(exposed);
+  for (const auto& item : at.items()) reader.read(item, out);
+  return out;
+}
+
+} // namespace mainstay::config

@@ -1,0 +1,80 @@
+// The doors, and the rule that nothing which cannot ask who is calling listens off loopback.
+#include "config/sections.hpp"
+
+namespace mainstay::config {
+namespace {
+
+constexpr std::size_t smallest_body_limit = 1u << 10, largest_body_limit = 1u << 30;
+
+std::optional<listen_address> read_listen(const section& s, std::string door, door_draft& out) {
+  const auto* at = s.need("listen");
+  const auto text = at ? at->text() : std::nullopt;
+  if (!text) return std::nullopt;
+  const auto address = parse_listen(text->text);
+  if (!address)
+    at->error("must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080");
+  else
+    out.places.push_back({std::move(door), *at, *address, is_loopback(address->host)});
+  return address;
+}
+
+void read_http(const cursor& at, door_draft& out) {
+  door_settings::http_door door;
+  const section s(at, {"listen", "body_limit"});
+  if (const auto* c = s.find("body_limit"))
+    door.body_limit = c->size(smallest_body_limit, largest_body_limit).value_or(door.body_limit);
+  if (const auto listen = read_listen(s, "http", out)) door.listen = *listen;
+  out.value.http = door; // also when wrong: that is an error of its own, not a missing door
+}
+
+void read_zmq(const cursor& at, door_draft& out) {
+  out.value.zmq.emplace();
+  const section s(at, {"listen"});
+  const auto* listen = s.need("listen");
+  const auto text = listen ? listen->text() : std::nullopt;
+  if (!text) return;
+  const auto address = parse_zmq_listen(text->text);
+  if (!address) {
+    listen->error("must be tcp://ADDRESS:PORT or ipc://PATH, such as tcp://127.0.0.1:5555");
+    return;
+  }
+  out.value.zmq->listen = text->text;
+  out.places.push_back({"zmq", *listen, address->tcp, address->loopback()});
+}
+
+void check_exposure(const door_draft::place& place, bool has_clients) {
+  if (place.loopback) return;
+  if (place.door == "admin" || place.door == "metrics")
+    place.at.error("must listen on loopback (127.0.0.1): this version cannot ask its callers who they are");
+  else if (!has_clients)
+    place.at.error("listens off loopback, where anybody could call: add clients with a key, or listen on 127.0.0.1");
+}
+
+} // namespace
+
+door_draft read_doors(const cursor& at) {
+  door_draft out;
+  const section s(at, {"http", "zmq", "admin", "metrics"});
+  if (const auto* c = s.find("http")) read_http(*c, out);
+  if (const auto* c = s.find("zmq")) read_zmq(*c, out);
+  if (const auto* c = s.find("admin")) out.value.admin = read_listen(section(*c, {"listen"}), "admin", out);
+  if (const auto* c = s.find("metrics")) out.value.metrics = read_listen(section(*c, {"listen"}), "metrics", out);
+  if (s.valid() && !s.find("http") && !s.find("zmq"))
+    at.error("needs at least one of the doors http and zmq: nobody could send a request");
+  return out;
+}
+
+void check_doors(const door_draft& doors, bool has_clients) {
+  const auto& places = doors.places;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    check_exposure(places[i], has_clients);
+    for (std::size_t j = 0; j < i; ++j)
+      if (!places[i].address.host.empty() && !places[j].address.host.empty() &&
+          collide(places[i].address, places[j].address)) {
+        places[i].at.error("listens at the same address as the door " + places[j].door);
+        break;
+      }
+  }
+}
+
+} // namespace mainstay::config

@@ -1,0 +1,143 @@
+// The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, cache.
+// The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
+#include "config/sections.hpp"
+#include "config/units.hpp"
+
+#include <algorithm>
+
+namespace mainstay::config {
+namespace {
+
+constexpr std::uint64_t most_requests = 1'000'000'000, most_tokens = 1'000'000'000'000, most_calls = 1'000'000;
+
+void read_statuses(const cursor& at, std::vector<int>& out) {
+  std::vector<int> statuses;
+  for (const auto& item : at.items()) {
+    const auto status = item.whole(400, 599);
+    if (!status) continue;
+    if (std::find(statuses.begin(), statuses.end(), static_cast<int>(*status)) != statuses.end())
+      item.error("is listed twice");
+    statuses.push_back(static_cast<int>(*status));
+  }
+  if (!statuses.empty()) out = std::move(statuses);
+}
+
+void read_error_delays(const cursor& at, retry_policy& out) {
+  const section s(at, {"rate_limit", "server_error", "network_error"});
+  s.time("rate_limit", out.rate_limit_delay, 0ms, 1h);
+  s.time("server_error", out.server_error_delay, 0ms, 1h);
+  s.time("network_error", out.network_error_delay, 0ms, 1h);
+}
+
+void read_policy(const section& s, retry_policy& out) {
+  s.whole("max_retries", out.max_retries, 0, 100);
+  s.whole("attempts", out.attempts, 1, 1000);
+  s.choice<backoff_kind>("backoff", out.backoff,
+                         {{"exponential", backoff_kind::exponential}, {"linear", backoff_kind::linear}});
+  s.choice<jitter_kind>("jitter", out.jitter,
+                        {{"full", jitter_kind::full},
+                         {"equal", jitter_kind::equal},
+                         {"decorrelated", jitter_kind::decorrelated},
+                         {"none", jitter_kind::none}});
+  s.time("base_delay", out.base_delay, 1ms, 1h);
+  s.time("max_delay", out.max_delay, 1ms, 24h);
+  if (const auto* c = s.find("statuses")) read_statuses(*c, out.statuses);
+  if (const auto* c = s.find("error_delays")) read_error_delays(*c, out);
+  s.time("failover_wait", out.failover_wait, 0ms, 1h);
+  if (out.base_delay > out.max_delay) {
+    const auto* at = s.find("max_delay") ? s.find("max_delay") : s.find("base_delay");
+    if (at)
+      at->error("max_delay (" + format_duration(out.max_delay) + ") is shorter than base_delay (" +
+                format_duration(out.base_delay) + ")");
+  }
+}
+
+void read_budget(const cursor& at, retry_budget_settings& out) {
+  const section s(at, {"ratio", "min_per_second"});
+  s.number("ratio", out.ratio, 0, 10);
+  s.number("min_per_second", out.min_per_second, 0, 1e6);
+}
+
+void read_adaptive(const cursor& at, adaptive_settings& out) {
+  const section s(at, {"window", "healthy", "unhealthy", "unhealthy_max_retries"});
+  s.whole("window", out.window, 1, 100'000);
+  s.number("healthy", out.healthy, 0, 1);
+  s.number("unhealthy", out.unhealthy, 0, 1);
+  s.whole("unhealthy_max_retries", out.unhealthy_max_retries, 0, 100);
+  if (out.unhealthy > out.healthy) at.error("unhealthy must not be above healthy");
+}
+
+} // namespace
+
+void read_limits(const section& s, limit_set& out) {
+  s.whole("rpm", out.rpm, 1, most_requests);
+  s.whole("rps", out.rps, 1, most_requests);
+  s.whole("tpm", out.tpm, 1, most_tokens);
+  s.whole("concurrency", out.concurrency, 1, most_calls);
+}
+
+void read_timeouts(const cursor& at, timeout_settings& out) {
+  const section s(at, {"connect", "first_byte", "idle", "total"});
+  s.time("connect", out.connect, 1ms, 1h);
+  s.time("first_byte", out.first_byte, 1ms, 24h);
+  s.time("idle", out.idle, 1ms, 24h);
+  s.time("total", out.total, 1ms, 24h);
+}
+
+void read_breaker(const cursor& at, circuit_settings& out) {
+  const section s(at, {"failure_threshold", "recovery_timeout", "success_threshold"});
+  s.whole("failure_threshold", out.failure_threshold, 1, 10'000);
+  s.time("recovery_timeout", out.recovery_timeout, 1ms, 24h);
+  s.whole("success_threshold", out.success_threshold, 1, 1000);
+}
+
+void read_retry(const cursor& at, settings& all, retry_policy& out) {
+  const section s(at, {"max_retries", "attempts", "backoff", "jitter", "base_delay", "max_delay", "statuses",
+                       "error_delays", "failover_wait", "budget", "adaptive"});
+  read_policy(s, out);
+  if (const auto* c = s.find("budget")) read_budget(*c, all.retry_budget);
+  if (const auto* c = s.find("adaptive")) read_adaptive(*c, all.adaptive);
+}
+
+void read_retry_override(const cursor& at, retry_policy& out) {
+  const section s(at, {"max_retries", "attempts", "backoff", "jitter", "base_delay", "max_delay", "statuses",
+                       "error_delays", "failover_wait"});
+  read_policy(s, out);
+}
+
+void read_queue(const cursor& at, settings& out) {
+  const section s(at, {"capacity", "levels"});
+  s.whole("capacity", out.queue_capacity, 1, 1'000'000);
+  const auto* levels = s.find("levels");
+  if (!levels) return;
+  const section l(*levels, {"high", "normal", "low"});
+  l.whole("high", out.level_weights[0], 1, 1000);
+  l.whole("normal", out.level_weights[1], 1, 1000);
+  l.whole("low", out.level_weights[2], 1, 1000);
+}
+
+std::optional<cache_settings> read_cache(const cursor& at) {
+  cache_settings out;
+  const section s(at, {"ttl", "shared", "memory", "redis"});
+  s.time("ttl", out.ttl, 1ms, 365 * 24h);
+  s.flag("shared", out.shared);
+  if (const auto* c = s.find("memory")) section(*c, {"entries"}).whole("entries", out.memory_entries, 1, 10'000'000);
+  const auto* redis = s.find("redis");
+  if (!redis) return out;
+  const section r(*redis, {"url"});
+  const auto* at_url = r.need("url");
+  const auto url = at_url ? at_url->text() : std::nullopt;
+  if (!url || (url->text.empty() && !url->defaulted.empty())) return out; // no variable, no Redis
+  at.shared().found.keep_out(url->text);
+  if (auto fault = fault_of_redis_url(url->text); !fault.empty())
+    at_url->error(std::move(fault));
+  else
+    out.redis_url = secret(url->text);
+  return out;
+}
+
+void read_level(const section& s, std::string_view key, priority& out) {
+  s.choice<priority>(key, out, {{"high", priority::high}, {"normal", priority::normal}, {"low", priority::low}});
+}
+
+} // namespace mainstay::config

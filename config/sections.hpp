@@ -1,0 +1,81 @@
+// One reader per section of the file. Each takes its cursor, reports what is wrong and returns what it could read; what
+// spans sections (exposure, ladders) is checked afterwards, on drafts that still know where things were written.
+#pragma once
+
+#include "config/address.hpp"
+#include "config/yaml_reader.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace mainstay::config {
+
+// read_policies.cpp
+void read_limits(const section&, limit_set&); // rpm, rps, tpm, concurrency
+void read_timeouts(const cursor&, timeout_settings&);
+void read_breaker(const cursor&, circuit_settings&);
+void read_retry(const cursor&, settings&, retry_policy&); // the section, with budget and adaptive
+void read_retry_override(const cursor&, retry_policy&);   // a model's own
+void read_queue(const cursor&, settings&);
+std::optional<cache_settings> read_cache(const cursor&);
+void read_level(const section&, std::string_view key, priority&);
+
+// read_doors.cpp
+struct door_draft {
+  door_settings value;
+  struct place {
+    std::string door;
+    cursor at;
+    listen_address address; // empty host: ipc
+    bool loopback;
+  };
+  std::vector<place> places;
+};
+door_draft read_doors(const cursor&);
+/// No two doors at one address; what listens off loopback asks for keys, and what cannot ask does not.
+void check_doors(const door_draft&, bool has_clients);
+
+// read_clients.cpp
+struct client_draft {
+  std::vector<client_settings> clients;
+  std::vector<std::pair<std::string, cursor>> asked_models; // exact names among clients' models
+};
+/// `exposed`: a door listens off loopback, so that weak keys are errors.
+client_draft read_clients(const cursor&, bool exposed);
+
+// read_providers.cpp
+struct provider_draft {
+  provider_settings value;
+  cursor at;
+  bool in_use = true;
+};
+struct provider_drafts {
+  std::vector<provider_draft> all;
+  std::map<std::string, std::size_t, std::less<>> by_name;
+  std::vector<std::string> variables; // what to set to bring the left-out ones back
+
+  const provider_draft* find(std::string_view name) const noexcept;
+};
+provider_drafts read_providers(const cursor&, const timeout_settings&, const circuit_settings&);
+
+// read_models.cpp
+struct model_draft {
+  model_settings value; // the ladder is filled by resolve_ladders
+  cursor at;            // its name
+  struct entry {
+    cursor at;
+    std::variant<target, std::string> what; // a target, or another model's name
+  };
+  std::vector<entry> targets, fallbacks;
+};
+std::vector<model_draft> read_models(const cursor&, const provider_drafts&, const retry_policy&);
+
+// ladders.cpp
+/// Fills each model's ladder, reports names that lead nowhere and cycles, and drops models without a target.
+std::vector<model_settings> resolve_ladders(std::vector<model_draft>&, const provider_drafts&);
+
+} // namespace mainstay::config

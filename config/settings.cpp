@@ -1,0 +1,34 @@
+// Looking things up in the validated configuration, and the part of it that the rate governor needs.
+#include "config/settings.hpp"
+
+namespace mainstay::config {
+
+const provider_settings* settings::provider(const std::string& name) const noexcept {
+  for (const auto& one : providers)
+    if (one.name == name) return &one;
+  return nullptr;
+}
+
+const model_settings* settings::model(const std::string& asked) const noexcept {
+  // Exact names stand before patterns, so the first hit is the right one; a caller who writes "*" hits no exact name.
+  for (const auto& one : models)
+    if (one.pattern ? glob_match(one.name, asked) : one.name == asked) return &one;
+  return nullptr;
+}
+
+governor_settings governor_view(const settings& from) {
+  governor_settings view;
+  for (const auto& provider : from.providers) {
+    view.providers.push_back({provider.name, provider.pool_connections});
+    for (const auto& key : provider.keys)
+      view.keys.push_back({key.name, provider.name, key.limits, key.weight, key.models});
+  }
+  for (const auto& client : from.clients) view.clients.push_back({client.name, client.limits});
+  view.queue_capacity = from.queue_capacity;
+  for (int level = 0; level < 3; ++level) view.level_weights[level] = from.level_weights[level];
+  view.retry_budget = from.retry_budget;
+  view.adaptive = from.adaptive;
+  return view;
+}
+
+} // namespace mainstay::config

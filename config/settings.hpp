@@ -1,0 +1,103 @@
+// The validated configuration: what the YAML of docs/operations.md becomes. Plain values, immutable once loaded; a run keeps the
+// snapshot it began with. Loading is all or nothing: either every section is valid, or every error is listed at once.
+#pragma once
+
+#include "core/backoff.hpp"
+#include "core/circuit.hpp"
+#include "core/clock.hpp"
+#include "core/glob.hpp"
+#include "core/rate_governor.hpp"
+#include "core/retry_budget.hpp"
+#include "core/secret.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mainstay::config {
+
+struct listen_address { std::string host; std::uint16_t port = 0; };
+
+struct door_settings {
+  struct http_door { listen_address listen; std::size_t body_limit = 32u << 20; };
+  struct zmq_door { std::string listen; };                  // "tcp://127.0.0.1:5555", "ipc:///path"
+  std::optional<http_door> http;
+  std::optional<zmq_door> zmq;
+  std::optional<listen_address> admin, metrics;
+};
+
+struct client_settings {
+  std::string name;
+  secret key;
+  limit_set limits;                       // rpm, tpm, concurrency
+  std::vector<std::string> models;        // names or patterns; empty: all
+  mainstay::priority level = mainstay::priority::normal; // the default of its requests
+};
+
+struct key_settings {
+  std::string name;
+  secret secret_value;
+  limit_set limits;
+  double weight = 1;
+  std::vector<std::pair<std::string, limit_set>> models;
+};
+
+struct timeout_settings { duration connect = 5s, first_byte = 30s, idle = 30s, total = 120s; };
+
+struct provider_settings {
+  std::string name;
+  std::string base_url;                   // without a trailing slash
+  std::vector<key_settings> keys;
+  std::uint32_t pool_connections = 50, pool_per_host = 20;
+  duration rest = 60s;                    // a failed key rests this long, unless all rest
+  timeout_settings timeouts;
+  circuit_settings breaker;
+  std::string proxy;
+};
+
+/// One rung of a model's ladder: equals to choose from.
+using target_group = std::vector<target>;
+
+struct model_settings {
+  std::string name;                       // may be a pattern: "gpt-*"
+  bool pattern = false;
+  std::vector<target_group> ladder;       // [0] the targets, then the fallbacks in order, names resolved, each target at most once; a target with
+                                          // an empty model takes the name the caller wrote
+  retry_policy retry;                     // the section, with this model's overrides
+};
+
+struct cache_settings {
+  duration ttl = 1h;
+  bool shared = false;
+  std::size_t memory_entries = 10000;
+  std::optional<secret> redis_url;        // may hold a password
+};
+
+struct settings {
+  std::string node = "mainstay";
+  door_settings doors;
+  std::vector<client_settings> clients;   // none: loopback callers only, no key asked
+  std::vector<provider_settings> providers;
+  std::vector<model_settings> models;     // exact names first, then patterns, each in file order
+  adaptive_settings adaptive;
+  retry_budget_settings retry_budget;
+  duration deadline = 120s;
+  duration drain = 30s;
+  std::size_t queue_capacity = 10000;
+  int level_weights[3] = {8, 4, 1};
+  std::optional<cache_settings> cache;
+  std::string hash;                       // of the file's content, hex: tells versions apart
+
+  const provider_settings* provider(const std::string& name) const noexcept;
+  /// The exact name if configured, else the first pattern that matches; null: unknown.
+  const model_settings* model(const std::string& asked) const noexcept;
+};
+using settings_ptr = std::shared_ptr<const settings>;
+
+using mainstay::glob_match; // `*` any run, `?` any one character: how names of models match patterns
+
+/// What the governor needs of it.
+governor_settings governor_view(const settings&);
+
+} // namespace mainstay::config

@@ -1,0 +1,150 @@
+// Which of a provider's circuits an outcome belongs to, who holds a permit, and what is news.
+#include "core/breaker.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace mainstay {
+namespace {
+
+constexpr std::size_t models_kept = 1000;
+
+struct verdicts {
+  verdict endpoint, model;
+};
+
+verdicts judge(std::optional<failure_class> what) noexcept {
+  if (!what) return {verdict::success, verdict::success};
+  const failure_rules& rules = rules_of(*what);
+  if (rules.model_circuit) return {verdict::success, verdict::failure};    // the endpoint took the call
+  if (rules.endpoint_circuit) return {verdict::failure, verdict::neutral}; // the model was never reached
+  return {verdict::neutral, verdict::neutral};
+}
+
+} // namespace
+
+provider_breaker::provider_breaker(circuit_settings settings) : settings_(settings), endpoint_(settings) {}
+
+void provider_breaker::reconfigure(circuit_settings settings) {
+  settings_ = settings;
+  endpoint_.reconfigure(settings);
+  for (auto& [name, entry] : models_) entry.state.reconfigure(settings);
+}
+
+provider_breaker::answer provider_breaker::ask(lease_id lease, const std::string& model, instant now) {
+  if (permits_.contains(lease)) return {true, now};
+  const circuit::permit at_endpoint = endpoint_.ask(now);
+  if (!at_endpoint.granted) {
+    const auto known = models_.find(model);
+    const bool open = known != models_.end() && known->second.state.state(now) == circuit_state::open;
+    return {false, open ? std::max(at_endpoint.retry_at, known->second.state.open_until()) : at_endpoint.retry_at};
+  }
+  model_entry& entry = entry_of(model, now);
+  const circuit::permit at_model = entry.state.ask(now);
+  if (!at_model.granted) {
+    endpoint_.settle(at_endpoint.generation, verdict::neutral, now, 0);
+    return {false, at_model.retry_at};
+  }
+  ++entry.permits;
+  permits_.emplace(lease, held{model, entry.incarnation, at_endpoint.generation, at_model.generation});
+  return {true, now};
+}
+
+void provider_breaker::settle(lease_id lease, std::optional<failure_class> what, instant now, double draw) {
+  const auto found = permits_.find(lease);
+  if (found == permits_.end()) return;
+  const verdicts judged = judge(what);
+  end(found->second, judged.endpoint, judged.model, now, draw);
+  permits_.erase(found);
+}
+
+void provider_breaker::release_owner(request_id request, instant now) {
+  std::erase_if(permits_, [&](const auto& permit) {
+    if (permit.first.request != request) return false;
+    end(permit.second, verdict::neutral, verdict::neutral, now, 0);
+    return true;
+  });
+}
+
+void provider_breaker::end(const held& permit, verdict endpoint, verdict model, instant now, double draw) {
+  endpoint_.settle(permit.endpoint_generation, endpoint, now, draw);
+  const auto found = models_.find(permit.model);
+  if (found == models_.end() || found->second.incarnation != permit.incarnation) return;
+  model_entry& entry = found->second;
+  --entry.permits;
+  entry.state.settle(permit.model_generation, model, now, draw);
+  if (entry.state.state(now) != circuit_state::closed)
+    watched_.try_emplace(permit.model, told{circuit_state::closed, false, {}});
+}
+
+provider_breaker::model_entry& provider_breaker::entry_of(const std::string& model, instant now) {
+  auto found = models_.find(model);
+  if (found == models_.end()) {
+    if (models_.size() >= models_kept) forget_one(now);
+    found = models_.emplace(model, model_entry{circuit(settings_), ++incarnations_, now}).first;
+  }
+  found->second.last_asked = now;
+  return found->second;
+}
+
+/// The longest unasked of those that are closed and idle; if there is none, of the idle; if there is none, of all.
+void provider_breaker::forget_one(instant now) {
+  const auto worth = [now](const auto& named) {
+    const model_entry& entry = named.second;
+    const bool closed = entry.state.state(now) == circuit_state::closed;
+    return std::tuple(entry.permits > 0, !closed, entry.last_asked);
+  };
+  models_.erase(std::min_element(models_.begin(), models_.end(),
+                                 [&](const auto& a, const auto& b) { return worth(a) < worth(b); }));
+}
+
+void provider_breaker::force(order what, instant now) {
+  switch (what) {
+  case order::open: endpoint_.force(circuit_state::open, now); return;
+  case order::close: endpoint_.force(circuit_state::closed, now); return;
+  case order::automatic: break;
+  }
+  endpoint_.automatic(now);
+  for (auto& [name, entry] : models_) entry.state.automatic(now);
+}
+
+namespace {
+
+provider_breaker::view look(const std::string& model, const circuit& of, instant now) {
+  return {model, of.state(now), of.forced(), of.consecutive_failures(), of.times_opened(), of.open_until()};
+}
+
+} // namespace
+
+std::vector<provider_breaker::view> provider_breaker::views(instant now) const {
+  std::vector<view> all{look({}, endpoint_, now)};
+  for (const auto& [name, entry] : models_) all.push_back(look(name, entry.state, now));
+  return all;
+}
+
+/// Reopening between two looks is news too: the time not to ask before is another one.
+bool provider_breaker::news(const circuit& of, told& last, instant now) {
+  const circuit_state state = of.state(now);
+  const bool other_time = state == circuit_state::open && of.open_until() != last.open_until;
+  if (state == last.state && of.forced() == last.forced && !other_time) return false;
+  last = {state, of.forced(), of.open_until()};
+  return true;
+}
+
+std::vector<provider_breaker::view> provider_breaker::take_changes(instant now) {
+  std::vector<view> changes;
+  if (news(endpoint_, endpoint_told_, now)) changes.push_back(look({}, endpoint_, now));
+  for (auto watched = watched_.begin(); watched != watched_.end();) {
+    auto& [name, last] = *watched;
+    if (const auto found = models_.find(name); found == models_.end()) {
+      changes.push_back({name, circuit_state::closed, false, 0, 0, now});
+      last.state = circuit_state::closed;
+    } else if (news(found->second.state, last, now)) {
+      changes.push_back(look(name, found->second.state, now));
+    }
+    watched = last.state == circuit_state::closed ? watched_.erase(watched) : std::next(watched);
+  }
+  return changes;
+}
+
+} // namespace mainstay

@@ -1,0 +1,89 @@
+// The breaker of one provider: one circuit for its endpoint (connection failures) and one per model (status failures).
+// Owns the permits that are out, by lease, so that each ends once and a lost owner's come back.
+#pragma once
+
+#include "core/circuit.hpp"
+#include "core/failure.hpp"
+#include "core/lease.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace mainstay {
+
+class provider_breaker {
+public:
+  explicit provider_breaker(circuit_settings = {});
+  void reconfigure(circuit_settings);
+
+  struct answer {
+    bool granted = false;
+    instant retry_at{};
+  };
+  /// Both circuits must grant; retry_at, when refused, is the later time of those that refuse. Asking again with a
+  /// lease that already holds a permit answers granted (idempotent).
+  answer ask(lease_id, const std::string& model, instant now);
+
+  /// Ends the lease's permit: no failure means success. Failures of nobody's or the caller's or the key's fault are
+  /// neutral for both circuits; a model failure is a success for the endpoint (it answered), an endpoint failure
+  /// neutral for the model (it was not asked). Unknown leases are ignored (idempotent). `draw` in [0,1): see circuit.
+  void settle(lease_id, std::optional<failure_class>, instant now, double draw);
+
+  /// Returns every permit of that request as neutral.
+  void release_owner(request_id, instant now);
+
+  /// Operator: forces the endpoint circuit open or closed, or back to automatic with every circuit closed.
+  enum class order { open, close, automatic };
+  void force(order, instant now);
+
+  struct view {
+    std::string model; // empty: the endpoint
+    circuit_state state;
+    bool forced;
+    int consecutive_failures;
+    std::uint32_t times_opened;
+    instant open_until;
+  };
+  std::vector<view> views(instant now) const; // endpoint first
+
+  /// What changed since the last call: to be announced to the governor and the metrics. Time alone changes things too:
+  /// an open circuit becomes half-open at its open_until. A model that was forgotten is announced as closed.
+  std::vector<view> take_changes(instant now);
+
+  std::size_t permits_out() const noexcept { return permits_.size(); }
+
+private:
+  struct model_entry {
+    circuit state;
+    std::uint64_t
+        incarnation; // a permit of a model that was forgotten and came back is not settled with its new circuit
+    instant last_asked;
+    std::size_t permits = 0;
+  };
+  struct held {
+    std::string model;
+    std::uint64_t incarnation;
+    std::uint32_t endpoint_generation, model_generation;
+  };
+  struct told {
+    circuit_state state;
+    bool forced;
+    instant open_until;
+  };
+  model_entry& entry_of(const std::string& model, instant now);
+  void forget_one(instant now);
+  void end(const held&, verdict endpoint, verdict model, instant now, double draw);
+  static bool news(const circuit&, told&, instant now);
+  circuit_settings settings_;
+  circuit endpoint_;
+  std::map<std::string, model_entry> models_; // at most 1000: the config's models and what patterns let callers ask for
+  std::uint64_t incarnations_ = 0;
+  std::unordered_map<lease_id, held> permits_;
+  told endpoint_told_{circuit_state::closed, false, {}};
+  std::map<std::string, told> watched_; // models that are not closed, or were not when last told
+};
+
+} // namespace mainstay

@@ -1,0 +1,167 @@
+// The choice: one pass over the pairs, no allocation. The explanation why there was none is a second, slower pass that
+// only requests which must wait pay for.
+#include "core/capacity.hpp"
+
+#include "core/glob.hpp"
+
+#include <algorithm>
+
+namespace mainstay {
+
+namespace {
+
+constexpr std::size_t most_open_models = 4096;
+
+bool is_excluded(const ask& a, const key_entry& key) noexcept {
+  return std::find(a.excluded.begin(), a.excluded.end(), key.id) != a.excluded.end();
+}
+
+bool is_enabled(const ask& a, const key_entry& key) noexcept {
+  return !key.absent && !key.standing.disabled && !is_excluded(a, key);
+}
+
+/// 0.3 free RPM + 0.3 free TPM + 0.4 health, times weight; never zero, so that a last resort can still take its turn.
+double gain_of(candidate& c, instant now) {
+  auto& meter = c.meter->meter;
+  const auto free_rpm = 1 - std::min(1.0, meter.rpm().used_share(now));
+  const auto free_tpm = 1 - std::min(1.0, meter.tpm().used_share(now));
+  const auto health = c.key->standing.health >= 0 ? std::min(1.0, c.key->standing.health) : 0.0;
+  return std::max(1e-9, (0.3 * free_rpm + 0.3 * free_tpm + 0.4 * health) * c.weight);
+}
+
+} // namespace
+
+instant provider_gate::open_until(const std::string& model) const {
+  auto until = endpoint_open_until;
+  if (models_open_until.empty()) return until;
+  if (const auto found = models_open_until.find(model); found != models_open_until.end())
+    until = std::max(until, found->second);
+  return until;
+}
+
+void provider_gate::on_circuit(const governor::circuit_news& news) {
+  const bool open = news.state == circuit_state::open;
+  if (news.model.empty()) {
+    endpoint_open_until = open ? news.retry_at : instant::min();
+  } else if (!open) {
+    models_open_until.erase(news.model);
+  } else {
+    models_open_until[news.model] = news.retry_at;
+    if (models_open_until.size() > most_open_models) // the one that would be let through first is forgotten
+      models_open_until.erase(std::min_element(models_open_until.begin(), models_open_until.end(),
+                                               [](auto& a, auto& b) { return a.second < b.second; }));
+  }
+}
+
+choice capacity::choose(route& r, const ask& a, instant now) const {
+  choice best, last_resort;
+  double total = 0;
+  bool some_are_rested = false;
+  for (const auto& s : r.spans) {
+    if (s.provider->open_until(r.targets[s.target].model) > now) continue;
+    const bool has_slot = s.provider->in_use < s.provider->slots;
+    for (auto i = s.first; i < s.last; ++i) {
+      auto& c = r.candidates[i];
+      const auto& standing = c.key->standing;
+      if (standing.not_before > now || !is_enabled(a, *c.key)) continue;
+      const bool rests = standing.rest_until > now;
+      if (!rests) some_are_rested = true;
+      if (!has_slot || (rests && some_are_rested)) continue;
+      if (!c.meter->meter.fits(a.tokens, c.meter->withheld_from(a.who), now)) continue;
+      if (rests) {
+        if (!last_resort.pair || standing.last_failure < last_resort.pair->key->standing.last_failure)
+          last_resort = {&c, s.target, s.provider.get()};
+        continue;
+      }
+      const auto gain = gain_of(c, now);
+      c.credit += gain;
+      total += gain;
+      if (!best.pair || c.credit > best.pair->credit) best = {&c, s.target, s.provider.get()};
+    }
+  }
+  if (best.pair) best.pair->credit -= total;
+  return some_are_rested ? best : last_resort;
+}
+
+void capacity::look_ahead(const route& r, const ask& a, instant now, prospect& out) const {
+  auto obstacles = std::move(out.obstacles);
+  obstacles.clear();
+  out = {};
+  out.obstacles = std::move(obstacles);
+  bool some_are_rested = false;
+  for (const auto& s : r.spans) {
+    if (s.provider->open_until(r.targets[s.target].model) > now) continue;
+    for (auto i = s.first; i < s.last; ++i) {
+      const auto& key = *r.candidates[i].key;
+      if (is_enabled(a, key) && key.standing.not_before <= now && key.standing.rest_until <= now) some_are_rested = true;
+    }
+  }
+  for (const auto& s : r.spans) {
+    const auto open_until = s.provider->open_until(r.targets[s.target].model);
+    for (auto i = s.first; i < s.last; ++i) {
+      const auto& c = r.candidates[i];
+      if (!is_enabled(a, *c.key)) continue;
+      auto rest = std::max({open_until, c.key->standing.not_before, now});
+      if (some_are_rested) rest = std::max(rest, c.key->standing.rest_until);
+      const auto meter = c.meter->meter.look_ahead(a.tokens, c.meter->withheld_from(a.who), now);
+      const auto earliest = std::max(rest, meter.not_before);
+      const bool no_slot = s.provider->in_use >= s.provider->slots;
+      if (rest > now) out.obstacles.push_back({nullptr, rest});
+      else if (no_slot) out.obstacles.push_back({s.provider.get(), instant::max()});
+      else if (meter.expected > now) out.obstacles.push_back({c.meter.get(), meter.expected});
+      else out.free_now = true;
+      if (rest <= now) {
+        if (meter.tokens_only && !no_slot) out.tokens_only = true;
+        if (meter.tokens_only && !out.short_of_tokens) out.short_of_tokens = c.meter.get();
+        if (a.who && c.meter->promised_to == a.who) out.keeps_promise = true;
+      }
+      if (!out.alive || earliest < out.not_before) {
+        out.not_before = earliest;
+        out.resting = rest > now && rest >= meter.not_before;
+      }
+      out.alive = true;
+    }
+  }
+}
+
+bool capacity::is_outsize(const route& r, std::uint64_t tokens) {
+  std::uint64_t widest = 0;
+  for (const auto& c : r.candidates) {
+    const auto& limit = c.meter->meter.limits().tpm;
+    if (!limit) return false;
+    widest = std::max(widest, *limit);
+  }
+  return tokens > widest / 2;
+}
+
+void capacity::exclude(const route& r, const std::vector<std::string>& names, std::vector<std::uint32_t>& ids) {
+  ids.clear();
+  for (const auto& c : r.candidates)
+    if (std::find(names.begin(), names.end(), c.key->name) != names.end()) ids.push_back(c.key->id);
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+}
+
+const std::shared_ptr<meter_gate>& key_entry::meter_for(const std::string& model) const {
+  for (const auto& m : models)
+    if (!m.absent && glob_match(m.pattern, model)) return m.meter;
+  return own;
+}
+
+std::unique_ptr<route> capacity::resolve(const std::vector<target>& targets) const {
+  auto r = std::make_unique<route>();
+  r->targets = targets;
+  for (std::uint32_t i = 0; i < targets.size(); ++i) {
+    const auto provider = providers.find(targets[i].provider);
+    if (provider == providers.end()) continue;
+    route::span s{i, provider->second, r->candidates.size(), 0};
+    for (const auto& [name, key] : keys)
+      if (!key->absent && key->provider == provider->second)
+        r->candidates.push_back({key, key->meter_for(targets[i].model), key->weight * targets[i].weight});
+    s.last = r->candidates.size();
+    r->spans.push_back(std::move(s));
+  }
+  return r;
+}
+
+} // namespace mainstay

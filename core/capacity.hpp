@@ -1,0 +1,148 @@
+// What there is to hand out: providers with their connection slots and circuits, keys with their meters and standing,
+// clients with theirs; and the choice among all (target, key) pairs of a request.
+// It lends nothing itself and knows no queue: a gate only carries the line of the pools that wait at it.
+#pragma once
+
+#include "core/circuit.hpp"
+#include "core/key_health.hpp"
+#include "core/key_meter.hpp"
+#include "core/rate_governor.hpp"
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace mainstay {
+
+struct pool;
+struct waiter;
+
+/// Something the governor looks at again when it was told to (ready) or when its time comes (due).
+struct wakeable {
+  instant due = instant::max();
+  bool ready = false;
+  std::uint64_t serial = 0; // breaks ties among equal times, so that runs repeat exactly
+  virtual ~wakeable() = default;
+};
+
+/// Whatever can be used up and come back.
+struct gate : wakeable {
+  virtual bool closed(instant now) = 0;      // not even the smallest request passes
+  virtual instant opens_at(instant now) = 0; // by time alone; max: by somebody's settlement
+  std::list<pool*> line;
+  std::size_t misses = 0; // pools that were woken in vain since it opened
+};
+
+struct meter_gate final : gate {
+  key_meter meter;
+  // Tokens held back for one waiter that needs many, lest those who need few take every bit that becomes free.
+  const waiter* promised_to = nullptr;
+  std::uint64_t promised = 0;
+  std::uint64_t withheld_from(const waiter* who) const noexcept {
+    return promised_to && promised_to != who ? promised : 0;
+  }
+  bool closed(instant now) override { return !meter.fits(0, 0, now); }
+  instant opens_at(instant now) override { return meter.look_ahead(0, 0, now).expected; }
+};
+
+struct provider_gate final : gate {
+  std::string name;
+  std::uint32_t slots = 0, in_use = 0;
+  instant endpoint_open_until = instant::min();
+  std::unordered_map<std::string, instant> models_open_until; // only open ones; bounded
+  std::map<std::uint64_t, pool*> interested;                  // pools with waiters and a target here
+  bool closed(instant) override { return in_use >= slots; }
+  instant opens_at(instant now) override { return closed(now) ? instant::max() : now; }
+  instant open_until(const std::string& model) const;
+  void on_circuit(const governor::circuit_news&);
+};
+
+struct key_entry {
+  std::uint32_t id = 0;
+  std::string name;
+  std::shared_ptr<provider_gate> provider;
+  double weight = 1;
+  key_standing standing;
+  std::shared_ptr<meter_gate> own;
+  struct special { std::string pattern; std::shared_ptr<meter_gate> meter; bool absent = false; };
+  std::vector<special> models; // the first pattern that matches counts instead of `own`
+  bool absent = false;         // left the config, remembered while its window is not empty
+  const std::shared_ptr<meter_gate>& meter_for(const std::string& model) const;
+};
+
+struct client_entry {
+  std::string name;
+  key_meter meter;
+  bool absent = false;
+};
+
+struct candidate {
+  std::shared_ptr<key_entry> key;
+  std::shared_ptr<meter_gate> meter;
+  double weight = 1;
+  double credit = 0; // of the smooth weighted round-robin
+};
+
+struct pool_group;
+
+/// A request's targets as it wrote them, resolved.
+struct route {
+  struct span { std::uint32_t target; std::shared_ptr<provider_gate> provider; std::size_t first, last; };
+  std::vector<target> targets;
+  std::vector<span> spans;
+  std::vector<candidate> candidates;
+  std::shared_ptr<pool_group> group;
+};
+
+struct ask { // what the choice depends on
+  const std::vector<std::uint32_t>& excluded; // ids of keys
+  std::uint64_t tokens;
+  const waiter* who; // null: a newcomer
+};
+
+struct choice { candidate* pair = nullptr; std::uint32_t target = 0; provider_gate* provider = nullptr; };
+
+struct obstacle { gate* at; instant until; }; // at null: a rest or a circuit
+
+struct prospect {
+  bool alive = false;               // some key is enabled and not excluded
+  bool free_now = false;
+  bool tokens_only = false;         // a smaller request would get through now
+  bool resting = false;             // what is earliest waits for a rest or a circuit
+  instant not_before = instant::max();
+  meter_gate* short_of_tokens = nullptr; // would do, once it had the tokens
+  bool keeps_promise = false;            // a meter that promised this waiter tokens can still be used by it
+  std::vector<obstacle> obstacles;
+  bool hopeless(instant wait_until) const noexcept { return !alive || not_before > wait_until; }
+};
+
+class capacity {
+public:
+  void reconfigure(const governor_settings&, instant now);
+
+  std::unique_ptr<route> resolve(const std::vector<target>&) const;
+  /// The best pair that may send now, its turn taken; null if there is none.
+  choice choose(route&, const ask&, instant now) const;
+  /// Why there is none, and when there may be one. `out` is reused for its memory.
+  void look_ahead(const route&, const ask&, instant now, prospect& out) const;
+  /// More tokens than half of the widest limit here: nothing is promised to those.
+  static bool is_outsize(const route&, std::uint64_t tokens);
+  /// The names' ids, sorted, as far as they can matter to that route.
+  static void exclude(const route&, const std::vector<std::string>& names, std::vector<std::uint32_t>& ids);
+
+  std::map<std::string, std::shared_ptr<provider_gate>> providers;
+  std::map<std::string, std::shared_ptr<key_entry>> keys;
+  std::unordered_map<std::string, std::shared_ptr<client_entry>> clients;
+
+private:
+  void set_providers(const governor_settings&);
+  void set_keys(const governor_settings&, instant now);
+  void set_clients(const governor_settings&, instant now);
+  std::uint32_t next_key_id_ = 1;
+  std::uint64_t next_gate_ = 1;
+};
+
+} // namespace mainstay

@@ -1,0 +1,134 @@
+// The circuit's transitions. Every change of state starts a new generation, which makes all permits of before void.
+#include "core/circuit.hpp"
+
+#include <algorithm>
+
+namespace mainstay {
+namespace {
+
+constexpr duration shortest_open = 1ms;
+constexpr int slices = 10;
+
+circuit_settings sane(circuit_settings s) noexcept {
+  s.failure_threshold = std::max(s.failure_threshold, 1);
+  s.success_threshold = std::max(s.success_threshold, 1);
+  s.min_calls = std::max(s.min_calls, 1);
+  s.recovery_timeout = std::clamp<duration>(s.recovery_timeout, 8 * shortest_open, 24h * 365);
+  if (!(s.failure_rate > 0)) s.failure_rate = 1; // nothing or NaN: a single failure is no reason to open
+  s.window = std::clamp<duration>(s.window, slices * 1ms, 24h);
+  return s;
+}
+
+} // namespace
+
+std::string_view to_string(circuit_state state) noexcept {
+  switch (state) {
+  case circuit_state::closed: return "closed";
+  case circuit_state::half_open: return "half-open";
+  case circuit_state::open: return "open";
+  }
+  return "open";
+}
+
+circuit::circuit(circuit_settings settings) noexcept : settings_(sane(settings)) {}
+
+void circuit::reconfigure(circuit_settings settings) noexcept {
+  settings_ = sane(settings);
+  // With fewer successes asked for than are there already, no permit would ever be given again.
+  if (state_ == circuit_state::half_open && half_open_successes_ >= settings_.success_threshold) close();
+}
+
+circuit::permit circuit::ask(instant now) {
+  if (state(now) == circuit_state::half_open && state_ == circuit_state::open) enter(circuit_state::half_open);
+  switch (state_) {
+  case circuit_state::closed: return {true, generation_, now};
+  case circuit_state::open: return {false, generation_, open_until_};
+  case circuit_state::half_open: break;
+  }
+  const auto missing = static_cast<std::uint32_t>(settings_.success_threshold - half_open_successes_);
+  if (probes_out_ >= missing) return {false, generation_, now + std::min<duration>(1s, settings_.recovery_timeout / 8)};
+  ++probes_out_;
+  return {true, generation_, now};
+}
+
+void circuit::settle(std::uint32_t generation, verdict outcome, instant now, double draw) {
+  if (generation != generation_ || forced_) return;
+  if (state_ == circuit_state::half_open) {
+    if (probes_out_ == 0) return; // settled more often than granted
+    --probes_out_;
+    if (outcome == verdict::failure) {
+      ++consecutive_failures_;
+      open(now, draw);
+    } else if (outcome == verdict::success && ++half_open_successes_ >= settings_.success_threshold)
+      close();
+    return;
+  }
+  if (state_ == circuit_state::open || outcome == verdict::neutral) return;
+  count(outcome == verdict::failure, now);
+  if (outcome == verdict::failure && should_trip()) open(now, draw);
+}
+
+void circuit::count(bool failed, instant now) {
+  consecutive_failures_ = failed ? consecutive_failures_ + 1 : 0;
+  while (!window_.empty() && now - window_.front().start >= settings_.window) window_.pop_front();
+  if (window_.empty() || now - window_.back().start >= settings_.window / slices) window_.push_back({now, 0, 0});
+  ++window_.back().calls;
+  window_.back().failures += failed;
+}
+
+bool circuit::should_trip() const noexcept {
+  if (consecutive_failures_ >= settings_.failure_threshold) return true;
+  std::int64_t calls = 0, failures = 0;
+  for (const slice& s : window_) {
+    calls += s.calls;
+    failures += s.failures;
+  }
+  return calls >= settings_.min_calls &&
+         static_cast<double>(failures) >= settings_.failure_rate * static_cast<double>(calls);
+}
+
+void circuit::open(instant now, double draw) {
+  const auto doublings = std::min(reopenings_, 3u); // an eighth, a quarter, a half, all of it
+  const duration longest = settings_.recovery_timeout / 8 * (1 << doublings);
+  const double chance = draw > 0 ? std::min(draw, 1.0) : 0.0;
+  const auto half = static_cast<double>(longest.count()) / 2;
+  enter(circuit_state::open);
+  open_until_ = now + std::max<duration>(duration(static_cast<duration::rep>(half + half * chance)), duration(1));
+  reopenings_ = doublings + 1;
+  ++times_opened_;
+}
+
+void circuit::close() {
+  enter(circuit_state::closed);
+  consecutive_failures_ = 0;
+  reopenings_ = 0;
+}
+
+void circuit::enter(circuit_state next) {
+  state_ = next;
+  ++generation_;
+  half_open_successes_ = 0;
+  probes_out_ = 0;
+  window_.clear();
+}
+
+void circuit::force(circuit_state held, instant now) {
+  forced_ = true;
+  const bool closed = held == circuit_state::closed;
+  closed ? close() : enter(circuit_state::open);
+  open_until_ = closed ? now : instant::max();
+}
+
+void circuit::automatic(instant now) {
+  if (!forced_ && state_ == circuit_state::closed) return;
+  forced_ = false;
+  open_until_ = now;
+  close();
+}
+
+circuit_state circuit::state(instant now) const noexcept {
+  const bool over = state_ == circuit_state::open && !forced_ && now >= open_until_;
+  return over ? circuit_state::half_open : state_;
+}
+
+} // namespace mainstay

@@ -1,0 +1,83 @@
+// One circuit: closed, open, half-open. Pure: time and random draws are passed in.
+// Promises: in half-open at most `success_threshold` permits are out; a permit ends exactly once as success, failure or
+// neutral; an outcome of an older generation (a call that began before the state changed) changes nothing.
+#pragma once
+
+#include "core/clock.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <string_view>
+
+namespace mainstay {
+
+struct circuit_settings {
+  int failure_threshold = 5;       // consecutive failures that open it
+  duration recovery_timeout = 30s; // open time grows from an eighth of this, doubling, up to it
+  int success_threshold = 2;       // successes in half-open that close it, and permits given out meanwhile
+  double failure_rate = 0.5;       // or this share of failures ...
+  int min_calls = 20;              // ... among at least so many calls ...
+  duration window = 10s;           // ... in this time
+};
+
+enum class circuit_state : std::uint8_t { closed = 0, half_open = 1, open = 2 }; // the metric's numbers
+std::string_view to_string(circuit_state) noexcept;
+
+enum class verdict : std::uint8_t { success, failure, neutral };
+
+class circuit {
+public:
+  explicit circuit(circuit_settings = {}) noexcept;
+  void reconfigure(circuit_settings) noexcept;
+
+  /// retry_at: when refused, not before. In half-open with all permits out a short wait, since nobody knows when a
+  /// probe ends; instant::max() while an operator holds it open.
+  struct permit {
+    bool granted;
+    std::uint32_t generation;
+    instant retry_at;
+  };
+  /// Asks to make one call. Open whose time is over becomes half-open here. Half-open gives out no more permits than
+  /// successes are missing to close it.
+  permit ask(instant now);
+  /// Ends a granted permit. `draw` in [0,1) jitters the open time (equal jitter: between half and all of it).
+  void settle(std::uint32_t generation, verdict, instant now, double draw);
+
+  /// Operator override: held open or closed until `automatic()`, which leaves it closed. Outcomes count for nothing
+  /// meanwhile. Half-open cannot be held: it is taken as open.
+  void force(circuit_state, instant now);
+  void automatic(instant now);
+  bool forced() const noexcept { return forced_; }
+
+  /// Half-open is reported as soon as an open circuit's time is over, even before anyone asked.
+  circuit_state state(instant now) const noexcept;
+  instant open_until() const noexcept { return open_until_; }
+  int consecutive_failures() const noexcept { return consecutive_failures_; } // since the last success
+  std::uint32_t permits_out() const noexcept { return probes_out_; }          // in half-open
+  std::uint32_t times_opened() const noexcept { return times_opened_; }       // by failures, not by operators
+
+private:
+  void open(instant now, double draw);
+  void close();
+  void enter(circuit_state);
+  void count(bool failed, instant now);
+  bool should_trip() const noexcept;
+  circuit_settings settings_;
+  circuit_state state_ = circuit_state::closed;
+  bool forced_ = false;
+  std::uint32_t generation_ = 0;
+  int consecutive_failures_ = 0;
+  int half_open_successes_ = 0;
+  std::uint32_t probes_out_ = 0;
+  std::uint32_t reopenings_ = 0; // in a row, since it was last closed: doubles the open time
+  std::uint32_t times_opened_ = 0;
+  instant open_until_{};
+  struct slice {
+    instant start;
+    int calls;
+    int failures;
+  }; // the window in ten slices
+  std::deque<slice> window_;
+};
+
+} // namespace mainstay

@@ -1,0 +1,52 @@
+// The governor's inside: what there is (capacity), who holds it (lease_book) and who waits for it (waiting_room), and
+// the three ways in which a lease changes hands: lent, ended, answered to somebody who waited.
+#pragma once
+
+#include "core/lease_book.hpp"
+#include "core/route_cache.hpp"
+#include "core/waiting_room.hpp"
+
+namespace mainstay {
+
+struct governor::body {
+  explicit body(governor_settings);
+  void reconfigure(governor_settings);
+
+  capacity_answer acquire(const capacity_request&, instant now);
+  grant lend(lease_id, const choice&, std::uint64_t tokens, instant expires);
+  static grant grant_of(const key_lease&);
+  void end(key_lease, const settlement&, instant now);
+  void end(client_lease, const settlement&, instant now);
+  void sweep(instant now);
+
+  /// Asking at all: first attempts pay into the retry budget, retries draw from it. False: not allowed.
+  bool charge(const capacity_request&, instant now);
+  capacity_answer enqueue(const capacity_request&, const std::shared_ptr<route>&, lane, instant now);
+
+  /// Looks at the first pool in the gate's line. True if somebody was answered.
+  bool pass(gate&, instant now);
+  /// Gives the pool its turn: at most one grant, and the refusals that are due. True if somebody was granted.
+  bool serve(pool&, instant now);
+  bool give_turn(pool&, instant now);
+  void refuse_late(pool&, instant until, instant now);
+  void refuse(waiter&, const prospect&, instant now);
+  prospect& outlook_of(const waiter&, instant now);
+  void wake_all(provider_gate&);
+
+  governor_settings settings;
+  level_weights weights{};
+  retry_budget budget;
+  adaptive_retries adaptive;
+  // What is released later is declared first: gates outlive the pools in their lines, pools the waiters in them.
+  capacity all;
+  route_cache routes;
+  waiting_room room;
+  lease_book book;
+  std::vector<capacity_answer> answers; // of the tick under way
+  std::vector<queue_place*> turns;      // kept for their memory
+  std::vector<std::uint32_t> excluded;
+  prospect ahead;
+  instant last_seen{}; // the newest time anybody told; reload has no other
+};
+
+} // namespace mainstay

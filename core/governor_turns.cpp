@@ -1,0 +1,123 @@
+// Answering those who wait. Pools that are woken take turns of one grant each; a pool that gets nothing goes back to the
+// lines of whatever held it up. Work is bounded per tick; what is left over is done at the next one, at once.
+#include "core/governor_body.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mainstay {
+
+namespace {
+
+constexpr int most_vain_looks = 512;     // per tick
+constexpr std::size_t waiters_tried = 16; // of one pool in one turn, past those for whom there are not enough tokens
+constexpr std::size_t tried_per_client = 4;
+
+/// Held back is never more than half of a limit: the others pause for that long, not until nothing is in use.
+bool may_be_promised(const waiter& w, meter_gate* meter) {
+  return meter && meter->meter.limits().tpm.value_or(0) / 2 >= w.tokens;
+}
+
+} // namespace
+
+std::vector<capacity_answer> governor::tick(instant now) {
+  auto& b = *body_;
+  b.last_seen = now;
+  b.sweep(now);
+  b.room.ring(now);
+  for (int vain = 0; vain < most_vain_looks;) {
+    auto* next = b.room.next_ready();
+    if (!next) break;
+    auto* at = dynamic_cast<gate*>(next);
+    if (!(at ? b.pass(*at, now) : b.serve(static_cast<pool&>(*next), now))) ++vain;
+  }
+  return std::exchange(b.answers, {});
+}
+
+instant governor::next_wake(instant now) {
+  auto& b = *body_;
+  if (b.room.has_ready()) return now;
+  return std::min(b.room.next_due(), b.book.next_expiry());
+}
+
+bool governor::body::pass(gate& g, instant now) {
+  if (g.line.empty()) return false;
+  if (g.closed(now)) {
+    room.alarm(g, g.opens_at(now));
+    return false;
+  }
+  if (g.misses >= g.line.size()) return false; // each of them was asked since the gate opened
+  room.wake(static_cast<wakeable&>(g));        // before the pool wakes itself: the next pool's turn comes first
+  const bool granted = serve(*g.line.front(), now);
+  g.misses = granted ? 0 : g.misses + 1;
+  return granted;
+}
+
+bool governor::body::serve(pool& p, instant now) {
+  room.take_in_hand(p);
+  refuse_late(p, now, now);
+  const auto size = p.queue.size();
+  const bool granted = !p.queue.empty() && give_turn(p, now);
+  const bool answered = p.queue.size() < size;
+  if (!granted && !answered) refuse_late(p, now + duration{1}, now); // whose last moment this was
+  room.put_back(p, answered);
+  return granted;
+}
+
+bool governor::body::give_turn(pool& p, instant now) {
+  bool promise_kept = false;
+  p.queue.in_turn(turns, waiters_tried, tried_per_client, weights, now);
+  for (auto* place : turns) {
+    auto& w = static_cast<waiter&>(*place);
+    if (const auto c = all.choose(*w.way, {w.excluded, w.tokens, &w}, now); c.pair) {
+      answers.push_back(lend(w.id, c, w.tokens, w.expires));
+      room.serve(w, weights, now);
+      book.take_waiter(w.id);
+      return true;
+    }
+    const auto& prospect = outlook_of(w, now);
+    if (prospect.hopeless(w.wait_until)) {
+      refuse(w, prospect, now);
+      continue;
+    }
+    for (const auto& o : prospect.obstacles) room.hold_up(p, o);
+    if (w.promised_by && prospect.keeps_promise) promise_kept = true;
+    if (may_be_promised(w, prospect.short_of_tokens)) {
+      room.promise(w, *prospect.short_of_tokens);
+      promise_kept = promise_kept || w.promised_by;
+    }
+    if (prospect.tokens_only) continue;
+    // Nobody in this pool can go, however little it asks for. Whoever cannot last until somebody can is told now.
+    all.look_ahead(*w.way, {w.excluded, 0, &w}, now, ahead);
+    refuse_late(p, ahead.alive ? ahead.not_before : instant::max(), now);
+    break;
+  }
+  if (p.promised && !promise_kept) room.break_promise(p); // others may have them, while it could not use them
+  return false;
+}
+
+void governor::body::refuse_late(pool& p, instant until, instant now) {
+  while (!p.queue.empty() && p.queue.most_urgent().wait_until < until) {
+    auto& w = static_cast<waiter&>(p.queue.most_urgent());
+    refuse(w, outlook_of(w, now), now);
+  }
+}
+
+void governor::body::refuse(waiter& w, const prospect& p, instant now) {
+  const auto why = !p.alive ? refusal_reason::no_key : p.resting ? refusal_reason::resting : refusal_reason::over_limit;
+  const auto not_before = p.alive && p.not_before > now ? p.not_before : instant::max();
+  answers.push_back(refusal{w.id, why, not_before});
+  room.leave(w);
+  book.take_waiter(w.id);
+}
+
+prospect& governor::body::outlook_of(const waiter& w, instant now) {
+  all.look_ahead(*w.way, {w.excluded, w.tokens, &w}, now, ahead);
+  return ahead;
+}
+
+void governor::body::wake_all(provider_gate& provider) {
+  for (auto& [serial, p] : provider.interested) room.wake(static_cast<wakeable&>(*p));
+}
+
+} // namespace mainstay

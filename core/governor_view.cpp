@@ -1,0 +1,49 @@
+// What the governor shows of itself to metrics and console. A key that has limits of its own for some models is shown
+// by the fullest of its meters.
+#include "core/governor_body.hpp"
+
+#include <algorithm>
+
+namespace mainstay {
+
+namespace {
+
+void show(governor::key_view& v, key_meter& meter, instant now) {
+  v.has_limits = v.has_limits || !meter.limits().none();
+  v.rpm_used = std::max(v.rpm_used, meter.rpm().used_share(now));
+  v.rps_used = std::max(v.rps_used, meter.rps().used_share(now));
+  v.tpm_used = std::max(v.tpm_used, meter.tpm().used_share(now));
+  v.concurrency_used = std::max(v.concurrency_used, meter.concurrency_share());
+  v.in_flight += meter.in_flight();
+}
+
+} // namespace
+
+governor::view governor::look(instant now) {
+  auto& b = *body_;
+  view out;
+  for (auto& [name, key] : b.all.keys) {
+    if (key->absent) continue;
+    auto& v = out.keys.emplace_back(key_view{name, key->provider->name});
+    v.limits = key->own->meter.limits();
+    show(v, key->own->meter, now);
+    for (auto& m : key->models) show(v, m.meter->meter, now);
+  }
+  for (const auto& c : b.settings.clients) {
+    auto& client = *b.all.clients.at(c.name);
+    auto& v = out.clients.emplace_back(key_view{c.name, ""});
+    v.limits = c.limits;
+    show(v, client.meter, now);
+  }
+  for (const auto& p : b.settings.providers) {
+    const auto& gate = *b.all.providers.at(p.name);
+    out.pools.push_back({p.name, gate.slots, gate.in_use});
+  }
+  for (std::size_t i = 0; i < priority_count; ++i) out.waiting[i] = b.room.waiting()[i];
+  out.leases = b.book.leases();
+  out.retry_budget = b.budget.balance(now);
+  out.success_share = b.adaptive.success_share();
+  return out;
+}
+
+} // namespace mainstay

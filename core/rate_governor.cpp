@@ -1,0 +1,273 @@
+// The governor's interface: admissions, reservations and their ends, and the news that change who may send.
+#include "core/rate_governor.hpp"
+
+#include "core/governor_body.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mainstay {
+
+namespace {
+
+constexpr duration unset_expiry = 10min;    // of a reservation whose owner named none: it still must not live for ever
+constexpr duration longest_reset = 24h;     // what a provider says beyond that is not believed
+constexpr duration unsaid_reset = 1s;       // "remaining" without "reset": the next answer will tell
+constexpr duration concurrency_retry = 1s;  // nobody knows when a client's own request ends
+
+instant or_default(instant expires, instant now) { return expires == instant{} ? now + unset_expiry : expires; }
+
+level_weights weights_of(const governor_settings& s) {
+  return {s.level_weights[0], s.level_weights[1], s.level_weights[2]};
+}
+
+} // namespace
+
+std::string_view to_string(refusal_reason why) noexcept {
+  switch (why) {
+  case refusal_reason::no_key: return "no_key";
+  case refusal_reason::resting: return "resting";
+  case refusal_reason::over_limit: return "over_limit";
+  case refusal_reason::queue_full: return "queue_full";
+  case refusal_reason::retry_budget: return "retry_budget";
+  }
+  return "unknown";
+}
+
+governor::governor(governor_settings s) : body_(std::make_unique<body>(std::move(s))) {}
+governor::~governor() = default;
+governor::governor(governor&&) noexcept = default;
+governor& governor::operator=(governor&&) noexcept = default;
+
+governor::body::body(governor_settings s) : budget(s.retry_budget), adaptive(s.adaptive) { reconfigure(std::move(s)); }
+
+void governor::body::reconfigure(governor_settings s) {
+  settings = std::move(s);
+  weights = weights_of(settings);
+  budget.reconfigure(settings.retry_budget);
+  adaptive.reconfigure(settings.adaptive);
+  const auto waiting = book.waiters();
+  room.clear(all);
+  routes.clear();
+  all.reconfigure(settings, last_seen);
+  for (auto* w : waiting) { // everybody joins anew, in the order of arrival
+    std::vector<std::string> names;
+    for (const auto& c : w->way->candidates)
+      if (std::binary_search(w->excluded.begin(), w->excluded.end(), c.key->id)) names.push_back(c.key->name);
+    w->promised_by = nullptr;
+    w->way = routes.of(std::vector<target>(w->way->targets), all);
+    capacity::exclude(*w->way, names, w->excluded);
+    room.join(*w, {w->excluded, capacity::is_outsize(*w->way, w->tokens)});
+    room.wake(static_cast<wakeable&>(*w->in));
+  }
+}
+
+void governor::reconfigure(governor_settings s) { body_->reconfigure(std::move(s)); }
+
+client_admission governor::admit(lease_id id, const std::string& name, std::uint64_t tokens, instant expires,
+                                 instant now) {
+  auto& b = *body_;
+  b.last_seen = now;
+  if (const auto* held = b.book.find_admission(id)) return held->answer;
+  const auto found = b.all.clients.find(name);
+  if (found == b.all.clients.end() || found->second->absent || found->second->meter.limits().none()) return {};
+  auto& meter = found->second->meter;
+  auto& requests = meter.rpm().limit() ? meter.rpm() : meter.rps();
+  client_admission answer;
+  const auto slow = std::max(meter.rpm().fits_at(1, 0, now), meter.rps().fits_at(1, 0, now));
+  const auto short_of_tokens = meter.tpm().fits_at(tokens, 0, now);
+  const auto& places = meter.limits().concurrency;
+  if (slow > now) answer.limit = "requests";
+  else if (short_of_tokens > now) answer.limit = "tokens";
+  else if (places && meter.in_flight() >= *places) answer.limit = "concurrency";
+  answer.admitted = answer.limit.empty();
+  if (answer.admitted) {
+    const auto tickets = meter.take(tokens);
+    meter.stamp(tickets, now); // a client is charged for asking; how long the answer takes is not its request rate
+    b.book.add(client_lease{id, found->second, tickets, or_default(expires, now), {}});
+  } else {
+    const auto later = std::max(slow, short_of_tokens);
+    answer.retry_after = later > now ? std::min<duration>(later - now, longest_reset) : concurrency_retry;
+  }
+  if (const auto& limit = requests.limit()) {
+    answer.limit_requests = static_cast<std::uint32_t>(*limit);
+    answer.remaining_requests = static_cast<std::uint32_t>(requests.remaining(now));
+    answer.reset_requests = requests.log().empty_at(now) - now;
+  }
+  if (const auto& limit = meter.tpm().limit()) {
+    answer.limit_tokens = *limit;
+    answer.remaining_tokens = meter.tpm().remaining(now);
+    answer.reset_tokens = meter.tpm().log().empty_at(now) - now;
+  }
+  if (auto* held = b.book.find_admission(id)) held->answer = answer;
+  return answer;
+}
+
+capacity_answer governor::acquire(const capacity_request& r, instant now) {
+  body_->last_seen = now;
+  return body_->acquire(r, now);
+}
+
+capacity_answer governor::body::acquire(const capacity_request& r, instant now) {
+  if (const auto* held = book.find_lease(r.id)) return grant_of(*held);
+  bool charged = false; // by the question that this one replaces
+  if (auto* w = book.find_waiter(r.id)) {
+    room.leave(*w);
+    book.take_waiter(r.id);
+    charged = true;
+  }
+  const auto way = routes.of(r.targets, all);
+  excluded.clear();
+  if (!r.excluded_keys.empty()) capacity::exclude(*way, r.excluded_keys, excluded);
+  const auto over_budget = [&]() -> capacity_answer {
+    const auto rate = settings.retry_budget.min_per_second;
+    const auto next = std::chrono::duration<double>(rate > 0.01 ? 1 / rate : 0);
+    return refusal{r.id, refusal_reason::retry_budget,
+                   rate > 0.01 ? now + std::chrono::duration_cast<duration>(next) : instant::max()};
+  };
+  const bool crowded = !way->group->lanes.empty();
+  lane mine;
+  if (crowded) mine = {excluded, capacity::is_outsize(*way, r.tokens)};
+  if (!crowded || !waiting_room::find(*way, mine)) {
+    if (const auto c = all.choose(*way, {excluded, r.tokens, nullptr}, now); c.pair) {
+      if (!charged && !charge(r, now)) return over_budget();
+      return lend(r.id, c, r.tokens, or_default(r.expires, now));
+    }
+  }
+  all.look_ahead(*way, {excluded, r.tokens, nullptr}, now, ahead);
+  if (ahead.hopeless(r.wait_until) || r.wait_until <= now) {
+    const auto why =
+        !ahead.alive ? refusal_reason::no_key : ahead.resting ? refusal_reason::resting : refusal_reason::over_limit;
+    return refusal{r.id, why, ahead.alive && ahead.not_before > now ? ahead.not_before : instant::max()};
+  }
+  if (room.size() >= settings.queue_capacity) return refusal{r.id, refusal_reason::queue_full, instant::max()};
+  if (!charged && !charge(r, now)) return over_budget();
+  if (!crowded) mine = {excluded, capacity::is_outsize(*way, r.tokens)};
+  return enqueue(r, way, std::move(mine), now);
+}
+
+capacity_answer governor::body::enqueue(const capacity_request& r, const std::shared_ptr<route>& way, lane mine,
+                                        instant now) {
+  auto fresh = std::make_unique<waiter>();
+  fresh->client = r.client;
+  fresh->level = r.level;
+  fresh->since = now;
+  fresh->wait_until = std::min(r.wait_until, instant::max() - duration{1}); // so that "never" is later than anybody waits
+  fresh->id = r.id;
+  fresh->tokens = r.tokens;
+  fresh->expires = or_default(r.expires, now);
+  fresh->way = way;
+  fresh->excluded = mine.excluded;
+  auto& w = book.add(std::move(fresh));
+  room.join(w, std::move(mine));
+  for (const auto& o : ahead.obstacles) room.hold_up(*w.in, o);
+  room.put_back(*w.in, ahead.free_now); // it could go, but others came first: the next tick sees to them all
+  return queued{r.id};
+}
+
+bool governor::body::charge(const capacity_request& r, instant now) {
+  if (r.charge_retry && !budget.try_withdraw(now)) return false;
+  if (r.first_attempt) budget.on_first_attempt(now);
+  return true;
+}
+
+grant governor::body::lend(lease_id id, const choice& c, std::uint64_t tokens, instant expires) {
+  auto& pair = *c.pair;
+  auto& provider = pair.key->provider;
+  ++provider->in_use;
+  return grant_of(
+      book.add(key_lease{id, c.target, pair.key, pair.meter, provider, pair.meter->meter.take(tokens), expires}));
+}
+
+grant governor::body::grant_of(const key_lease& l) {
+  return {l.id, l.target, l.key->name, l.meter->meter.limits_rate()};
+}
+
+void governor::sent(lease_id id, instant at) {
+  auto* held = body_->book.find_lease(id);
+  if (!held || std::exchange(held->sent, true)) return;
+  held->meter->meter.stamp(held->tickets, at);
+  if (held->meter->line.empty()) return;
+  // Those in line may have waited for just this: now it is known when the entry ages out.
+  const auto ages_out = at + (held->meter->meter.limits().rps ? duration{1s} : duration{60s});
+  if (ages_out < held->meter->due) body_->room.alarm(*held->meter, ages_out);
+}
+
+void governor::settle(lease_id id, const settlement& s, instant now) {
+  auto& b = *body_;
+  b.last_seen = now;
+  if (auto held = b.book.take_lease(id)) b.end(std::move(*held), s, now);
+  else if (auto admission = b.book.take_admission(id)) b.end(std::move(*admission), s, now);
+}
+
+void governor::body::end(key_lease l, const settlement& s, instant now) {
+  // What was told to be sent cannot be unsent: a contradiction is decided for the limit.
+  l.meter->meter.give_back(l.tickets, s.was_sent || l.sent, s.tokens, now);
+  --l.provider->in_use;
+  if (s.success) adaptive.on_outcome(*s.success);
+  room.wake(static_cast<gate&>(*l.meter));
+  room.wake(static_cast<gate&>(*l.provider));
+}
+
+void governor::body::end(client_lease l, const settlement& s, instant now) {
+  l.client->meter.give_back(l.tickets, s.was_sent, s.tokens, now);
+}
+
+void governor::body::sweep(instant now) {
+  while (const auto id = book.expired(now)) {
+    if (const auto* l = book.find_lease(*id); l && l->expires <= now) end(*book.take_lease(*id), {}, now);
+    if (const auto* a = book.find_admission(*id); a && a->expires <= now) end(*book.take_admission(*id), {}, now);
+  }
+}
+
+void governor::release_owner(request_id request, instant now) {
+  auto& b = *body_;
+  b.last_seen = now;
+  auto owned = b.book.take_owner(request);
+  for (auto& w : owned.waiting) b.room.leave(*w);
+  for (auto& l : owned.leases) b.end(std::move(l), {}, now); // nobody can tell any more whether it was sent
+  for (auto& a : owned.admissions) b.end(std::move(a), {}, now);
+}
+
+void governor::withdraw(lease_id id) {
+  auto& b = *body_;
+  if (auto* w = b.book.find_waiter(id)) {
+    b.room.leave(*w);
+    b.book.take_waiter(id);
+  } else if (auto held = b.book.take_lease(id)) { // the grant crossed this word on its way
+    b.end(std::move(*held), {.was_sent = false}, b.last_seen);
+  }
+}
+
+void governor::on_standing(const key_standing& s) {
+  const auto found = body_->all.keys.find(s.key);
+  if (found == body_->all.keys.end()) return;
+  auto& key = *found->second;
+  const bool same = key.standing.disabled == s.disabled && key.standing.not_before == s.not_before &&
+                    key.standing.rest_until == s.rest_until;
+  key.standing = s;
+  if (!same && key.provider) body_->wake_all(*key.provider);
+}
+
+void governor::on_circuit(const circuit_news& news) {
+  const auto found = body_->all.providers.find(news.provider);
+  if (found == body_->all.providers.end()) return;
+  found->second->on_circuit(news);
+  body_->wake_all(*found->second);
+}
+
+void governor::on_provider_limits(const provider_limits& said, instant now) {
+  body_->last_seen = now;
+  const auto found = body_->all.keys.find(said.key);
+  if (found == body_->all.keys.end()) return;
+  auto& meter = found->second->meter_for(said.model)->meter;
+  const auto at = [&](const std::optional<duration>& reset) {
+    return now + std::clamp<duration>(reset.value_or(unsaid_reset), duration::zero(), longest_reset);
+  };
+  if (said.remaining_requests) meter.rpm().learn(*said.remaining_requests, at(said.reset_requests), now);
+  if (said.remaining_tokens) meter.tpm().learn(*said.remaining_tokens, at(said.reset_tokens), now);
+}
+
+int governor::max_retries(int configured) const noexcept { return body_->adaptive.max_retries(configured); }
+
+} // namespace mainstay

@@ -1,0 +1,96 @@
+// Counts characters by how tokenizers treat them, one pass over the bytes, no allocation.
+#include "core/token_estimate.hpp"
+
+#include <cstddef>
+#include <cstring>
+#include <limits>
+
+namespace mainstay {
+namespace {
+
+constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+
+/// The code point that begins at `at` and its length in bytes; length 0 if the bytes are no UTF-8 (RFC 3629).
+struct decoded {
+  char32_t point = 0;
+  std::size_t length = 0;
+};
+
+decoded decode(std::string_view text, std::size_t at) noexcept {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const unsigned char lead = byte(0);
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
+  if (length <= 1) return {lead, length};
+  if (length > text.size() - at) return {};
+  char32_t point = lead & (0xFFu >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {};
+    point = point << 6 | (byte(i) & 0x3F);
+  }
+  const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
+  const bool surrogate = point >= 0xD800 && point <= 0xDFFF;
+  return overlong || surrogate || point > 0x10FFFF ? decoded{} : decoded{point, length};
+}
+
+bool is_ideograph(char32_t c) noexcept {
+  return (c >= 0x2E80 && c <= 0x9FFF) || // CJK, its radicals and punctuation, kana, bopomofo
+         (c >= 0xAC00 && c <= 0xD7FF) || // hangul syllables
+         (c >= 0x1100 && c <= 0x11FF) || // hangul jamo
+         (c >= 0xA960 && c <= 0xA97F) || // hangul jamo extended
+         (c >= 0xF900 && c <= 0xFAFF) || // compatibility ideographs
+         (c >= 0xFE30 && c <= 0xFE4F) || // vertical forms
+         (c >= 0xFF00 && c <= 0xFFEF) || // full and half width forms
+         (c >= 0x20000 && c <= 0x3FFFF); // the ideographic planes
+}
+
+std::size_t ascii_run(std::string_view text, std::size_t at) noexcept {
+  std::size_t end = at;
+  for (std::uint64_t word; text.size() - end >= sizeof word; end += sizeof word) {
+    std::memcpy(&word, text.data() + end, sizeof word);
+    if (word & 0x8080808080808080u) break;
+  }
+  while (end < text.size() && static_cast<unsigned char>(text[end]) < 0x80) ++end;
+  return end - at;
+}
+
+std::uint64_t saturating_add(std::uint64_t a, std::uint64_t b) noexcept { return a > most - b ? most : a + b; }
+
+} // namespace
+
+void text_profile::add(std::string_view utf8) noexcept {
+  for (std::size_t at = 0; at < utf8.size();) {
+    if (const std::size_t run = ascii_run(utf8, at); run > 0) {
+      latin += run;
+      at += run;
+      continue;
+    }
+    const decoded next = decode(utf8, at);
+    if (next.length == 0)
+      ++other, ++at;
+    else {
+      ++(next.point <= 0xFF ? latin : is_ideograph(next.point) ? ideographs : other);
+      at += next.length;
+    }
+  }
+}
+
+std::uint64_t text_profile::tokens() const noexcept {
+  return saturating_add(saturating_add(latin / 4 + (latin % 4 != 0), ideographs), other / 2 + other % 2);
+}
+
+std::uint64_t tokens_to_reserve(std::uint64_t prompt_estimate, double learned_ratio, std::uint64_t answer_cap,
+                                std::uint64_t default_answer) noexcept {
+  const double ratio = learned_ratio > 0 ? learned_ratio : 1; // nothing learned yet, or NaN
+  const double prompt = static_cast<double>(prompt_estimate) * ratio;
+  const bool fits = prompt < 18446744073709549568.0; // the largest double below 2^64
+  const std::uint64_t rounded = fits ? static_cast<std::uint64_t>(prompt) : most;
+  const std::uint64_t up = fits && prompt > static_cast<double>(rounded) ? 1 : 0;
+  return saturating_add(saturating_add(rounded, up), answer_cap > 0 ? answer_cap : default_answer);
+}
+
+} // namespace mainstay

@@ -1,0 +1,23 @@
+// How many tokens a text will cost, before the provider has said so.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace mainstay {
+
+/// Counts of characters by how tokenizers treat them. Filled by the request parser in the pass it makes anyway.
+struct text_profile {
+  std::uint64_t latin = 0;                  // ASCII and Latin-1: about 4 characters a token
+  std::uint64_t ideographs = 0;             // CJK, kana, hangul: about 1 character a token
+  std::uint64_t other = 0;                  // other scripts and symbols: about 2 characters a token
+  void add(std::string_view utf8) noexcept; // any bytes; invalid ones count as other
+  std::uint64_t tokens() const noexcept;
+};
+
+/// Tokens to reserve for a request: the prompt's estimate times `learned_ratio` (actual / estimated, learned from the
+/// provider's usage), plus the answer's cap where the caller gave one, else `default_answer`.
+std::uint64_t tokens_to_reserve(std::uint64_t prompt_estimate, double learned_ratio, std::uint64_t answer_cap,
+                                std::uint64_t default_answer = 256) noexcept;
+
+} // namespace mainstay

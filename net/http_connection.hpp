@@ -1,0 +1,126 @@
+// One caller's connection, and what all connections of a server share (the loop). Owns the socket and walks it through
+// its phases: head, body, answering, and again. Everything here runs on the loop's thread; answers from elsewhere come
+// through net/http_exchange. Promises: a silent connection holds no buffers; input that comes early is kept up to a
+// bound, then reading pauses; the caller's leaving is noticed in every phase; no phase lasts longer than its time
+// limit, but for the handler's own time to answer.
+#pragma once
+
+#include "net/deadline_wheel.hpp"
+#include "net/http_chunked.hpp"
+#include "net/http_exchange.hpp"
+#include "net/http_framing.hpp"
+#include "net/http_server.hpp"
+#include "net/http_wire.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+
+namespace mainstay::http {
+
+class connection;
+
+/// The thread's shared state. Members are destroyed bottom up: connections leave the wheel before it goes.
+struct http_loop : std::enable_shared_from_this<http_loop> {
+  explicit http_loop(server_settings s, std::shared_ptr<handler> h) : settings(std::move(s)), answers(std::move(h)) {}
+
+  void arm(deadline_wheel::entry& entry, deadline_wheel::time_point due);
+  void turn(); // keeps the wheel turning while something is in it
+
+  deadline_wheel wheel{std::chrono::steady_clock::now()};
+  boost::asio::io_context context{1};
+  boost::asio::steady_timer turning{context};
+  bool turns = false;
+  server_settings settings;
+  std::shared_ptr<handler> answers;
+  bool draining = false;
+  std::array<char, 64u << 10> scratch; // every read lands here first
+  bytes_ptr nothing = make_bytes({});
+  std::unordered_map<connection*, std::shared_ptr<connection>> connections;
+  std::atomic<std::size_t> count{0};
+  std::function<void()> on_closed; // a place became free
+};
+
+class connection final : public exchange_owner,
+                         public deadline_wheel::entry,
+                         public std::enable_shared_from_this<connection> {
+public:
+  connection(http_loop& loop, boost::asio::ip::tcp::socket socket, const boost::asio::ip::tcp::endpoint& peer);
+  void start();
+  void answer_waits() override;
+  void deadline_reached();
+  /// Reads what has already arrived; closes if that is nothing and no request is under way.
+  void drain();
+  /// At once, whatever is under way. The handler of an unfinished answer is told that its caller left.
+  void close() noexcept;
+
+private:
+  enum class phase : std::uint8_t { head, body, answering, leaving, lingering, closed };
+  using clock = std::chrono::steady_clock;
+
+  template <class Step>
+  void guarded(Step&&) noexcept;
+  void wait_readable();
+  void wait_writable();
+  void readable();
+  std::size_t read_room() const noexcept;
+  void received(std::string_view bytes);
+  void consume(std::string_view input);
+  bool take_head(std::string_view& input);
+  bool take_body(std::string_view& input);
+  void begin(request_head head);
+  void await_body();
+  bool admit();
+  void dispatch();
+  void next_request();
+
+  void refuse(const framing_fault&);
+  void refuse_timeout();
+  void answer_at_once(int status, const header_list& headers, bytes_ptr body);
+  void absorb(answer_part part);
+  std::string head_of(int status, std::string_view type, const header_list& headers, std::optional<std::size_t> length);
+  void flush();
+  bool write_some();
+  void report_progress();
+  void all_written();
+  void linger();
+  void abort() noexcept;
+  bool peer_hung_up() noexcept;
+  void watch_answer();
+  void set_deadline(std::chrono::milliseconds from_now);
+
+  http_loop& loop_;
+  boost::asio::ip::tcp::socket socket_;
+  std::string peer_;
+  bool peer_is_loopback_;
+
+  phase phase_ = phase::head;
+  bool reading_ = false, writing_ = false;      // a wait is pending
+  bool consuming_ = false, more_input_ = false; // in consume(), and whether it has more than this request
+  bool paused_ = false;
+  bool head_began_ = false, line_skipped_ = false;
+  bool http11_ = true, keep_alive_ = true, bodiless_ = false, ended_ = false, unread_input_ = false;
+
+  std::string in_; // came early or incomplete
+  head_scanner scanner_;
+  request request_;
+  std::string body_;
+  bool chunked_ = false, expects_continue_ = false;
+  chunked_decoder decoder_;
+  std::uint64_t body_left_ = 0;
+  clock::time_point body_began_at_{};
+
+  std::shared_ptr<exchange> exchange_;
+  wire_queue out_;
+  std::size_t unreported_ = 0;
+  bool backed_up_ = false, blocked_ = false; // blocked: the socket is full
+  clock::time_point write_due_{};
+  std::size_t discarded_ = 0;
+};
+
+} // namespace mainstay::http

@@ -1,0 +1,73 @@
+// One provider's connections: a multi handle of its own, so that no provider's calls meet another's, and the caps. A
+// call beyond the caps waits here in order (the caller bounds the calls, so this is rare) and never inside curl, which
+// would wake only one waiter per finished call. One call per connection, with HTTP/2 too: in libcurl 7.88 a paused
+// stream stops the whole connection's reading, so a shared one would let one slow reader hold up everybody else's
+// answers.
+#pragma once
+
+#include "net/http_transfer.hpp"
+
+#include <curl/curl.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <unordered_map>
+
+namespace mainstay::http {
+
+class connection_pool {
+public:
+  /// Sockets are registered in `epoll_fd` with tag_of(index, fd) as data. Throws std::bad_alloc.
+  connection_pool(std::string name, int epoll_fd, std::uint32_t index);
+  ~connection_pool(); // every transfer has left
+  connection_pool(const connection_pool&) = delete;
+  connection_pool& operator=(const connection_pool&) = delete;
+
+  // From any thread.
+  void set_caps(std::uint32_t connections, std::uint32_t per_host) noexcept;
+  client::pool_view view() const;
+  std::uint32_t index() const noexcept { return index_; }
+
+  // On the loop's thread only.
+  void apply_caps();
+  /// Where there is room the call starts, else it waits. False: curl has no memory for it.
+  bool admit(transfer&);
+  void wait(transfer& t) { waiting_.push_back(&t); }
+  /// Takes a call out, running or waiting; `spoilt` as in transfer::leave.
+  void remove(transfer&, bool spoilt);
+  /// The longest waiting call there is room for now, no longer waiting; null: none. The caller admits or ends it.
+  transfer* next_with_room();
+  void count_connections(transfer& t) { made_.fetch_add(t.take_new_connections(), std::memory_order_relaxed); }
+
+  /// Lets curl work on a socket's events, or on what is due.
+  void drive(int fd, std::uint32_t epoll_events);
+  void drive_timers();
+  instant timers_due() const noexcept { return timers_due_; }
+  /// The next finished transfer, still entered; null: none.
+  transfer* next_finished(CURLcode& result);
+
+  static std::uint64_t tag_of(std::uint32_t index, int fd) noexcept {
+    return std::uint64_t{index} << 32 | static_cast<std::uint32_t>(fd);
+  }
+
+private:
+  bool has_room(const transfer&) const;
+
+  static int on_socket(CURL*, curl_socket_t, int what, void* self, void* known) noexcept;
+  static int on_timer(CURLM*, long ms, void* self) noexcept;
+
+  const std::string name_;
+  const int epoll_fd_;
+  const std::uint32_t index_;
+  std::atomic<std::uint32_t> connections_{20}, per_host_{10}, active_{0};
+  std::atomic<std::uint64_t> made_{0};
+  CURLM* multi_;
+  CURLSH* share_; // TLS sessions: a new connection resumes
+  instant timers_due_ = instant::max();
+  std::unordered_map<std::string, std::uint32_t> active_per_host_;
+  std::deque<transfer*> waiting_;
+};
+
+} // namespace mainstay::http

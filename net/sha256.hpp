@@ -1,0 +1,16 @@
+// SHA-256 (FIPS 180-4), by OpenSSL: fingerprints of requests.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mainstay {
+
+/// The 32 bytes of the digest. Throws std::runtime_error if OpenSSL cannot provide SHA-256, and nothing else than
+/// memory can make it.
+std::string sha256(std::string_view bytes);
+
+/// Two lower-case digits a byte.
+std::string hex(std::string_view bytes);
+
+} // namespace mainstay

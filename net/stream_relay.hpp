@@ -1,0 +1,70 @@
+// From a provider's streamed answer to the caller's: takes bytes as they come, gives back the events to pass on, and says when the answer
+// is complete or broken. Holds back everything before the first visible piece, so that an attempt that fails until then leaves no trace; skips junk;
+// keeps the usage chunk from callers who did not ask; and makes an answer begun elsewhere whole, if this attempt reproduces what was already sent.
+// Pure but for the bytes it keeps: no sockets, no time.
+#pragma once
+
+#include "net/chat_answer.hpp"
+#include "net/sse.hpp"
+
+#include <functional>
+
+namespace mainstay {
+
+/// What the caller of a stream has already got. Outlives attempts (and runs): kept with the request.
+struct stream_memory {
+  bool begun = false;          // something visible was passed on
+  bool text_only = true;       // and all of it is in `text`: the stream may be continued by another attempt
+  std::string text, id, model; // of the stream the caller reads
+};
+
+class stream_relay {
+public:
+  /// `continuable`: the request allows continuing (one choice, plain text); its text is remembered then. `wants_usage`: the caller asked for it.
+  stream_relay(stream_memory& memory, bool continuable, bool wants_usage);
+
+  enum class state : std::uint8_t { going, finished, complete, failed };
+  /// finished: every choice ended, only the usage is missing; complete: nothing more is needed; failed: see failure().
+  /// `emit` gets each event (JSON, in order) and whether it is for the caller: the usage nobody asked for is not. `first` is called once, before the
+  /// first visible event of this attempt.
+  struct sink {
+    std::function<void()> first;
+    std::function<void(bytes_ptr json, bool for_caller)> emit;
+  };
+  state feed(bytes_ptr piece, const sink& to);
+  /// The provider's bytes ended. Complete or failed afterwards.
+  state finish(const sink& to);
+
+  state current() const noexcept { return state_; }
+  /// Why it failed: truncated, malformed, or the class of an error object in the stream.
+  const failure& failed_with() const noexcept { return failure_; }
+  const std::optional<token_usage>& usage() const noexcept { return usage_; }
+  bool continuing() const noexcept { return continuing_; }
+  std::uint64_t junk_events() const noexcept { return junk_; }
+  /// Bytes of text of this attempt, passed on or not: for an estimate where usage is unknown.
+  std::size_t text_bytes() const noexcept { return text_bytes_; }
+  bool saw_visible() const noexcept { return saw_visible_; }
+
+private:
+  void event(std::string_view data, const sink& to);
+  void pass_on(std::string_view data, chunk_facts& facts, const sink& to);
+  void splice(std::string_view data, chunk_facts& facts, const sink& to);
+  void fail(failure_class what, std::string message);
+
+  stream_memory& memory_;
+  bool continuable_, wants_usage_;
+  bool continuing_;            // began with text already sent
+  std::size_t matched_ = 0;    // of memory_.text, reproduced so far
+  bool announced_ = false;
+  bool saw_visible_ = false, saw_finish_ = false, saw_usage_chunk_ = false;
+  std::vector<bytes_ptr> held_;
+  std::size_t held_bytes_ = 0;
+  sse_parser parser_;
+  state state_ = state::going;
+  failure failure_;
+  std::optional<token_usage> usage_;
+  std::uint64_t junk_ = 0;
+  std::size_t text_bytes_ = 0;
+};
+
+} // namespace mainstay

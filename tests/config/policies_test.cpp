@@ -1,0 +1,135 @@
+// Retry, queue, deadline, drain and cache: defaults, overrides, ranges.
+#include "tests/config/sample.hpp"
+
+using namespace mainstay;
+using namespace mainstay::config;
+using namespace mainstay::config::testing;
+
+BOOST_AUTO_TEST_SUITE(policies)
+
+BOOST_AUTO_TEST_CASE(without_a_retry_section_the_contracts_values_hold) {
+  const auto result = load(with(""));
+  expect_fine(result);
+  const auto& r = result.value->model("m")->retry;
+  BOOST_TEST(r.max_retries == 3);
+  BOOST_TEST(r.attempts == 8);
+  BOOST_TEST((r.backoff == backoff_kind::exponential));
+  BOOST_TEST((r.jitter == jitter_kind::full));
+  BOOST_TEST((r.base_delay == duration(1s)));
+  BOOST_TEST((r.max_delay == duration(60s)));
+  BOOST_TEST((r.statuses == std::vector<int>{408, 429, 500, 502, 503, 504}));
+  BOOST_TEST((r.rate_limit_delay == duration(2s)));
+  BOOST_TEST((r.server_error_delay == duration(5s)));
+  BOOST_TEST((r.network_error_delay == duration(1s)));
+  BOOST_TEST((r.failover_wait == duration(3s)));
+  BOOST_TEST(result.value->retry_budget.ratio == 0.2);
+  BOOST_TEST(result.value->retry_budget.min_per_second == 10);
+  BOOST_TEST(result.value->adaptive.window == 100);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_overrides_the_section_and_keeps_the_rest_of_it) {
+  const auto result =
+      load(doors + providers +
+           "models:\n"
+           "  - { name: a, targets: [ { provider: one } ], retry: { max_retries: 1, backoff: linear } }\n"
+           "  - { name: b, targets: [ { provider: two } ] }\n"
+           "retry:\n"
+           "  max_retries: 2\n"
+           "  attempts: 4\n"
+           "  jitter: decorrelated\n"
+           "  base_delay: 10ms\n"
+           "  max_delay: 20ms\n"
+           "  statuses: [ 500, 529 ]\n"
+           "  error_delays: { rate_limit: 1ms, server_error: 2ms, network_error: 3ms }\n"
+           "  failover_wait: 0s\n");
+  expect_fine(result);
+  const auto &a = result.value->model("a")->retry, &b = result.value->model("b")->retry;
+  BOOST_TEST(a.max_retries == 1);
+  BOOST_TEST((a.backoff == backoff_kind::linear));
+  BOOST_TEST(b.max_retries == 2);
+  BOOST_TEST((b.backoff == backoff_kind::exponential));
+  for (const auto* r : {&a, &b}) {
+    BOOST_TEST(r->attempts == 4);
+    BOOST_TEST((r->jitter == jitter_kind::decorrelated));
+    BOOST_TEST((r->base_delay == duration(10ms)));
+    BOOST_TEST((r->max_delay == duration(20ms)));
+    BOOST_TEST((r->statuses == std::vector<int>{500, 529}));
+    BOOST_TEST((r->rate_limit_delay == duration(1ms)));
+    BOOST_TEST((r->server_error_delay == duration(2ms)));
+    BOOST_TEST((r->network_error_delay == duration(3ms)));
+    BOOST_TEST((r->failover_wait == duration(0s)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(budget_and_adaptive_belong_to_all_models_together) {
+  expect_error(
+      load(with_models("models: [ { name: a, targets: [ { provider: one } ], retry: { budget: { ratio: 1 } } } ]\n")),
+      "m.yaml:1:63: models[0].retry.budget: unknown key");
+}
+
+BOOST_AUTO_TEST_CASE(retry_values_out_of_range_are_errors) {
+  expect_error(load(with("retry: { max_retries: -1 }\n")),
+               "m.yaml:1:23: retry.max_retries: must be a whole number from 0 to 100");
+  expect_error(load(with("retry: { attempts: 0 }\n")),
+               "m.yaml:1:20: retry.attempts: must be a whole number from 1 to 1000");
+  expect_error(load(with("retry: { backoff: quadratic }\n")),
+               "m.yaml:1:19: retry.backoff: must be exponential or linear");
+  expect_error(load(with("retry: { jitter: some }\n")),
+               "m.yaml:1:18: retry.jitter: must be full, equal, decorrelated or none");
+  expect_error(load(with("retry: { statuses: [ 200 ] }\n")),
+               "m.yaml:1:22: retry.statuses[0]: must be a whole number from 400 to 599");
+  expect_error(load(with("retry: { statuses: [ 500, 500 ] }\n")), "m.yaml:1:27: retry.statuses[1]: is listed twice");
+  expect_error(load(with("retry: { base_delay: 2s, max_delay: 1s }\n")),
+               "m.yaml:1:37: retry.max_delay: max_delay (1s) is shorter than base_delay (2s)");
+  expect_error(load(with("retry: { budget: { ratio: -0.1 } }\n")),
+               "m.yaml:1:27: retry.budget.ratio: must be a number from 0 to 10");
+  expect_error(load(with("retry: { adaptive: { healthy: 0.8, unhealthy: 0.9 } }\n")),
+               "m.yaml:1:20: retry.adaptive: unhealthy must not be above healthy");
+}
+
+BOOST_AUTO_TEST_CASE(queue_deadline_and_drain_are_read) {
+  const auto result =
+      load(with("queue: { capacity: 5, levels: { high: 3 } }\ndeadline: 1.5m\ndrain: 0s\nnode: { name: alpha }\n"));
+  expect_fine(result);
+  BOOST_TEST(result.value->queue_capacity == 5u);
+  BOOST_TEST(result.value->level_weights[0] == 3);
+  BOOST_TEST(result.value->level_weights[1] == 4);
+  BOOST_TEST((result.value->deadline == duration(90s)));
+  BOOST_TEST((result.value->drain == duration(0s)));
+  BOOST_TEST(result.value->node == "alpha");
+  expect_error(load(with("queue: { levels: { low: 0 } }\n")),
+               "m.yaml:1:25: queue.levels.low: must be a whole number from 1 to 1000");
+}
+
+BOOST_AUTO_TEST_CASE(a_cache_is_on_where_its_section_stands) {
+  const auto result = load(
+      with("cache: { ttl: 5m, shared: true, memory: { entries: 7 }, redis: { url: \"redis://:hunter2@h:1/2\" } }\n"));
+  expect_fine(result);
+  const auto& c = result.value->cache;
+  BOOST_TEST_REQUIRE(!!c);
+  BOOST_TEST((c->ttl == duration(5min)));
+  BOOST_TEST(c->shared);
+  BOOST_TEST(c->memory_entries == 7u);
+  BOOST_TEST_REQUIRE(!!c->redis_url);
+  BOOST_TEST(c->redis_url->reveal() == "redis://:hunter2@h:1/2");
+  const auto defaults = load(with("cache: { }\n"));
+  expect_fine(defaults);
+  BOOST_TEST_REQUIRE(!!defaults.value->cache);
+  BOOST_TEST((defaults.value->cache->ttl == duration(1h)));
+  BOOST_TEST(!defaults.value->cache->shared);
+  BOOST_TEST(defaults.value->cache->memory_entries == 10000u);
+  BOOST_TEST(!defaults.value->cache->redis_url);
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_redis_variable_means_no_redis_and_a_wrong_url_is_not_shown) {
+  const auto none = load(with("cache: { redis: { url: \"${REDIS:-}\" } }\n"));
+  expect_fine(none);
+  BOOST_TEST(!none.value->cache->redis_url);
+  BOOST_TEST(all(none) == "");
+  expect_error(load(with("cache: { redis: { url: \"\" } }\n")), "m.yaml:1:24: cache.redis.url: is empty");
+  expect_error(load(with("cache: { redis: { url: \"${REDIS:-}\" } }\n"), {{"REDIS", "tcp://:hunter2@h"}}),
+               "m.yaml:1:24: cache.redis.url: must begin with redis://");
+  expect_error(load(with("cache: { shared: yes }\n")), "m.yaml:1:18: cache.shared: must be true or false");
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,264 @@
+// One circuit: what opens it, how long, what closes it, and that no walk of events breaks its promises.
+#include "core/circuit.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <random>
+#include <vector>
+
+using namespace mainstay;
+
+namespace {
+
+const instant start = instant{} + 1000h;
+constexpr double longest = 1.0 - 1e-12; // a draw that jitters nothing away
+
+void call(circuit& c, verdict outcome, instant now, double draw = longest) {
+  const auto permit = c.ask(now);
+  BOOST_REQUIRE(permit.granted);
+  c.settle(permit.generation, outcome, now, draw);
+}
+void trip(circuit& c, instant now, double draw = longest) {
+  for (int i = 0; i < 5; ++i) call(c, verdict::failure, now, draw);
+  BOOST_REQUIRE((c.state(now) == circuit_state::open));
+}
+duration open_time(const circuit& c, instant now) { return c.open_until() - now; }
+bool about(duration a, duration b) { return std::chrono::abs(a - b) < 1ms; }
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(circuit_of_one_thing)
+
+BOOST_AUTO_TEST_CASE(five_failures_in_a_row_open_it_and_four_do_not) {
+  circuit c;
+  for (int i = 0; i < 4; ++i) call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::closed));
+  BOOST_TEST(c.consecutive_failures() == 4);
+  call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::open));
+  BOOST_TEST(c.times_opened() == 1u);
+  BOOST_TEST(!c.ask(start).granted);
+}
+
+BOOST_AUTO_TEST_CASE(a_success_breaks_the_row_and_a_neutral_end_does_not) {
+  circuit c;
+  for (int i = 0; i < 4; ++i) call(c, verdict::failure, start);
+  call(c, verdict::success, start);
+  for (int i = 0; i < 4; ++i) call(c, verdict::failure, start);
+  call(c, verdict::neutral, start);
+  BOOST_TEST((c.state(start) == circuit_state::closed));
+  call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::open));
+}
+
+BOOST_AUTO_TEST_CASE(half_of_at_least_twenty_calls_failing_in_the_window_opens_it) {
+  circuit c;
+  for (int i = 0; i < 9; ++i) {
+    call(c, verdict::success, start);
+    call(c, verdict::failure, start);
+  }
+  call(c, verdict::success, start);
+  BOOST_TEST((c.state(start) == circuit_state::closed)); // 9 of 19
+  call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::open)); // 10 of 20
+}
+
+BOOST_AUTO_TEST_CASE(calls_older_than_the_window_do_not_count) {
+  circuit c;
+  for (int i = 0; i < 9; ++i) {
+    call(c, verdict::success, start);
+    call(c, verdict::failure, start);
+  }
+  for (int i = 0; i < 4; ++i) {
+    call(c, verdict::success, start + 10s);
+    call(c, verdict::failure, start + 10s);
+  }
+  BOOST_TEST((c.state(start + 10s) == circuit_state::closed));
+}
+
+BOOST_AUTO_TEST_CASE(open_time_grows_from_an_eighth_by_doubling_up_to_the_recovery_timeout) {
+  circuit c;
+  instant now = start;
+  trip(c, now);
+  for (const duration expected : {3750ms, 7500ms, 15000ms, 30000ms, 30000ms}) {
+    BOOST_TEST(about(open_time(c, now), expected));
+    now = c.open_until();
+    call(c, verdict::failure, now);
+  }
+  now = c.open_until();
+  call(c, verdict::success, now);
+  call(c, verdict::success, now);
+  trip(c, now);
+  BOOST_TEST(about(open_time(c, now), 3750ms)); // closed in between: it begins anew
+}
+
+BOOST_AUTO_TEST_CASE(jitter_takes_up_to_half_of_the_open_time) {
+  circuit c;
+  trip(c, start, 0);
+  BOOST_TEST(about(open_time(c, start), 1875ms));
+  circuit d;
+  trip(d, start, 0.5);
+  BOOST_TEST(about(open_time(d, start), 2812500us));
+}
+
+BOOST_AUTO_TEST_CASE(half_open_is_reported_when_the_time_is_over_even_before_anyone_asked) {
+  circuit c;
+  trip(c, start);
+  BOOST_TEST((c.ask(start).retry_at == c.open_until()));
+  BOOST_TEST((c.state(c.open_until() - 1ns) == circuit_state::open));
+  BOOST_TEST((c.state(c.open_until()) == circuit_state::half_open));
+}
+
+BOOST_AUTO_TEST_CASE(half_open_gives_out_two_permits_and_two_successes_close_it) {
+  circuit c;
+  trip(c, start);
+  const instant now = c.open_until();
+  const auto first = c.ask(now), second = c.ask(now), third = c.ask(now);
+  BOOST_TEST((first.granted && second.granted && !third.granted));
+  BOOST_TEST((third.retry_at > now));
+  BOOST_TEST(c.permits_out() == 2u);
+  c.settle(first.generation, verdict::success, now, 0);
+  BOOST_TEST(!c.ask(now).granted); // one success is there, one on its way: no more is needed
+  c.settle(second.generation, verdict::success, now, 0);
+  BOOST_TEST((c.state(now) == circuit_state::closed));
+  BOOST_TEST(c.permits_out() == 0u);
+  BOOST_TEST(c.ask(now).granted);
+}
+
+BOOST_AUTO_TEST_CASE(a_lost_probe_returns_its_permit) {
+  circuit c;
+  trip(c, start);
+  const instant now = c.open_until();
+  const auto first = c.ask(now);
+  c.ask(now);
+  c.settle(first.generation, verdict::neutral, now, 0);
+  BOOST_TEST((c.state(now) == circuit_state::half_open));
+  BOOST_TEST(c.permits_out() == 1u);
+  BOOST_TEST(c.ask(now).granted);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_probe_opens_it_again_and_the_other_probe_counts_for_nothing) {
+  circuit c;
+  trip(c, start);
+  instant now = c.open_until();
+  const auto first = c.ask(now), second = c.ask(now);
+  c.settle(first.generation, verdict::failure, now, longest);
+  BOOST_TEST((c.state(now) == circuit_state::open));
+  BOOST_TEST(c.permits_out() == 0u);
+  now = c.open_until();
+  const auto next = c.ask(now);
+  c.settle(second.generation, verdict::failure, now, longest);
+  BOOST_TEST((c.state(now) == circuit_state::half_open));
+  BOOST_TEST(c.permits_out() == 1u);
+  BOOST_TEST((next.generation != second.generation));
+}
+
+BOOST_AUTO_TEST_CASE(calls_that_began_before_it_opened_change_nothing) {
+  circuit c;
+  const auto before = c.ask(start);
+  trip(c, start);
+  const instant until = c.open_until();
+  for (int i = 0; i < 10; ++i) c.settle(before.generation, verdict::failure, start + 1s, longest);
+  BOOST_TEST((c.open_until() == until));
+  BOOST_TEST(c.times_opened() == 1u);
+  c.ask(until);
+  c.settle(before.generation, verdict::success, until, 0);
+  c.settle(before.generation, verdict::success, until, 0);
+  BOOST_TEST((c.state(until) == circuit_state::half_open));
+}
+
+BOOST_AUTO_TEST_CASE(an_operator_holds_it_open_or_closed_until_it_is_automatic_again) {
+  circuit c;
+  c.force(circuit_state::open, start);
+  BOOST_TEST((c.state(start + 1000h) == circuit_state::open));
+  BOOST_TEST(!c.ask(start + 1000h).granted);
+  BOOST_TEST((c.ask(start).retry_at == instant::max()));
+  c.force(circuit_state::closed, start);
+  for (int i = 0; i < 50; ++i) call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::closed));
+  BOOST_TEST(c.forced());
+  c.automatic(start);
+  BOOST_TEST(!c.forced());
+  for (int i = 0; i < 4; ++i) call(c, verdict::failure, start); // what failed meanwhile is forgotten
+  BOOST_TEST((c.state(start) == circuit_state::closed));
+  call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::open));
+  c.automatic(start);
+  BOOST_TEST((c.state(start) == circuit_state::closed));
+}
+
+BOOST_AUTO_TEST_CASE(asking_for_fewer_successes_while_half_open_leaves_it_able_to_close) {
+  circuit_settings settings;
+  settings.success_threshold = 5;
+  circuit c(settings);
+  trip(c, start);
+  const instant now = c.open_until();
+  for (int i = 0; i < 3; ++i) call(c, verdict::success, now);
+  BOOST_TEST((c.state(now) == circuit_state::half_open));
+  settings.success_threshold = 2;
+  c.reconfigure(settings);
+  BOOST_TEST((c.state(now) == circuit_state::closed));
+}
+
+BOOST_AUTO_TEST_CASE(nonsense_settings_still_make_a_working_circuit) {
+  circuit c({-1, -5s, 0, std::nan(""), 0, 0s});
+  call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::open));
+  BOOST_TEST((c.open_until() > start));
+  call(c, verdict::success, c.open_until());
+  BOOST_TEST((c.state(c.open_until()) == circuit_state::closed));
+}
+
+BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    std::mt19937 random(seed);
+    circuit_settings settings;
+    settings.failure_threshold = 1 + random() % 6;
+    settings.success_threshold = 1 + random() % 4;
+    settings.recovery_timeout = std::chrono::milliseconds(100 + random() % 60'000);
+    circuit c(settings);
+    std::vector<std::uint32_t> out; // generations of permits not settled
+    instant now = start;
+    std::uint32_t half_open_generation = 0;
+    std::size_t half_open_out = 0; // permits out of that generation, counted by us
+    const auto end_one = [&](std::size_t at, verdict how) {
+      half_open_out -= out[at] == half_open_generation;
+      c.settle(out[at], how, now, (random() % 1000) / 1000.0);
+      out.erase(out.begin() + static_cast<std::ptrdiff_t>(at));
+    };
+    for (int step = 0; step < 1000; ++step) {
+      now += std::chrono::milliseconds(random() % 400);
+      if (random() % 2 == 0) {
+        const auto before = c.state(now);
+        const auto permit = c.ask(now);
+        BOOST_REQUIRE((permit.granted || permit.retry_at > now));
+        if (before == circuit_state::closed) BOOST_REQUIRE(permit.granted);
+        if (before == circuit_state::open) BOOST_REQUIRE(!permit.granted);
+        if (permit.granted) out.push_back(permit.generation);
+        if (permit.granted && before == circuit_state::half_open) {
+          if (permit.generation != half_open_generation) half_open_generation = permit.generation, half_open_out = 0;
+          ++half_open_out;
+        }
+      } else if (!out.empty()) {
+        end_one(random() % out.size(), static_cast<verdict>(random() % 3));
+      }
+      // In half-open never more permits are out than successes are needed.
+      BOOST_REQUIRE(c.permits_out() <= static_cast<std::uint32_t>(settings.success_threshold));
+      if (c.state(now) == circuit_state::half_open && c.permits_out() > 0)
+        BOOST_REQUIRE(c.permits_out() == half_open_out);
+      if (c.state(now) != circuit_state::half_open) BOOST_REQUIRE(c.permits_out() == 0u);
+      if (c.state(now) == circuit_state::open) BOOST_REQUIRE((c.open_until() - now <= settings.recovery_timeout));
+    }
+    // Every permit returned leaves none out.
+    while (!out.empty()) end_one(0, verdict::neutral);
+    BOOST_REQUIRE(c.permits_out() == 0u);
+    // Whatever happened, it becomes half-open in time and successes close it.
+    now += settings.recovery_timeout;
+    BOOST_REQUIRE((c.state(now) != circuit_state::open));
+    for (int i = 0; i < settings.success_threshold; ++i)
+      if (c.state(now) != circuit_state::closed) call(c, verdict::success, now);
+    BOOST_REQUIRE((c.state(now) == circuit_state::closed));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

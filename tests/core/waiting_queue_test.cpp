@@ -1,0 +1,132 @@
+// The order in which those who wait are served.
+#include "core/waiting_queue.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <memory>
+#include <random>
+#include <set>
+
+namespace mainstay {
+namespace {
+
+const instant t0 = instant{} + 1000s;
+constexpr level_weights weights{8, 4, 1};
+
+struct fixture {
+  waiting_queue queue;
+  std::vector<std::unique_ptr<queue_place>> places;
+
+  queue_place& add(priority level, std::string client, duration patience = 60s, instant since = t0) {
+    auto& p = *places.emplace_back(std::make_unique<queue_place>());
+    p = {std::move(client), level, since, since + patience, places.size()};
+    queue.push(p);
+    return p;
+  }
+  queue_place* next(instant now = t0) const {
+    std::vector<queue_place*> out;
+    queue.in_turn(out, 1, 1, weights, now);
+    return out.empty() ? nullptr : out.front();
+  }
+  queue_place* serve(instant now = t0) {
+    auto* p = next(now);
+    if (p) queue.serve(*p, weights, now);
+    return p;
+  }
+};
+
+BOOST_FIXTURE_TEST_SUITE(waiting_queue_suite, fixture)
+
+BOOST_AUTO_TEST_CASE(levels_share_by_their_weights) {
+  for (int i = 0; i < 26; ++i)
+    for (const auto level : {priority::high, priority::normal, priority::low}) add(level, "app");
+  int served[3] = {};
+  for (int i = 0; i < 26; ++i) ++served[static_cast<int>(serve()->level)];
+  BOOST_TEST(served[0] == 16);
+  BOOST_TEST(served[1] == 8);
+  BOOST_TEST(served[2] == 2);
+}
+
+BOOST_AUTO_TEST_CASE(clients_of_a_level_take_turns_however_many_wait) {
+  for (int i = 0; i < 10; ++i) add(priority::normal, "greedy");
+  add(priority::normal, "modest");
+  BOOST_TEST(serve()->client == "greedy");
+  BOOST_TEST(serve()->client == "modest");
+}
+
+BOOST_AUTO_TEST_CASE(a_clients_earliest_deadline_goes_first) {
+  add(priority::normal, "app", 30s);
+  add(priority::normal, "app", 10s);
+  add(priority::normal, "app", 20s);
+  BOOST_CHECK(serve()->wait_until == t0 + 10s);
+  BOOST_CHECK(serve()->wait_until == t0 + 20s);
+  BOOST_CHECK(serve()->wait_until == t0 + 30s);
+}
+
+BOOST_AUTO_TEST_CASE(equal_deadlines_go_in_the_order_of_arrival) {
+  auto& first = add(priority::normal, "app");
+  auto& second = add(priority::normal, "app");
+  BOOST_CHECK(serve() == &first);
+  BOOST_CHECK(serve() == &second);
+}
+
+BOOST_AUTO_TEST_CASE(looking_changes_nothing) {
+  for (int i = 0; i < 5; ++i) add(priority::high, "a"), add(priority::low, "b");
+  auto* seen = next();
+  for (int i = 0; i < 10; ++i) BOOST_CHECK(next() == seen);
+}
+
+BOOST_AUTO_TEST_CASE(an_old_waiter_of_weight_zero_is_served_among_ever_new_urgent_ones) {
+  constexpr level_weights unfair{8, 4, 0};
+  auto& poor = add(priority::low, "poor", 1h);
+  auto now = t0;
+  bool served = false;
+  for (int i = 0; i < 200 && !served; ++i, now += 1s) {
+    add(priority::high, "rich", 60s, now);
+    std::vector<queue_place*> out;
+    queue.in_turn(out, 1, 1, unfair, now);
+    served = out.front() == &poor;
+    queue.serve(*out.front(), unfair, now);
+  }
+  BOOST_TEST(served);
+}
+
+BOOST_AUTO_TEST_CASE(a_level_that_was_empty_has_saved_nothing_up) {
+  for (int i = 0; i < 50; ++i) add(priority::high, "app");
+  for (int i = 0; i < 40; ++i) serve();
+  for (int i = 0; i < 10; ++i) add(priority::low, "late");
+  int low = 0;
+  for (int i = 0; i < 9; ++i) low += serve()->level == priority::low;
+  BOOST_TEST(low == 1);
+}
+
+BOOST_AUTO_TEST_CASE(random_walk_serves_everybody_once_and_forgets_who_left) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    std::mt19937 draw(seed);
+    fixture f;
+    std::set<queue_place*> inside;
+    auto now = t0;
+    for (int step = 0; step < 3000; ++step) {
+      now += std::chrono::milliseconds(draw() % 200);
+      if (draw() % 2) {
+        inside.insert(&f.add(static_cast<priority>(draw() % 3), std::to_string(draw() % 5),
+                             std::chrono::milliseconds(draw() % 60000), now));
+      } else if (!inside.empty() && draw() % 3 == 0) {
+        auto* p = *std::next(inside.begin(), draw() % inside.size());
+        f.queue.remove(*p);
+        f.queue.remove(*p);
+        inside.erase(p);
+      } else if (auto* p = f.serve(now)) {
+        BOOST_REQUIRE(inside.erase(p) == 1u);
+      }
+      BOOST_REQUIRE(f.queue.size() == inside.size());
+      BOOST_REQUIRE(f.queue.empty() == (f.next(now) == nullptr));
+      for (auto* p : inside) BOOST_REQUIRE(f.queue.most_urgent().wait_until <= p->wait_until);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace
+} // namespace mainstay

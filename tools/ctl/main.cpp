@@ -1,0 +1,105 @@
+// mainstayctl: sends one command to a node's admin actor over CAF networking and draws the answer; without a command it reads them one after the other.
+#include "actors/actors.hpp"
+#include "tools/ctl/table.hpp"
+
+#include <CLI/CLI.hpp>
+#include <caf/io/all.hpp>
+
+#include <iostream>
+#include <sstream>
+#include <unistd.h>
+
+namespace {
+
+constexpr int exit_refused = 1, exit_unreachable = 2;
+constexpr auto patience = std::chrono::seconds(15);
+
+class console_config : public caf::actor_system_config {
+public:
+  console_config() {
+    load<caf::io::middleman>();
+    add_message_types<caf::id_block::mainstay>();
+    set("scheduler.max-threads", size_t{1});
+    set("middleman.app-identifiers", std::vector<std::string>{"mainstay-console-1"});
+  }
+};
+
+struct connection {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 4242;
+};
+
+connection parse_node(const std::string& text) {
+  auto colon = text.rfind(':');
+  connection c;
+  try {
+    std::size_t used = 0;
+    auto port = std::stoul(text.substr(colon + 1), &used);
+    if (colon == std::string::npos || colon == 0 || used + colon + 1 != text.size() || port == 0 || port > 65535) throw std::invalid_argument("");
+    c.port = static_cast<std::uint16_t>(port);
+  } catch (const std::exception&) {
+    throw CLI::ValidationError("--node", "must be HOST:PORT");
+  }
+  c.host = text.substr(0, colon);
+  return c;
+}
+
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream in(line);
+  std::vector<std::string> out;
+  for (std::string w; in >> w;) out.push_back(w);
+  return out;
+}
+
+int ask(caf::scoped_actor& self, const mainstay::console_actor& node, std::vector<std::string> words, bool json) {
+  int code = exit_unreachable;
+  self->request(node, patience, mainstay::console_ask{std::move(words)})
+    .receive(
+      [&](const mainstay::console_reply& reply) {
+        code = reply.ok ? 0 : exit_refused;
+        if (json) std::cout << reply.json << "\n";
+        else mainstay::ctl::draw(reply.ok ? std::cout : std::cerr, reply.json, isatty(reply.ok ? STDOUT_FILENO : STDERR_FILENO));
+      },
+      [&](const caf::error& e) { std::cerr << "no answer from the node: " << to_string(e) << "\n"; });
+  return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"The console of a Mainstay node. Without a command it reads commands until `exit`; `help` lists them."};
+  std::string node = "127.0.0.1:4242";
+  bool json = false;
+  std::vector<std::string> words;
+  app.add_option("--node", node, "HOST:PORT of the node's admin door")->capture_default_str();
+  app.add_flag("--json", json, "print the answer as JSON");
+  app.add_option("command", words, "the command and its words");
+  app.set_version_flag("--version", "mainstayctl " MAINSTAY_VERSION);
+  app.positionals_at_end(false);
+  CLI11_PARSE(app, argc, argv);
+  connection where;
+  try {
+    where = parse_node(node);
+  } catch (const CLI::Error& e) {
+    return app.exit(e);
+  }
+
+  console_config config;
+  caf::actor_system system(config);
+  caf::scoped_actor self{system};
+  auto remote = system.middleman().remote_actor<mainstay::console_actor>(where.host, where.port);
+  if (!remote) {
+    std::cerr << "cannot reach " << node << ": " << to_string(remote.error()) << "\n";
+    return exit_unreachable;
+  }
+  if (!words.empty()) return ask(self, *remote, words, json);
+  bool prompt = isatty(STDIN_FILENO);
+  int code = 0;
+  for (std::string line; (prompt ? std::cout << "mainstay> " << std::flush : std::cout), std::getline(std::cin, line);) {
+    auto spoken = words_of(line);
+    if (spoken.empty()) continue;
+    if (spoken[0] == "exit" || spoken[0] == "quit") break;
+    code = ask(self, *remote, spoken, json);
+  }
+  return code;
+}

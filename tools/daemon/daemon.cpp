@@ -1,0 +1,155 @@
+#include "tools/daemon/daemon.hpp"
+
+#include "config/load.hpp"
+
+#include <caf/io/all.hpp>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <thread>
+#include <unistd.h>
+
+namespace mainstay {
+
+namespace {
+
+constexpr std::size_t scheduler_threads = 2;
+constexpr auto flush_patience = 2s;    // for answers that are still being written when the last run has ended
+constexpr int exit_cut = 3, exit_given_up = 4;
+
+} // namespace
+
+/// Measured on two cores (docs/architecture.md, "Threads"): CAF's defaults spend a quarter of a core polling.
+class daemon::system_config : public caf::actor_system_config {
+public:
+  system_config() {
+    load<caf::io::middleman>();
+    add_message_types<caf::id_block::mainstay>();
+    set("scheduler.policy", caf::atom("stealing"));
+    set("scheduler.max-threads", scheduler_threads);
+    set("work-stealing.aggressive-poll-attempts", size_t{10});
+    set("work-stealing.moderate-poll-attempts", size_t{0});
+    set("work-stealing.relaxed-sleep-duration", caf::timespan{2ms});
+    set("middleman.workers", size_t{1});
+    set("middleman.app-identifiers", std::vector<std::string>{"mainstay-console-1"});
+  }
+};
+
+daemon::daemon(std::string config_file, config::settings_ptr settings)
+  : file_(std::move(config_file)), settings_(std::move(settings)), live_(std::make_shared<live_settings>(settings_)),
+    client_(std::make_shared<http::client>()), system_config_(std::make_unique<system_config>()),
+    system_(std::make_unique<caf::actor_system>(*system_config_)) {
+  supervision_settings supervision;
+  supervision.on_give_up = [this](const std::string&, const std::string&) {
+    given_up_ = true;
+    ::kill(::getpid(), SIGTERM);
+  };
+  house_ = start_household(*system_, settings_, client_, hooks(), supervision);
+  open_doors();
+  ready_ = true;
+  spdlog::info("mainstayd {} is ready, node {}", MAINSTAY_VERSION, settings_->node);
+}
+
+daemon::~daemon() {
+  if (http_) http_->stop();
+  if (zmq_) zmq_->stop();
+  if (metrics_) metrics_->stop();
+  if (house_.supervisor) stop_household(*system_, house_);
+  house_ = {};
+  client_.reset();
+  system_.reset();
+}
+
+daemon_hooks daemon::hooks() {
+  daemon_hooks h;
+  h.reload = [this] { return reload(); };
+  h.drain = [] { ::kill(::getpid(), SIGTERM); };
+  h.ready = [this] { return ready_.load(); };
+  h.version = MAINSTAY_VERSION;
+  h.started = started_;
+  return h;
+}
+
+void daemon::open_doors() {
+  auto& doors = settings_->doors;
+  if (doors.metrics) {
+    http::server_settings s;
+    s.address = doors.metrics->host;
+    s.port = doors.metrics->port;
+    metrics_ = std::make_unique<http::server>(s, make_metrics_door(*system_, house_.names->metrics, [this] { return ready_.load(); }));
+    metrics_->start();
+    spdlog::info("metrics door: http://{}:{}/metrics", s.address, metrics_->port());
+  }
+  if (doors.admin) {
+    auto published = system_->middleman().publish(caf::actor_cast<console_actor>(house_.names->admin), doors.admin->port,
+                                                  doors.admin->host.c_str(), true);
+    if (!published) throw std::runtime_error("admin door: cannot listen on " + doors.admin->host + ":" + std::to_string(doors.admin->port)
+                                             + ": " + to_string(published.error()));
+    spdlog::info("admin door: {}:{}", doors.admin->host, *published);
+  }
+  if (doors.zmq) {
+    mq::server_settings s;
+    s.listen = {doors.zmq->listen};
+    if (doors.http) s.body_limit = doors.http->body_limit;
+    zmq_ = std::make_unique<mq::server>(s, make_zmq_door(live_, house_.names->dispatcher));
+    zmq_->start();
+    for (auto& e : zmq_->endpoints()) spdlog::info("message-queue door: {}", e);
+  }
+  if (doors.http) {
+    http::server_settings s;
+    s.address = doors.http->listen.host;
+    s.port = doors.http->listen.port;
+    s.body_limit = doors.http->body_limit;
+    http_ = std::make_unique<http::server>(s, make_http_door(live_, house_.names->dispatcher));
+    http_->start();
+    spdlog::info("http door: http://{}:{}/v1", s.address, http_->port());
+  }
+}
+
+daemon_hooks::outcome daemon::reload() {
+  std::lock_guard lock(reloading_);
+  auto loaded = config::load_file(file_);
+  for (auto& w : loaded.warnings) spdlog::warn("{}", config::to_string(w));
+  if (!loaded.errors.empty()) {
+    std::string all;
+    for (auto& e : loaded.errors) {
+      spdlog::error("{}", config::to_string(e));
+      all += (all.empty() ? "" : "\n") + config::to_string(e);
+    }
+    spdlog::error("reload: the configuration is wrong; the last good one stays");
+    return {false, all};
+  }
+  settings_ = loaded.value;
+  caf::anon_send(house_.supervisor, take_settings{settings_, nullptr});
+  live_->store(settings_);
+  spdlog::info("reload: configuration {} is in force for requests to come", settings_->hash);
+  return {true, "configuration " + settings_->hash + " is in force"};
+}
+
+int daemon::drain() {
+  ready_ = false;
+  spdlog::info("draining: finishing what runs, at most {} s", std::chrono::duration_cast<std::chrono::seconds>(settings_->drain).count());
+  if (http_) http_->drain();
+  if (zmq_) zmq_->drain();
+  drain_result cut;
+  {
+    caf::scoped_actor self{*system_};
+    auto limit = given_up_ ? duration(0s) : settings_->drain;
+    self->request(house_.names->dispatcher, limit + 2s, drain_order{limit})
+      .receive([&](drain_result& r) { cut = std::move(r); },
+               [&](const caf::error& e) { spdlog::error("drain: {}", to_string(e)); });
+  }
+  auto patience = clock::now() + flush_patience;
+  while (http_ && http_->connections() > 0 && clock::now() < patience) std::this_thread::sleep_for(5ms);
+  if (given_up_) return exit_given_up;
+  if (cut.cut == 0) {
+    spdlog::info("drained: every accepted request was answered");
+    return 0;
+  }
+  std::string ids;
+  for (auto& id : cut.cut_ids) ids += " " + id;
+  spdlog::warn("drain limit: {} requests were cut off:{}{}", cut.cut, ids, cut.cut > cut.cut_ids.size() ? " ..." : "");
+  return exit_cut;
+}
+
+} // namespace mainstay

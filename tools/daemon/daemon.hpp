@@ -1,0 +1,43 @@
+// The daemon: the actor system, the sockets around it, and their order of birth and death.
+#pragma once
+
+#include "actors/doors.hpp"
+#include "actors/supervisor.hpp"
+
+#include <atomic>
+#include <mutex>
+
+namespace mainstay {
+
+class daemon {
+public:
+  /// Starts everything; throws std::exception with the address that could not be bound.
+  daemon(std::string config_file, config::settings_ptr);
+  ~daemon();
+
+  /// Reads the file again. A wrong one is logged, every error, and changes nothing.
+  daemon_hooks::outcome reload();
+
+  /// Refuses what is new, finishes what runs, ends everything. Returns the exit code: 0, 3 if the limit cut something off, 4 if an actor was given up.
+  int drain();
+
+private:
+  class system_config;
+  void open_doors();
+  daemon_hooks hooks();
+
+  std::string file_;
+  config::settings_ptr settings_;
+  std::mutex reloading_;
+  std::atomic<bool> ready_{false}, given_up_{false};
+  instant started_ = clock::now();
+  std::shared_ptr<live_settings> live_;
+  std::shared_ptr<http::client> client_;
+  std::unique_ptr<system_config> system_config_;
+  std::unique_ptr<caf::actor_system> system_;
+  household house_;
+  std::unique_ptr<http::server> http_, metrics_;
+  std::unique_ptr<mq::server> zmq_;
+};
+
+} // namespace mainstay

@@ -1,0 +1,106 @@
+"""Starts Mainstay as a newcomer would: the mock providers where there is no real key, the daemon with config/mainstay.yaml,
+a first question. With --demo it then breaks one provider after the other and shows what callers notice. Run by tools/run."""
+import atexit
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = ROOT / "build" / "release" / "bin"
+KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
+HTTP = os.environ.setdefault("MAINSTAY_HTTP", "127.0.0.1:8080")
+ZMQ = os.environ.setdefault("MAINSTAY_ZMQ", "tcp://127.0.0.1:5555")
+ADMIN = os.environ.setdefault("MAINSTAY_ADMIN", "127.0.0.1:4242")
+METRICS = os.environ.setdefault("MAINSTAY_METRICS", "127.0.0.1:9464")
+
+
+def stop(process):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(35)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
+class Mock:
+    """One embedded provider, a process of its own."""
+
+    def __init__(self, name):
+        self.process = subprocess.Popen([BIN / "mainstay-mock", "--name", name, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        atexit.register(stop, self.process)
+        self.base = "http://" + self.process.stdout.readline().split()[-1]
+        os.environ["MAINSTAY_" + name.upper().replace("-", "_") + "_URL"] = self.base + "/v1"
+
+    def script(self, rules):
+        request = urllib.request.Request(self.base + "/mock/script", json.dumps(rules).encode(), method="PUT")
+        urllib.request.urlopen(request, timeout=5).read()
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def start_daemon(quiet):
+    log = open(ROOT / "build" / "mainstayd.log", "w") if quiet else None
+    daemon = subprocess.Popen([BIN / "mainstayd", "--config", ROOT / "config" / "mainstay.yaml"], stderr=log)
+    atexit.register(stop, daemon)
+    for _ in range(200):
+        if daemon.poll() is not None:
+            if log:
+                sys.stderr.write(pathlib.Path(log.name).read_text())
+            sys.exit(f"mainstayd ended with code {daemon.returncode}")
+        try:
+            urllib.request.urlopen(f"http://{METRICS}/readyz", timeout=1).read()
+            return daemon
+        except OSError:
+            time.sleep(0.05)
+    sys.exit("mainstayd did not become ready")
+
+
+def first_question():
+    body = {"model": "smart", "messages": [{"role": "user", "content": "Say hello to a newcomer."}], "max_tokens": 30}
+    request = urllib.request.Request(f"http://{HTTP}/v1/chat/completions", json.dumps(body).encode(), {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = json.load(answer)["choices"][0]["message"]["content"]
+            labels = ", ".join(f"{k[11:]}: {v}" for k, v in answer.headers.items() if k.startswith("x-mainstay-"))
+    except urllib.error.HTTPError as e:
+        sys.exit(f"the first question was answered with {e.code}: {e.read().decode()}")
+    print(f"asked:    {body['messages'][0]['content']}\nanswered: {text}\nlabels:   {labels}\n")
+
+
+def main():
+    demo = sys.argv[1:] == ["--demo"]
+    mocks = {}
+    if demo or not any(os.environ.get(k) for k in KEYS):
+        for k in KEYS if demo else ():
+            os.environ.pop(k, None)
+        mocks = {name: Mock(name) for name in ("mock-a", "mock-b")}
+        print("no provider key in use: two mock providers answer" if not demo else "demo: two mock providers, mock-a and its fallback mock-b")
+    else:
+        print("providers with a key in the environment: " + ", ".join(k.split("_")[0].lower() for k in KEYS if os.environ.get(k)))
+    daemon = start_daemon(quiet=demo)
+    first_question()
+    if demo:
+        from acts import play
+        sys.exit(0 if play(HTTP, ZMQ, ADMIN, mocks, BIN) and stop(daemon) == 0 else 1)
+    print(f"Mainstay is up. Point an OpenAI SDK at http://{HTTP}/v1, a ZeroMQ DEALER at {ZMQ};\n"
+          f"look inside with {BIN.relative_to(ROOT)}/mainstayctl status, at http://{METRICS}/metrics; Ctrl-C ends it.")
+    try:
+        sys.exit(daemon.wait())
+    except KeyboardInterrupt:
+        print("\nending: what runs is finished first")
+        sys.exit(stop(daemon))
+
+
+if __name__ == "__main__":
+    main()

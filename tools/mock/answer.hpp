@@ -1,0 +1,50 @@
+// What was asked, freed of its dialect, and what is answered: text that follows from the conversation alone, so that a
+// test can compute it and a restarted answer reproduces itself. The rule is written down in docs/mock.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mainstay::mock {
+
+struct chat_call {
+  std::string model, user;
+  std::string last_role, last_user_text;
+  std::optional<std::string> prefill;               // the text of a last message that is the assistant's
+  std::uint64_t conversation = 0xCBF29CE484222325u; // FNV-1a over every message but the prefill
+  std::uint64_t prompt_tokens = 0;                  // words of all messages
+  std::optional<std::uint64_t> max_tokens;
+  std::uint32_t n = 1;
+  bool stream = false;
+  bool include_usage = false;
+  bool wants_json = false;
+  std::string tool_name, tool_field; // the tool to call, empty: none
+
+  void add_message(std::string_view role, std::string_view text, bool last);
+};
+
+enum class finish { stop, length, tool_calls };
+
+// One choice: its text (or a tool's arguments) and where each streamed piece of it ends.
+struct choice {
+  std::string text;
+  std::vector<std::uint32_t> ends;
+  finish why = finish::stop;
+};
+
+struct answer {
+  std::vector<choice> choices;
+  std::string tool_name, tool_id; // set: the texts are that tool's arguments
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t tokens = 0; // pieces of all choices
+};
+
+// `words` is the length of an ordinary text, the echo included.
+answer make_answer(const chat_call& call, std::uint32_t words);
+
+std::uint64_t count_words(std::string_view text); // split at ASCII white space
+
+} // namespace mainstay::mock
