@@ -198,6 +198,7 @@ struct run_state {
     ask.tokens = reservation();
     ask.wait_until = asking->wait_until;
     ask.expires = rec->in.deadline + 1min;
+    ask.wait_for_circuits = asking->wait_for_circuits;
     ask.charge_retry = asking->charge_retry;
     ask.first_attempt = asking->first_attempt;
     self->request(names->governor, caf::infinite, std::move(ask))

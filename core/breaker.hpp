@@ -6,6 +6,7 @@
 #include "core/failure.hpp"
 #include "core/lease.hpp"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -58,8 +59,7 @@ public:
 private:
   struct model_entry {
     circuit state;
-    std::uint64_t
-        incarnation; // a permit of a model that was forgotten and came back is not settled with its new circuit
+    std::uint64_t incarnation; // tells a model that was forgotten and came back from the one a permit was given for
     instant last_asked;
     std::size_t permits = 0;
   };

@@ -124,6 +124,12 @@ void capacity::look_ahead(const route& r, const ask& a, instant now, prospect& o
   }
 }
 
+bool capacity::every_circuit_open(const route& r, instant now) {
+  return !r.spans.empty() && std::all_of(r.spans.begin(), r.spans.end(), [&](auto& s) {
+    return s.provider->open_until(r.targets[s.target].model) > now;
+  });
+}
+
 bool capacity::is_outsize(const route& r, std::uint64_t tokens) {
   std::uint64_t widest = 0;
   for (const auto& c : r.candidates) {

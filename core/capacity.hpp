@@ -33,7 +33,7 @@ struct gate : wakeable {
   virtual bool closed(instant now) = 0;      // not even the smallest request passes
   virtual instant opens_at(instant now) = 0; // by time alone; max: by somebody's settlement
   std::list<pool*> line;
-  std::size_t misses = 0; // pools that were woken in vain since it opened
+  std::size_t to_ask = 0; // pools in line that were not asked yet since it opened or last granted something
 };
 
 struct meter_gate final : gate {
@@ -128,6 +128,7 @@ public:
   choice choose(route&, const ask&, instant now) const;
   /// Why there is none, and when there may be one. `out` is reused for its memory.
   void look_ahead(const route&, const ask&, instant now, prospect& out) const;
+  static bool every_circuit_open(const route&, instant now);
   /// More tokens than half of the widest limit here: nothing is promised to those.
   static bool is_outsize(const route&, std::uint64_t tokens);
   /// The names' ids, sorted, as far as they can matter to that route.

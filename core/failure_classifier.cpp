@@ -240,6 +240,7 @@ failure_class server_trouble(std::optional<failure_class> by_name, int status, s
 /// A page for browsers or Cloudflare's one line instead of an error object: a firewall on the way, which knows nothing
 /// of keys. One bad minute of it must not disable them all.
 bool from_firewall(const provider_error& said, std::string_view message) noexcept {
+  if (said.type == "html_page") return true; // as net/provider_error_body marks it
   if (!said.type.empty() || !said.code.empty()) return false;
   message.remove_prefix(std::min(message.find_first_not_of(" \t\r\n\xEF\xBB\xBF"), message.size()));
   return begins(message, "<") || begins(message, "error code: 10");

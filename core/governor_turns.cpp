@@ -46,10 +46,10 @@ bool governor::body::pass(gate& g, instant now) {
     room.alarm(g, g.opens_at(now));
     return false;
   }
-  if (g.misses >= g.line.size()) return false; // each of them was asked since the gate opened
+  if (g.to_ask == 0) return false;
   room.wake(static_cast<wakeable&>(g));        // before the pool wakes itself: the next pool's turn comes first
   const bool granted = serve(*g.line.front(), now);
-  g.misses = granted ? 0 : g.misses + 1;
+  g.to_ask = granted ? g.line.size() : g.to_ask - 1;
   return granted;
 }
 

@@ -135,7 +135,8 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
     }
   }
   all.look_ahead(*way, {excluded, r.tokens, nullptr}, now, ahead);
-  if (ahead.hopeless(r.wait_until) || r.wait_until <= now) {
+  const bool moves_on = !r.wait_for_circuits && capacity::every_circuit_open(*way, now);
+  if (ahead.hopeless(r.wait_until) || r.wait_until <= now || moves_on) {
     const auto why =
         !ahead.alive ? refusal_reason::no_key : ahead.resting ? refusal_reason::resting : refusal_reason::over_limit;
     return refusal{r.id, why, ahead.alive && ahead.not_before > now ? ahead.not_before : instant::max()};

@@ -54,6 +54,7 @@ struct capacity_request {
   std::uint64_t tokens = 0;                 // to reserve
   instant wait_until{};                     // how long it is willing to wait for capacity (never beyond its deadline)
   instant expires{};                        // the reservation is swept after this time if nobody settled it
+  bool wait_for_circuits = true;            // or is told at once where every target's circuit is open: others are left to ask
   bool charge_retry = false;                // asking a target again: needs the retry budget
   bool first_attempt = false;               // deposits into the retry budget
 };

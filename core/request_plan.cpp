@@ -64,7 +64,7 @@ std::string_view to_string(answer_source s) noexcept {
 request_plan::request_plan(circumstances with) : with_(std::move(with)) {
   for (std::size_t rung = 0; rung < with_.ladder.size(); ++rung)
     for (auto& t : with_.ladder[rung])
-      if (!find(t)) targets_.push_back({t, rung, 0, false, {}, {}});
+      if (!find(t)) targets_.push_back({t, rung, 0, false, false, {}, {}});
 }
 
 request_plan::standing* request_plan::find(const target& t) {
@@ -75,6 +75,10 @@ request_plan::standing* request_plan::find(const target& t) {
 
 instant request_plan::patience(instant now) const {
   return std::min(with_.deadline, now + scaled(with_.policy.failover_wait, with_.level));
+}
+
+std::size_t request_plan::untried() const {
+  return static_cast<std::size_t>(std::count_if(targets_.begin(), targets_.end(), [](auto& s) { return !s.tried && !s.out; }));
 }
 
 bool request_plan::others_left(std::size_t rung) const {
@@ -96,6 +100,7 @@ plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until
   step.wait_until = wait_until;
   step.charge_retry = retry;
   step.first_attempt = attempts_ == 0;
+  step.wait_for_circuits = last_resort_; // nobody else is left
   asked_ = std::move(who);
   asked_again_ = retry;
   return step;
@@ -136,6 +141,7 @@ plan_step request_plan::last_resort(instant now) {
 
 answer_source request_plan::granted(const target& at, const std::string& key, instant) {
   auto* s = find(at);
+  if (s) s->tried = true;
   current_ = {s ? static_cast<std::size_t>(s - targets_.data()) : 0, key, true};
   ++attempts_;
   last_resort_ = false; // it led somewhere: what else is left may be waited for again
@@ -194,7 +200,9 @@ plan_step request_plan::failed(const failure& f, instant now, double draw, int m
     if (asked_to_wait_) end.retry_at = now + *asked_to_wait_;
     return end;
   }
-  bool again = rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries;
+  // Repetitions leave an attempt for everybody who was not asked yet.
+  auto left = static_cast<std::size_t>(with_.policy.attempts - attempts_);
+  bool again = rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && left > untried();
   pending_delay_ = duration::max();
   if (again) {
     auto delay = retry_delay(with_.policy, f.what, s.retries, s.last_delay, draw);

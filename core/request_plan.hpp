@@ -1,7 +1,7 @@
 // What to do next for one request, after each event: whom to ask, how long to wait, when to stop. A flat state machine without
 // time of its own. The order (docs/architecture.md, "The plan"): another key of the same target at once; the same target again after its backoff,
 // if that fits `failover_wait` x priority; the next equal target; the fallbacks in order; and, if only capacity was missing, waiting for it until the deadline.
-// Promises: at most `attempts` calls in all and `max_retries` repetitions per target; a target whose answer says "not me" is not asked again; a silent
+// Promises: at most `attempts` calls in all and `max_retries` repetitions per target, which never use up the attempts of targets not asked yet; a target whose answer says "not me" is not asked again; a silent
 // target is not asked twice; no step begins that the deadline would cut short; every fallback is entered at most once, so cycles end.
 #pragma once
 
@@ -24,7 +24,7 @@ struct step_acquire {
   std::vector<target> targets;
   std::vector<std::string> excluded_keys;
   instant wait_until{};
-  bool charge_retry = false, first_attempt = false;
+  bool charge_retry = false, first_attempt = false, wait_for_circuits = false;
 };
 /// Do nothing until then, then ask `resume`.
 struct step_wait { instant until{}; };
@@ -67,6 +67,7 @@ private:
     target at;
     std::size_t rung = 0;
     int retries = 0;
+    bool tried = false;
     bool out = false;          // not to be asked again
     std::vector<std::string> bad_keys;
     duration last_delay{};
@@ -74,7 +75,8 @@ private:
   struct attempt { std::size_t target; std::string key; bool open = false; };
 
   instant patience(instant now) const;      // until when to wait on one model while others are left
-  bool others_left(std::size_t rung) const; // unasked targets on this rung or below
+  bool others_left(std::size_t rung) const; // targets on this rung or below that may still be asked
+  std::size_t untried() const;
   plan_step next_rung(instant now);
   plan_step last_resort(instant now);
   plan_step acquire(std::vector<std::size_t> who, instant wait_until, bool retry, instant now);

@@ -115,7 +115,7 @@ void waiting_room::wake(wakeable& w) {
 
 void waiting_room::wake(gate& g) {
   if (g.line.empty()) return;
-  g.misses = 0;
+  g.to_ask = g.line.size();
   wake(static_cast<wakeable&>(g));
 }
 

@@ -92,13 +92,13 @@ public:
 
   bool begin_object() {
     if (depth_ == 0) {
-      found.first_member = at->Tell() + 1;
+      found.first_member = at->Tell();
       return ++depth_, true;
     }
     if (!value("an object")) return false;
     if (depth_ == 1 && section_ == chat_member::stream_options) {
       options_ = true;
-      found.stream_options_value = {at->Tell(), 0};
+      found.stream_options_value = {at->Tell() - 1, 0};
     }
     if (depth_ == 2 && section_ == chat_member::messages) has_role_ = inner_is_role_ = role_seen_ = false;
     inner_is_media_ = false;
@@ -108,7 +108,7 @@ public:
   bool end_object() {
     --depth_;
     inner_is_media_ = false;
-    if (depth_ == 1 && section_ == chat_member::stream_options) found.stream_options_value->end = at->Tell() + 1;
+    if (depth_ == 1 && section_ == chat_member::stream_options) found.stream_options_value->end = at->Tell();
     if (depth_ == 1 && section_ == chat_member::response_format && !format_is_text_) found.plain_text = false;
     if (depth_ == 2 && section_ == chat_member::messages) {
       if (!has_role_)

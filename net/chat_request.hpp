@@ -32,7 +32,7 @@ struct request_problem { std::string message, param, code; };
 
 /// Strict where it matters, blind to what it does not know: UTF-8, no duplicate of the members read here, nesting at most 128, `model` a non-empty string up to
 /// 256 bytes without control characters, `messages` a non-empty array of objects with a string `role`, `stream` a bool, caps positive integers, n 1..128, stream_options an object with stream only.
-/// One pass (SAX, iterative), no DOM.
+/// One pass (SAX, bounded depth), no DOM. Names that some providers match to ours without case ("Model") are refused too.
 std::variant<chat_request, request_problem> parse_chat_request(bytes_ptr body);
 
 /// The bytes for the provider: model name replaced where it differs, and for streams stream_options.include_usage true. Returns the caller's

@@ -48,7 +48,8 @@ public:
     auto choices = completion_.find("choices");
     if (head_.size() > head_limit || !choices || !choices->is(kind::array) || choices->items.empty()) return false;
     for (std::size_t i = 0; i < choices->items.size(); ++i)
-      if (!tell_choice(choices->items[i], i)) return false;
+      if (!begin_choice(choices->items[i], i)) return false;
+    for (std::size_t i = 0; i < choices->items.size(); ++i) tell_choice(choices->items[i], i);
     auto usage = completion_.find("usage");
     if (include_usage && usage && usage->is(kind::object)) {
       auto chunk = head_ + R"(,"choices":[])";
@@ -75,18 +76,27 @@ private:
     chunks.push_back(chunk + "}]}");
   }
 
-  bool tell_choice(const value& choice, std::size_t position) {
+  // All choices begin before any ends, so that a stream cut between two of them never looks complete.
+  bool begin_choice(const value& choice, std::size_t position) {
     auto message = choice.find("message");
     if (!message || !message->is(kind::object)) return false;
-    auto index = choice.find("index");
-    index_ = index ? index->whole().value_or(position) : position;
+    at_choice(choice, position);
     tell_role(*message);
-    for (auto& member : message->items) tell_member(member);
+    return true;
+  }
+
+  void tell_choice(const value& choice, std::size_t position) {
+    at_choice(choice, position);
+    for (auto& member : choice.find("message")->items) tell_member(member);
     std::string rest;
     for (auto& member : choice.items)
       if (member.name != "index" && member.name != "message") append_member(rest, member);
     close("{}", rest);
-    return true;
+  }
+
+  void at_choice(const value& choice, std::size_t position) {
+    auto index = choice.find("index");
+    index_ = index ? index->whole().value_or(position) : position;
   }
 
   // The role, and what is there but empty.

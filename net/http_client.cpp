@@ -270,7 +270,10 @@ void client::impl::tell_touched(connection_pool& pool) {
 void client::impl::settle(connection_pool& pool) {
   tell_touched(pool);
   CURLcode result = CURLE_OK;
-  while (auto* t = pool.next_finished(result)) finish(*t, t->verdict(result));
+  while (auto* t = pool.next_finished(result)) {
+    if (t->deserves_fresh_connection(result) && t->again_on_fresh_connection()) continue;
+    finish(*t, t->verdict(result));
+  }
 }
 
 void client::impl::expire() {

@@ -349,10 +349,11 @@ void connection::wait_writable() {
   });
 }
 
-/// Writes until everything left, the socket is full, or it is others' turn.
+/// Writes until everything left, the socket is full, or it is others' turn. While a wait is pending there is no point
+/// in trying.
 void connection::flush() {
   auto before = out_.bytes();
-  while (!out_.empty() && phase_ != phase::closed && before - out_.bytes() < most_per_turn)
+  while (!writing_ && !out_.empty() && phase_ != phase::closed && before - out_.bytes() < most_per_turn)
     if (!write_some()) break;
   if (phase_ == phase::closed) return;
   bool moved = out_.bytes() != before;

@@ -1,9 +1,9 @@
-// An HTTP/1.1 server on one thread (Asio, Beast): accepts, guards the framing, reads whole requests up to a limit, answers whole
-// or as server-sent events, notices callers who leave. Knows nothing of LLMs, actors or JSON.
+// An HTTP/1.1 server on one thread (Asio): accepts, guards the framing, reads whole requests up to a limit, answers whole or as
+// server-sent events, notices callers who leave (a half-close counts as leaving). Knows nothing of LLMs, actors or JSON.
 // Guards (RFC 9112): content-length with transfer-encoding, differing or odd content-lengths, transfer codings other than a single
 // "chunked" (501), HTTP/1.0 with chunked, bare LF, obs-fold, control characters in the head: 400 and close. Head over `header_limit`: 431 and close. Body
 // over `body_limit`: 413 and close, without reading it. A head that is not complete within `header_timeout`, or a body that makes no progress for
-// `body_timeout`: 408 and close. `expect: 100-continue` is answered.
+// `body_timeout` or comes slower than 1 KiB/s on average: 408 and close. `expect: 100-continue` is answered.
 // Pipelined requests are answered in order, one at a time. Keep-alive connections idle longer than `idle_timeout` are closed.
 // A reader that takes nothing for `write_timeout` while bytes wait is disconnected. At most `max_connections`; more wait in the listen backlog.
 #pragma once
@@ -44,8 +44,9 @@ class response : public reply_channel {
 public:
   /// A whole answer with its own content type (metrics text, a page).
   virtual void reply_as(int status, std::string content_type, header_list headers, bytes_ptr body) = 0;
-  /// `left` is called once, on the server's thread, if the caller disconnects before the answer is complete
-  /// (also at once if it already has). Not called after a complete answer. Null removes it.
+  /// `left` is called once, on the server's thread, if the caller disconnects (or the server stops) before the last byte of the
+  /// answer was handed to the network. If that has happened already it is called at once, within this call. Not called after a
+  /// complete answer. Null removes it. Must not block; may use the response.
   virtual void on_caller_left(std::function<void()> left) = 0;
   /// The connection is closed after this answer.
   virtual void close_after() = 0;

@@ -111,7 +111,7 @@ std::optional<call_error> transfer::take(call_start&& start) {
   head_.reset(call_.head_limit);
   credit_ =
       static_cast<std::int64_t>(std::min<std::size_t>(call_.credit, std::numeric_limits<std::int64_t>::max() / 2));
-  paused_ = leaving_ = false;
+  paused_ = leaving_ = repeated_ = false;
   found_.reset();
   summary_ = {};
   connects_seen_ = 0;
@@ -123,6 +123,7 @@ std::optional<call_error> transfer::take(call_start&& start) {
   curl_easy_setopt(easy_, CURLOPT_PROXY, call_.proxy.c_str());
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(call_.timeouts.connect));
   curl_easy_setopt(easy_, CURLOPT_FORBID_REUSE, 0L);
+  curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 0L);
   curl_easy_setopt(easy_, CURLOPT_NOPROGRESS, 1L);
   return std::nullopt;
 }
@@ -167,6 +168,20 @@ bool transfer::enter(CURLM* multi, CURLSH* share) {
   if (curl_multi_add_handle(multi, easy_) != CURLM_OK) return false;
   multi_ = multi;
   return true;
+}
+
+bool transfer::deserves_fresh_connection(CURLcode code) const {
+  return code == CURLE_SEND_ERROR && phase_ == phase::sending && !head_.begun() && !found_ && !repeated_ &&
+         connects() == 0;
+}
+
+bool transfer::again_on_fresh_connection() {
+  repeated_ = true;
+  phase_ = phase::connecting;
+  words_[0] = '\0';
+  curl_multi_remove_handle(multi_, easy_);
+  curl_easy_setopt(easy_, CURLOPT_FRESH_CONNECT, 1L);
+  return curl_multi_add_handle(multi_, easy_) == CURLM_OK;
 }
 
 void transfer::leave(bool spoilt) {

@@ -42,6 +42,12 @@ public:
   std::optional<call_error> take(call_start&&);
   /// Becomes part of a pool's multi handle; from here on curl's callbacks run. False: curl has no memory left.
   bool enter(CURLM*, CURLSH*);
+  /// The connection was a reused one that the peer had closed, and the request did not get out whole: nobody can have
+  /// acted on it. curl repeats a request where reading fails so, but not where sending does. True at most once per
+  /// call.
+  bool deserves_fresh_connection(CURLcode) const;
+  /// Does it all again on a new connection. False: curl has no memory left.
+  bool again_on_fresh_connection();
   /// Leaves the multi handle. `spoilt`: the connection must not serve another call (who knows what still comes on it).
   void leave(bool spoilt);
   /// Hands on what was received since the last time.
@@ -104,7 +110,7 @@ private:
   response_head head_;
   std::string received_;    // not yet flushed
   std::int64_t credit_ = 0; // may fall below zero by one of curl's buffers (16 KiB)
-  bool paused_ = false, leaving_ = false;
+  bool paused_ = false, leaving_ = false, repeated_ = false;
   std::optional<call_error> found_; // by a callback that stopped the transfer
   call_summary summary_;
   long connects_seen_ = 0;

@@ -27,7 +27,10 @@ wire_piece framed(std::string_view lead, bytes_ptr body, stream_framing framing,
   return {std::move(text), std::move(body), "\n\n\r\n", event};
 }
 
-bool has_line_end(std::string_view text) noexcept { return text.find_first_of("\r\n") != std::string_view::npos; }
+/// Two searches by memchr beat one by find_first_of, and every event comes through here.
+bool has_line_end(std::string_view text) noexcept {
+  return text.find('\n') != std::string_view::npos || text.find('\r') != std::string_view::npos;
+}
 
 /// "a\nb" as "a\ndata: b"; CR LF and CR count as line ends too.
 std::string as_data_lines(std::string_view text) {

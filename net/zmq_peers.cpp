@@ -1,10 +1,23 @@
 // Outboxes and departures. Observers only ever push into the inbox, so nothing here is re-entered while they run.
 #include "net/zmq_peers.hpp"
 
+#include <algorithm>
+#include <arpa/inet.h>
+#include <cstring>
+
 namespace mainstay::mq {
 namespace {
 
 constexpr std::size_t ceiling_factor = 16; // of outbox_limit: a burst of answers may pass the limit, a flood may not
+
+/// Identities that ZeroMQ gives out are a zero and a 32-bit counter; clients' own ones say nothing about their age.
+bool younger(const std::string& a, const std::string& b) {
+  if (a.size() != 5 || b.size() != 5 || a[0] != 0 || b[0] != 0) return false;
+  std::uint32_t of_a = 0, of_b = 0;
+  std::memcpy(&of_a, a.data() + 1, sizeof of_a);
+  std::memcpy(&of_b, b.data() + 1, sizeof of_b);
+  return std::int32_t(ntohl(of_a) - ntohl(of_b)) > 0; // it may wrap around
+}
 
 } // namespace
 
@@ -17,22 +30,29 @@ peer* peers::find(const std::string& identity) {
 }
 
 peer& peers::arrived(const std::string& identity, int fd, steady::time_point now) {
-  if (fd >= 0) {
-    const auto before = by_fd_.find(fd);
-    if (before != by_fd_.end() && before->second != identity) left(std::string(before->second));
-    if (peer* known = find(identity); known && known->fd != fd) drop(*known);
-  }
+  if (peer* known = find(identity); known && fd >= 0 && known->fd != fd) drop(*known);
   auto [it, fresh] = by_identity_.try_emplace(identity);
   peer& p = it->second;
-  if (fresh) {
-    p.identity = identity;
-    p.fd = fd;
-    p.way = std::make_shared<flow>(wakeup_, settings_.outbox_limit * ceiling_factor);
-    p.progress_at = p.below_limit_at = now;
-    if (fd >= 0) by_fd_[fd] = identity;
-    count_ = by_identity_.size();
-  }
+  if (!fresh) return p;
+  p.identity = identity;
+  p.fd = fd;
+  p.way = std::make_shared<flow>(wakeup_, settings_.outbox_limit * ceiling_factor);
+  p.progress_at = p.below_limit_at = now;
+  count_ = by_identity_.size();
+  if (fd < 0) return p;
+  std::vector<std::string> older;
+  for (auto [at, end] = by_fd_.equal_range(fd); at != end; ++at)
+    if (younger(identity, at->second)) older.push_back(at->second);
+  for (auto& gone : older) left(gone);
+  by_fd_.emplace(fd, identity);
   return p;
+}
+
+bool peers::superseded(const std::string& identity) {
+  const peer* p = find(identity);
+  if (!p || p->fd < 0) return false;
+  const auto [begin, end] = by_fd_.equal_range(p->fd);
+  return std::any_of(begin, end, [&](auto& other) { return younger(other.second, identity); });
 }
 
 std::shared_ptr<exchange> peers::open_exchange(peer& p, std::string_view id, bool req_client) {
@@ -143,13 +163,17 @@ void peers::left(const std::string& identity) {
 }
 
 void peers::connection_closed(int fd) {
-  if (const auto it = by_fd_.find(fd); it != by_fd_.end()) left(std::string(it->second));
+  for (auto it = by_fd_.find(fd); it != by_fd_.end(); it = by_fd_.find(fd)) left(std::string(it->second));
 }
 
 void peers::drop(peer& p) {
   auto node = by_identity_.extract(p.identity);
   peer& gone = node.mapped();
-  if (gone.fd >= 0) by_fd_.erase(gone.fd);
+  for (auto [at, end] = by_fd_.equal_range(gone.fd); at != end; ++at)
+    if (at->second == gone.identity) {
+      by_fd_.erase(at);
+      break;
+    }
   if (gone.pipe_full) --full_pipes_;
   count_ = by_identity_.size();
   in_flight_ -= gone.requests.size();

@@ -33,8 +33,12 @@ class peers {
 public:
   peers(zmq::socket_t&, connections&, const server_settings&, std::shared_ptr<wakeup>);
 
-  /// The peer a message came from, entered if new. Who used the connection or the identity before has left.
+  /// The peer a message came from, entered if new. Who is known to have used its connection's descriptor or its
+  /// identity before has left.
   peer& arrived(const std::string& identity, int fd, steady::time_point now);
+  /// A message may be read after its connection has closed and another one got the descriptor: somebody younger uses it
+  /// then.
+  bool superseded(const std::string& identity);
   peer* find(const std::string& identity);
   /// An exchange for a new request of `p`.
   std::shared_ptr<exchange> open_exchange(peer& p, std::string_view id, bool req_client);
@@ -71,8 +75,8 @@ private:
   const server_settings& settings_;
   const std::shared_ptr<wakeup> wakeup_;
   std::unordered_map<std::string, peer> by_identity_;
-  std::unordered_map<int, std::string> by_fd_;
-  std::unordered_set<std::string> unsent_; // identities with something in the outbox
+  std::unordered_multimap<int, std::string> by_fd_; // late messages bring a second one
+  std::unordered_set<std::string> unsent_;          // identities with something in the outbox
   std::size_t full_pipes_ = 0;
   std::atomic<std::size_t> count_{0}, in_flight_{0};
 };

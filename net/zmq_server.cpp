@@ -175,7 +175,7 @@ void server::impl::handle(const received& in) {
   else
     begin(from, m, in.loopback);
   // Its connection closed behind it. The request counts all the same, but nobody waits for the answer.
-  if (in.fd >= 0 && !open.is_open(in.fd)) callers.left(in.identity);
+  if ((in.fd >= 0 && !open.is_open(in.fd)) || callers.superseded(in.identity)) callers.left(in.identity);
 }
 
 void server::impl::begin(peer& from, const message& m, bool loopback) {

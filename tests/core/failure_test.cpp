@@ -251,6 +251,7 @@ BOOST_AUTO_TEST_CASE(a_server_in_trouble_is_not_believed_about_keys) {
 BOOST_AUTO_TEST_CASE(a_firewalls_page_with_403_disables_no_key) {
   BOOST_TEST((classify({403, "", "", "", "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>", {}}) ==
               server_error));
+  BOOST_TEST((classify({403, "html_page", "", "", "no readable error", {}}) == server_error));
   BOOST_TEST((classify({403, "", "", "", "\r\n <html><body>Request blocked.</body></html>", {}}) == server_error));
   BOOST_TEST((classify({403, "", "", "", "error code: 1020", {}}) == server_error));
   BOOST_TEST((classify({403, "permission_error", "", "", "<html>", {}}) == auth));

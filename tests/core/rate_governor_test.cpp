@@ -34,6 +34,7 @@ struct world {
     r.targets = {{"p", std::move(model)}};
     r.wait_until = now + patience;
     r.expires = now + 10min;
+    r.wait_for_circuits = true;
     return r;
   }
   capacity_answer acquire(const capacity_request& r) { return gov.acquire(r, now); }
@@ -296,6 +297,18 @@ BOOST_AUTO_TEST_CASE(an_open_circuit_closes_its_model_and_an_open_endpoint_the_p
   w.granted(w.ask("good"));
   w.now = t0 + 10s; // its time is over: let through even if nobody announced the half-open
   w.granted(w.ask("bad"));
+}
+
+BOOST_AUTO_TEST_CASE(who_has_others_to_ask_does_not_wait_for_a_circuit) {
+  world w({key("a"), key("c", {}, "q")});
+  w.gov.on_circuit({"p", "m", circuit_state::open, t0 + 10s});
+  auto r = w.ask("m", 60s);
+  r.wait_for_circuits = false;
+  const auto no = w.refused(r);
+  BOOST_CHECK(no.why == refusal_reason::resting);
+  BOOST_CHECK(no.not_before == t0 + 10s);
+  r.targets.push_back({"q", "m"}); // its circuit is closed
+  BOOST_TEST(w.granted(r).target_index == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(the_same_lease_asked_again_gets_the_same_grant) {

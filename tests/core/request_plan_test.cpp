@@ -198,6 +198,15 @@ BOOST_AUTO_TEST_CASE(a_plan_whose_run_died_goes_on_where_it_was) {
   BOOST_TEST(plan.attempts() == 1);
 }
 
+BOOST_AUTO_TEST_CASE(repetitions_leave_an_attempt_for_every_target_that_was_not_asked) {
+  auto c = two_rungs();
+  c.policy.attempts = 2;
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(at("a"), "k1", start);
+  BOOST_TEST(acquire_of(plan.failed(status(500, failure_class::server_error), start, 0.5, 3)).targets[0].provider == "b");
+}
+
 BOOST_AUTO_TEST_CASE(the_story_names_every_failed_attempt_in_order) {
   request_plan plan(two_rungs());
   plan.begin(start);

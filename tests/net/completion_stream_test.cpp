@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(a_stream_cut_anywhere_does_not_assemble) {
     auto chunks = chunks_of(completions.make(), false);
     BOOST_REQUIRE(assemble(chunks));
     for (std::size_t n = 0; n < chunks.size(); ++n)
-      BOOST_REQUIRE(!assemble({chunks.begin(), chunks.begin() + static_cast<std::ptrdiff_t>(n)}) || n == chunks.size());
+      BOOST_REQUIRE(!assemble({chunks.begin(), chunks.begin() + static_cast<std::ptrdiff_t>(n)}));
     auto broken = chunks;
     auto& victim = broken[static_cast<std::size_t>(i) % broken.size()];
     victim.pop_back();

@@ -104,9 +104,9 @@ BOOST_AUTO_TEST_CASE(credit_may_come_in_single_bytes_and_start_at_none) {
   auto handle = http.start(what, observer);
   BOOST_TEST(observer->wait_head());
   BOOST_TEST(observer->received() == 0u);
-  for (std::size_t got = 0; !observer->ended() && got < body.size(); got = observer->received()) {
-    http.add_credit(handle, got % 2 ? 1 : got + 1);
-    if (!observer->wait_body(got + 1)) break;
+  for (std::size_t granted = 1; granted <= body.size(); ++granted) {
+    BOOST_REQUIRE(observer->received() < granted + (16u << 10));
+    http.add_credit(handle, 1);
   }
   BOOST_TEST(observer->wait_end());
   BOOST_TEST((observer->body() == body));
@@ -312,11 +312,11 @@ BOOST_AUTO_TEST_CASE(a_random_walk_over_peers_credit_and_cancelling) {
     client http;
     http.configure({{"provider", 16, 16}});
     std::vector<std::pair<call_handle, std::shared_ptr<call_recorder>>> calls;
-    for (int i = 0; i < 300; ++i) {
+    for (int i = 0; i < 150; ++i) {
       auto what =
           a_call(server.url(), random() % 2 ? std::vector<std::string>{"a"} : std::vector<std::string>{"a", "b"});
       what.credit = random() % 3 ? 1u << 20 : random() % 20'000;
-      what.timeouts = {.connect = 5s, .first_byte = 60ms, .idle = 60ms, .total = 3s};
+      what.timeouts = {.connect = 5s, .first_byte = 60ms, .idle = 60ms, .total = 600ms};
       auto observer = std::make_shared<call_recorder>();
       calls.emplace_back(http.start(what, observer), observer);
       auto& [other, its_observer] = calls[random() % calls.size()];

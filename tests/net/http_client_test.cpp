@@ -106,10 +106,11 @@ BOOST_AUTO_TEST_CASE(five_hundred_calls_are_in_flight_at_once_and_their_connecti
 }
 
 BOOST_AUTO_TEST_CASE(a_server_that_closes_idle_connections_never_surfaces) {
-  std::counting_semaphore<> closed(0);
+  std::binary_semaphore answered(0), closed(0);
   scripted_server server([&](scripted_connection& c) {
     c.read_request();
     c.send(ok); // no "connection: close": it just closes, hard or soft
+    answered.acquire();
     if (c.number() % 2) {
       c.reset();
     } else {
@@ -119,7 +120,9 @@ BOOST_AUTO_TEST_CASE(a_server_that_closes_idle_connections_never_surfaces) {
   });
   client http;
   for (int i = 0; i < 50; ++i) {
-    BOOST_TEST(run(http, a_call(server.url(), {"a", "b"}))->outcome() == "");
+    auto answer = run(http, a_call(server.url(), {"a", "b"}));
+    BOOST_REQUIRE_MESSAGE(answer->outcome() == "", i << ": " << answer->error()->detail);
+    answered.release();
     closed.acquire();
   }
   BOOST_TEST(server.accepted() == 50u);

@@ -212,18 +212,20 @@ BOOST_AUTO_TEST_CASE(a_reader_that_takes_nothing_is_disconnected_and_others_are_
   for (int i = 0; i < 16; ++i) a.answer->stream_event(make_bytes(std::string(1 << 20, 'x')));
   std::size_t answered = 0;
   while (told.count->value() == 0 && clock::now() - began < patience) {
+    a.answer->stream_event(one); // more to say does not buy the reader more time
     fast.send(get("/fast"));
     d.script->next().answer->reply(200, {}, one);
     answered += fast.reply().body == *one;
   }
   BOOST_TEST((clock::now() - began >= 1s));
+  BOOST_TEST((clock::now() - began < 6s));
   BOOST_TEST(answered > 10u);
   BOOST_TEST(told.once(a));
 }
 
 BOOST_AUTO_TEST_CASE(a_reader_that_takes_a_little_again_and_again_gets_everything) {
   server_settings s;
-  s.write_timeout = 500ms;
+  s.write_timeout = 1s;
   door d(s);
   auto c = d.call(128 << 10);
   c.send(get());
@@ -234,7 +236,7 @@ BOOST_AUTO_TEST_CASE(a_reader_that_takes_a_little_again_and_again_gets_everythin
   for (int i = 0; i < 200; ++i) a.answer->stream_event(piece);
   a.answer->stream_end(nullptr, {});
   std::size_t xs = 0;
-  for (int i = 0; i < 40; ++i) { // far slower than the server writes, yet never still for the whole time limit
+  for (int i = 0; i < 55; ++i) { // far slower than the server writes, yet never still for the whole time limit
     auto some = c.take(256 << 10);
     xs += static_cast<std::size_t>(std::count(some.begin(), some.end(), 'x'));
     c.receive_nothing_for(20ms);
@@ -258,29 +260,31 @@ BOOST_AUTO_TEST_CASE(whoever_produces_without_watching_progress_ends_at_the_limi
 }
 
 BOOST_AUTO_TEST_CASE(progress_is_told_in_steps_and_adds_up_once_a_backlog_has_gone) {
-  door d;
-  auto c = d.call(4096);
-  c.send(get());
-  auto a = d.script->next();
-  counter gone;
-  std::atomic<bool> small_step{false};
-  constexpr std::size_t step = 64 << 10, piece = 10'000, pieces = 1600; // far more than kernel buffers hold
-  a.answer->observe_progress(step, [&](std::size_t n) {
-    if (n < step && gone.value() + n != piece * pieces) small_step = true;
-    gone.raise(n);
-  });
-  auto body = make_bytes(std::string(piece, 'x'));
-  for (std::size_t i = 0; i < pieces; ++i) a.answer->stream_event(body);
-  BOOST_TEST(!gone.reaches(piece * pieces, 100ms)); // nobody reads yet
-  std::size_t xs = 0;
-  while (xs < piece * pieces && c.receive()) {
-    xs += static_cast<std::size_t>(std::count(c.buffered().begin(), c.buffered().end(), 'x'));
-    c.take(c.buffered().size());
+  constexpr std::size_t piece = 10'000, pieces = 1600; // far more than kernel buffers hold
+  for (std::size_t step : {64 << 10, 8 << 20}) {       // the second leaves a rest that is no step
+    door d;
+    auto c = d.call(4096);
+    c.send(get());
+    auto a = d.script->next();
+    counter gone;
+    std::atomic<bool> small_step{false};
+    a.answer->observe_progress(step, [&](std::size_t n) {
+      if (n < step && gone.value() + n != piece * pieces) small_step = true;
+      gone.raise(n);
+    });
+    auto body = make_bytes(std::string(piece, 'x'));
+    for (std::size_t i = 0; i < pieces; ++i) a.answer->stream_event(body);
+    BOOST_TEST(!gone.reaches(piece * pieces, 100ms)); // nobody reads yet
+    std::size_t xs = 0;
+    while (xs < piece * pieces && c.receive()) {
+      xs += static_cast<std::size_t>(std::count(c.buffered().begin(), c.buffered().end(), 'x'));
+      c.take(c.buffered().size());
+    }
+    BOOST_TEST(gone.reaches(piece * pieces));
+    BOOST_TEST(gone.value() == piece * pieces);
+    BOOST_TEST(!small_step);
+    a.answer->observe_progress(step, nullptr);
   }
-  BOOST_TEST(gone.reaches(piece * pieces));
-  BOOST_TEST(gone.value() == piece * pieces);
-  BOOST_TEST(!small_step);
-  a.answer->observe_progress(step, nullptr);
 }
 
 // --- very many ---
@@ -318,7 +322,7 @@ BOOST_AUTO_TEST_CASE(a_thousand_concurrent_streams_get_their_own_events) {
 // late, in streams, or never. Invariants: nobody is told twice; no callback and no connection stays; the door still
 // opens.
 BOOST_AUTO_TEST_CASE(random_callers_and_handlers_leave_nothing_behind) {
-  for (unsigned seed = 1; seed <= 4; ++seed) {
+  for (unsigned seed = 1; seed <= 12; ++seed) {
     std::mt19937 random(seed);
     server_settings s;
     s.header_timeout = s.body_timeout = s.write_timeout = 300ms;

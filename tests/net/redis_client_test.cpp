@@ -221,6 +221,7 @@ BOOST_AUTO_TEST_CASE(clear_removes_exactly_the_keys_with_the_prefix) {
   BOOST_TEST(get(client, "a-1-x").value == "kept");
   BOOST_TEST(get(client, "ab1z").value == "kept");
   BOOST_TEST(clear(client, "a*[1]?") == 0);
+  BOOST_TEST(client.look().pending == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(password_and_database_are_used_and_a_wrong_password_is_said_without_showing_it) {

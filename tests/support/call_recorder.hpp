@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <type_traits>
 
 namespace mainstay::test {
 
@@ -89,7 +90,7 @@ private:
     return changed_.wait_for(lock, 10s, ready);
   }
   template <class Get>
-  auto locked(Get get) const {
+  std::invoke_result_t<Get> locked(Get get) const {
     std::lock_guard lock(mutex_);
     return get();
   }

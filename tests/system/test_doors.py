@@ -211,13 +211,9 @@ def test_a_slow_reader_of_a_long_stream_holds_the_provider_back_and_still_gets_e
         s.connect(("127.0.0.1", gateway.http))
         s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         got = s.recv(1000)
-        # The provider cannot have sent everything: what is under way is bounded.
-        sent = wait_for(lambda: mock.seen()[-1]["tokens"])
-        quiet = [0, -1]
-        while quiet[0] != quiet[1]:
-            quiet = [quiet[1], mock.seen()[-1]["tokens"]]
-        assert sent and mock.seen()[-1]["tokens"] < 200000
+        # What is under way is bounded: the provider cannot get rid of its 34 MB while nobody reads.
         assert gateway.chat("beside it").complete("beside it", 200000)
+        assert [e["outcome"] for e in mock.seen() if e["stream"]] == ["open"]
         chunks = [got]
         while True:
             piece = s.recv(1 << 16)

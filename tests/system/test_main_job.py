@@ -17,7 +17,7 @@ def test_every_request_is_answered_once_completely_and_with_its_own_text(start):
         "retry": {**FAST, "failover_wait": "500ms"},
         "cache": {"ttl": "1h", "redis": {"url": redis.url}},
     })
-    a.script({"key": "secret-k1", "skip": 20, "status": 429, "retry_after": "2"}, {"key": "secret-a-k1", "skip": 20, "status": 429, "retry_after": "2"})
+    a.script({"key": "secret-a-k1", "skip": 20, "status": 429, "retry_after": "2"})
     answered = []
     lock = threading.Lock()
     half = threading.Event()

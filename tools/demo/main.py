@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BIN = ROOT / "build" / "release" / "bin"
+BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build" / "release" / "bin"))
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 HTTP = os.environ.setdefault("MAINSTAY_HTTP", "127.0.0.1:8080")
 ZMQ = os.environ.setdefault("MAINSTAY_ZMQ", "tcp://127.0.0.1:5555")
