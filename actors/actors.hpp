@@ -100,7 +100,7 @@ using admin_actor = console_actor::extend<MAINSTAY_SUPERVISED>;
 using supervisor_actor = caf::typed_actor<
   caf::replies_to<crash_order>::with<bool>,         // false: nobody of that name
   caf::replies_to<look>::with<std::vector<actor_row>>,
-  caf::reacts_to<take_settings>>;
+  caf::replies_to<take_settings>::with<bool>>;      // answered when everybody has been told
 
 /// The stable names a request or the console needs.
 struct directory {

@@ -21,8 +21,12 @@ struct breaker_state {
         spdlog::warn("breaker {}{}{} opened for {} ms", store->provider, c.model.empty() ? "" : "/", c.model, left);
       else
         spdlog::info("breaker {}{}{} is {}", store->provider, c.model.empty() ? "" : "/", c.model, to_string(c.state));
-      self->send(governor, governor::circuit_news{store->provider, c.model, c.state, c.open_until});
+      tell(c);
     }
+  }
+
+  void tell(const provider_breaker::view& c) {
+    self->send(governor, governor::circuit_news{store->provider, c.model, c.state, c.open_until});
   }
 };
 
@@ -49,7 +53,7 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
     },
     [&st](const letter<owner_gone>& mail) {
       auto now = clock::now();
-      st.store->policy.release_owner(mail.content().owner, now);
+      st.store->policy.release_owner(mail.content().owner, now, mail.content().which);
       mail.opened();
       st.announce(now);
     },
@@ -66,6 +70,8 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
     [](const inject_fault& f) { fail_as_told(f); },
     [&st](const take_settings& s) {
       if (auto* p = s.value->provider(st.store->provider)) st.store->policy.reconfigure(p->breaker);
+      auto now = clock::now();
+      for (auto& c : st.store->policy.views(now)) st.tell(c); // whoever missed a change hears it now
     },
   };
 }

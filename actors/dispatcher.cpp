@@ -56,6 +56,7 @@ struct dispatcher_state {
 
   void accept(const run_record_ptr& rec) {
     if (store->open.count(rec->number) || rec->answered) return; // accepted before, its letter came again
+    if (rec->caller_gone) return;                                  // it left while its letter was under way
     if (store->draining) {
       ++store->refused;
       return answer_without_run(*rec, 503, "draining", "this node is shutting down", 1);
@@ -97,10 +98,13 @@ struct dispatcher_state {
       return;
     }
     auto& n = *store->names;
-    for (auto& [name, breaker] : n.breakers) post(breaker, id);
-    for (auto& [name, upstream] : n.upstreams) post(upstream, id);
-    post(n.governor, id);
-    if (rec->answered) return forget(id);
+    // The client's own admission (serial 0) goes on with the request; what the next run borrows has higher serials.
+    bool goes_on = !rec->answered && !rec->caller_gone && rec->losses < losses_limit;
+    serial_range lost_serials{goes_on ? 1u : 0u, rec->next_serial};
+    for (auto& [name, breaker] : n.breakers) post(breaker, id, lost_serials);
+    for (auto& [name, upstream] : n.upstreams) post(upstream, id, lost_serials);
+    post(n.governor, id, lost_serials);
+    if (rec->answered || rec->caller_gone) return forget(id);
     spdlog::warn("request {}: its run died ({}), going on with another", rec->in.id, to_string(down.reason));
     if (++rec->losses > losses_limit) {
       answer_without_run(*rec, 500, "internal_error", "the request failed inside the gateway", {});
@@ -112,8 +116,8 @@ struct dispatcher_state {
   }
 
   template <class Handle>
-  void post(const Handle& to, request_id id) {
-    letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(to), owner_gone{id});
+  void post(const Handle& to, request_id id, serial_range which) {
+    letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(to), owner_gone{id, which});
   }
 
   // -- deadlines and drain: one timer
@@ -163,6 +167,11 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
   st.self = self;
   st.store = std::move(store);
   self->set_down_handler([&st](caf::down_msg& down) { st.lost(down); });
+  self->set_exit_handler([&st, self](caf::exit_msg& msg) {
+    // The household ends: runs that wait for a provider or a backoff would outlive everybody they could ask.
+    if (msg.reason == caf::exit_reason::user_shutdown) end_runs(*st.store);
+    self->quit(msg.reason);
+  });
   st.take_over();
   return {
     [&st](const letter<submission>& mail) {
@@ -211,6 +220,10 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
 
 void submission::on_lost() {
   if (!record->answered) answer_without_run(*record, 503, "overloaded", "the gateway could not accept the request", 1);
+}
+
+void end_runs(dispatcher_store& store) {
+  for (auto& [id, e] : store.open) caf::anon_send_exit(e.run, caf::exit_reason::user_shutdown);
 }
 
 std::size_t in_flight_capacity(const config::settings& s) {

@@ -26,6 +26,9 @@ struct dispatcher_store {
 /// What may run at once plus what may wait.
 std::size_t in_flight_capacity(const config::settings&);
 
+/// At the end of the household: by the dispatcher itself, or for one that was given up.
+void end_runs(dispatcher_store&);
+
 caf::strong_actor_ptr spawn_dispatcher(caf::actor_system&, std::shared_ptr<dispatcher_store>);
 
 } // namespace mainstay

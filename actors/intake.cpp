@@ -126,9 +126,13 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
 void submit(const dispatcher_actor& dispatcher, const run_record_ptr& rec,
             const std::function<void(std::function<void()>)>& on_caller_left) {
   auto front = caf::actor_cast<caf::strong_actor_ptr>(dispatcher);
-  auto number = rec->number;
+  // Weak: the channel outlives nothing for the sake of this notice.
+  std::weak_ptr<run_record> weak = rec;
   letter<submission>::post(front, submission{rec});
-  on_caller_left([front, number] { letter<caller_left>::post(front, caller_left{number}); });
+  on_caller_left([front, weak, number = rec->number] {
+    if (auto record = weak.lock()) record->caller_gone = true;
+    letter<caller_left>::post(front, caller_left{number});
+  });
 }
 
 std::string models_json(const config::settings& s, const config::client_settings* client) {

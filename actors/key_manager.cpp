@@ -6,12 +6,14 @@
 
 namespace mainstay {
 
+std::size_t secret_hash(const secret& s) { return std::hash<std::string>{}(s.reveal()); }
+
 namespace {
 
 std::vector<key_book::entry_settings> entries_of(const config::settings& s) {
   std::vector<key_book::entry_settings> out;
   for (auto& p : s.providers)
-    for (auto& k : p.keys) out.push_back({k.name, p.rest, std::hash<std::string>{}(k.secret_value.reveal())});
+    for (auto& k : p.keys) out.push_back({k.name, p.rest, secret_hash(k.secret_value)});
   return out;
 }
 
@@ -40,6 +42,8 @@ key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_
   return {
     [&st](const letter<key_outcome>& mail) {
       auto& o = mail.content();
+      auto secret = st.store->secrets.find(o.key);
+      if (secret == st.store->secrets.end() || secret->second != o.secret_hash) return mail.opened(); // of a secret that is gone
       auto standing = st.store->policy.on_outcome(o.key, o.how, o.retry_after, clock::now());
       mail.opened();
       if (standing && standing->disabled && o.how)
@@ -66,7 +70,12 @@ key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_
 } // namespace
 
 key_store::key_store(const config::settings& s) { reconfigure(s); }
-void key_store::reconfigure(const config::settings& s) { policy.reconfigure(entries_of(s)); }
+void key_store::reconfigure(const config::settings& s) {
+  auto entries = entries_of(s);
+  secrets.clear();
+  for (auto& e : entries) secrets.emplace(e.key, e.secret_hash);
+  policy.reconfigure(entries);
+}
 
 caf::strong_actor_ptr spawn_key_manager(caf::actor_system& sys, std::shared_ptr<key_store> store, governor_actor g) {
   return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g)));

@@ -6,10 +6,14 @@
 
 namespace mainstay {
 
+/// Tells secrets of one key apart without keeping them.
+std::size_t secret_hash(const secret&);
+
 struct key_store {
   explicit key_store(const config::settings&);
   void reconfigure(const config::settings&);
   key_book policy;
+  std::map<std::string, std::size_t> secrets; // by key: the hash of the one in force
 };
 
 caf::strong_actor_ptr spawn_key_manager(caf::actor_system&, std::shared_ptr<key_store>, governor_actor);

@@ -32,8 +32,8 @@ struct inject_fault {};
 struct take_settings { config::settings_ptr value; std::shared_ptr<const directory> names; };
 /// Asks for a picture of the state; each actor answers with its own view type.
 struct look {};
-/// The request is over or its run died: whatever it still holds here comes back.
-struct owner_gone { request_id owner = 0; };
+/// The request is over or its run died: whatever it still holds here of these serials comes back.
+struct owner_gone { request_id owner = 0; serial_range which; };
 
 // -- dispatcher
 
@@ -62,6 +62,7 @@ struct caller_progress { std::size_t bytes = 0; };
 // -- rate_governor
 
 struct admit_client { lease_id id; std::string client; std::uint64_t tokens = 0; instant expires{}; };
+/// `max_retries`: what the adaptive brake allows now.
 struct capacity_reply { bool granted = false; grant got; refusal no; int max_retries = 0; };
 struct lease_sent { lease_id id; instant at{}; };
 struct settle_lease { lease_id id; governor::settlement how; };
@@ -76,7 +77,8 @@ struct breaker_view { std::string provider; std::vector<provider_breaker::view> 
 
 // -- key_manager
 
-struct key_outcome { std::string key; std::optional<failure_class> how; std::optional<duration> retry_after; };
+/// `secret_hash` tells which secret it was: a key whose secret was changed meanwhile is not judged by the old one.
+struct key_outcome { std::string key; std::size_t secret_hash = 0; std::optional<failure_class> how; std::optional<duration> retry_after; };
 struct key_order { std::string key; bool enable = false; };
 
 // -- cache_actor

@@ -2,7 +2,8 @@
 
 #include "actors/supervised.hpp"
 
-#include <unordered_map>
+#include <limits>
+#include <map>
 
 namespace mainstay {
 
@@ -15,7 +16,12 @@ struct governor_state {
 
   governor_actor::pointer self = nullptr;
   std::shared_ptr<governor_store> store;
-  std::unordered_map<lease_id, reply_promise> waiting;
+  struct by_owner {
+    bool operator()(const lease_id& a, const lease_id& b) const noexcept {
+      return a.request != b.request ? a.request < b.request : a.serial < b.serial;
+    }
+  };
+  std::map<lease_id, reply_promise, by_owner> waiting;
   std::uint64_t generation = 0;
   instant armed = instant::max();
 
@@ -26,6 +32,7 @@ struct governor_state {
 
   capacity_reply reply_to(const capacity_answer& answer) const {
     capacity_reply out;
+    out.max_retries = store->policy.max_retries(std::numeric_limits<int>::max());
     if (auto* g = std::get_if<grant>(&answer)) {
       out.granted = true;
       out.got = *g;
@@ -41,7 +48,10 @@ struct governor_state {
     for (auto& answer : store->policy.tick(now)) {
       auto id = std::visit([](auto& a) { return a.id; }, answer);
       auto it = waiting.find(id);
-      if (it == waiting.end()) continue;
+      if (it == waiting.end()) { // asked of a predecessor by somebody who has not come back
+        store->policy.settle(id, {.was_sent = false}, now);
+        continue;
+      }
       auto promise = std::move(it->second);
       waiting.erase(it);
       promise.deliver(reply_to(answer));
@@ -72,7 +82,10 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
       st.turn();
       return promise;
     },
-    [&st](const lease_sent& sent) { st.store->policy.sent(sent.id, sent.at); },
+    [&st](const lease_sent& sent) {
+      st.store->policy.sent(sent.id, sent.at);
+      st.turn();
+    },
     [&st](const letter<settle_lease>& mail) {
       st.store->policy.settle(mail.content().id, mail.content().how, clock::now());
       mail.opened();
@@ -81,9 +94,13 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
     [&st](const withdraw_lease& w) {
       st.store->policy.withdraw(w.id);
       st.waiting.erase(w.id);
+      st.turn();
     },
     [&st](const letter<owner_gone>& mail) {
-      st.store->policy.release_owner(mail.content().owner, clock::now());
+      auto& gone = mail.content();
+      st.store->policy.release_owner(gone.owner, clock::now(), gone.which);
+      auto first = st.waiting.lower_bound({gone.owner, gone.which.from}), last = st.waiting.lower_bound({gone.owner, gone.which.below});
+      st.waiting.erase(first, last);
       mail.opened();
       st.turn();
     },

@@ -1,11 +1,13 @@
 #include "actors/request_run.hpp"
 
 #include "actors/intake.hpp"
+#include "actors/key_manager.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/supervised.hpp"
 #include "core/token_estimate.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 namespace mainstay {
@@ -30,6 +32,7 @@ struct attempt {
   lease_id lease;
   target at;
   std::string key, source;
+  std::size_t secret_hash = 0;
   bool permitted = false, placed = false, limited_key = false;
   int status = 0;
   bool as_stream = false;                  // the provider answers with server-sent events
@@ -48,7 +51,9 @@ struct run_state {
   run_record_ptr rec;
   directory_ptr names;
   std::optional<attempt> now_at;
-  std::optional<step_acquire> asking;      // the capacity question under way, to be asked again if the governor dies
+  std::optional<step_acquire> asking;      // the capacity question under way, to be asked again, under the same lease, if the governor dies
+  lease_id asked_lease;
+  int allowed_retries = std::numeric_limits<int>::max();
   std::optional<completion_assembler> assembler;
   std::uint64_t wake_generation = 0;
   enum class waking { nothing, resume_plan, ask_capacity, ask_permit, ask_admission, end_stream, drop_call } wake_for{};
@@ -120,14 +125,17 @@ struct run_state {
               if (over) return;
               rec->report.cache_result = hit.completion ? "hit" : "miss";
               rec->report.cache_tier = hit.tier.empty() ? "none" : hit.tier;
-              if (hit.completion) answer_from_cache(hit.completion);
-              else start_plan();
+              if (!hit.completion || !answer_from_cache(hit.completion)) start_plan();
             },
             [this](const caf::error&) { if (!over) start_plan(); }); // without an answer it is a miss
   }
 
-  void answer_from_cache(const bytes_ptr& completion) {
+  /// False if what the cache holds is no answer: a shared cache may hold anything.
+  bool answer_from_cache(const bytes_ptr& completion) {
     auto facts = read_completion(*completion);
+    std::vector<std::string> chunks;
+    if (rec->asked->stream) chunks = chunks_of(*completion, rec->asked->wants_usage);
+    if (!facts.valid || facts.error || (rec->asked->stream && chunks.empty())) return false;
     answer_labels labels;
     labels.source = to_string(answer_source::cache);
     labels.model = facts.model;
@@ -136,13 +144,14 @@ struct run_state {
     rec->answered = true;
     if (rec->asked->stream) {
       rec->in.reply->stream_head(std::move(headers));
-      for (auto& chunk : chunks_of(*completion, rec->asked->wants_usage)) rec->in.reply->stream_event(make_bytes(std::move(chunk)));
+      for (auto& chunk : chunks) rec->in.reply->stream_event(make_bytes(std::move(chunk)));
       rec->in.reply->stream_end(make_bytes(usage_json(facts.usage)), {});
     } else {
       rec->in.reply->reply(200, std::move(headers), completion);
     }
-    settle_client({});
+    settle_client(std::uint64_t{0}); // no provider's tokens were spent
     leave("ok");
+    return true;
   }
 
   // -- carrying out the plan
@@ -176,7 +185,7 @@ struct run_state {
   void perform(const plan_step& step) {
     if (auto* a = std::get_if<step_acquire>(&step)) {
       asking = *a;
-      ask_capacity();
+      new_question();
     } else if (auto* w = std::get_if<step_wait>(&step)) {
       outside();
       wake_at(w->until, waking::resume_plan);
@@ -186,11 +195,15 @@ struct run_state {
     }
   }
 
+  void new_question() {
+    asked_lease = {rec->number, rec->next_serial++};
+    ask_capacity();
+  }
+
   void ask_capacity() {
     outside();
-    lease_id lease{rec->number, rec->next_serial++};
     capacity_request ask;
-    ask.id = lease;
+    ask.id = asked_lease;
     ask.client = rec->in.client_name();
     ask.level = rec->in.level;
     ask.targets = asking->targets;
@@ -205,6 +218,7 @@ struct run_state {
       .then([this](const capacity_reply& r) {
               if (over) return; // the lease went back with owner_gone
               inside();
+              allowed_retries = r.max_retries;
               if (r.granted) granted(r.got);
               else perform(rec->plan->refused(r.no, clock::now()));
             },
@@ -221,7 +235,9 @@ struct run_state {
   }
 
   void ask_permit_now() {
-    self->request(names->breakers.at(now_at->at.provider), caf::infinite, ask_permit{now_at->lease, configured_model(now_at->at)})
+    auto breaker = names->breakers.find(now_at->at.provider);
+    if (breaker == names->breakers.end()) return not_ours();
+    self->request(breaker->second, caf::infinite, ask_permit{now_at->lease, configured_model(now_at->at)})
       .then([this](const provider_breaker::answer& p) {
               if (over) return;
               if (p.granted) return place();
@@ -247,17 +263,23 @@ struct run_state {
     return nullptr;
   }
 
+  /// The governor lives by a newer configuration than this run and granted a key that the run does not know: back with it.
+  void not_ours() {
+    auto a = std::move(*now_at);
+    now_at.reset();
+    settle_lease_of(a, {false, {}, {}});
+    settle_permit_of(a, failure_class::cancelled);
+    asking->excluded_keys.push_back(a.key);
+    new_question();
+  }
+
   void place() {
     auto& a = *now_at;
     a.permitted = true;
     auto* provider = rec->in.settings->provider(a.at.provider);
     auto* key = provider ? secret_of(*provider, a.key) : nullptr;
-    if (!key) { // the governor already lives by a newer configuration than this run: not our key any more
-      failure gone;
-      gone.what = failure_class::auth;
-      a.source = to_string(rec->plan->granted(a.at, a.key, clock::now()));
-      return attempt_failed(gone);
-    }
+    if (!key) return not_ours();
+    a.secret_hash = secret_hash(key->secret_value);
     a.source = to_string(rec->plan->granted(a.at, a.key, clock::now()));
     a.began = clock::now();
     auto call = std::make_shared<http::call>();
@@ -271,7 +293,8 @@ struct run_state {
     call->pool = provider->name;
     a.credited = stream_window;
     a.placed = true;
-    if (rec->asked->stream) a.relay.emplace(rec->stream, rec->asked->plain_text, rec->asked->wants_usage);
+    if (rec->asked->stream)
+      a.relay.emplace(rec->stream, stream_relay::request{rec->asked->plain_text, rec->asked->wants_usage, rec->asked->choices});
     outside();
     letter<place_call>::post(caf::actor_cast<caf::strong_actor_ptr>(names->upstreams.at(a.at.provider)),
                              place_call{a.lease, std::move(call), caf::actor_cast<caf::actor_addr>(self)});
@@ -320,6 +343,7 @@ struct run_state {
     auto& a = *now_at;
     a.placed = false;
     if (rec->answered) return stream_over(); // the caller has everything already
+    if (end.error && a.as_stream && a.relay->current() == stream_relay::state::finished) return finish_stream(); // all but the usage is there
     if (end.error && !(a.status >= 300)) return call_failed(end.error->what, end.error->detail);
     if (a.status >= 300 || a.status < 200) return refused_by_provider();
     if (!a.as_stream) return plain_end();
@@ -364,8 +388,10 @@ struct run_state {
     a.first_visible = clock::now();
     if (rec->asked->stream) { // asked for a stream, answered whole
       if (rec->stream.begun) return call_failed(failure_class::malformed, "a stream cannot go on with a whole answer");
+      auto chunks = chunks_of(*body, rec->asked->wants_usage);
+      if (chunks.empty()) return call_failed(failure_class::malformed, "the provider's answer cannot be told as a stream");
       begin_stream();
-      for (auto& chunk : chunks_of(*body, rec->asked->wants_usage)) pass_on(make_bytes(std::move(chunk)));
+      for (auto& chunk : chunks) pass_on(make_bytes(std::move(chunk)));
       return complete_stream(facts.usage, body);
     }
     rec->answered = true;
@@ -394,9 +420,9 @@ struct run_state {
     auto& relay = *now_at->relay;
     switch (relay.current()) {
       case stream_relay::state::failed:
-        return attempt_failed(relay.failed_with());
+        return relay.differs() ? attempt_differed() : attempt_failed(relay.failed_with());
       case stream_relay::state::complete:
-        return complete_stream(relay.usage(), assembler ? assembler->result() : nullptr);
+        return finish_stream();
       case stream_relay::state::finished:
         if (wake_for != waking::end_stream) wake_at(clock::now() + usage_grace, waking::end_stream);
         break;
@@ -421,6 +447,8 @@ struct run_state {
     passed_on += json->size();
     rec->in.reply->stream_event(std::move(json));
   }
+
+  void finish_stream() { complete_stream(now_at->relay->usage(), assembler ? assembler->result() : nullptr); }
 
   void complete_stream(const std::optional<token_usage>& usage, const bytes_ptr& whole) {
     rec->answered = true;
@@ -484,7 +512,7 @@ struct run_state {
   }
 
   void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after) {
-    letter<key_outcome>::post(caf::actor_cast<caf::strong_actor_ptr>(names->key_manager), key_outcome{a.key, how, retry_after});
+    letter<key_outcome>::post(caf::actor_cast<caf::strong_actor_ptr>(names->key_manager), key_outcome{a.key, a.secret_hash, how, retry_after});
   }
 
   void report_attempt(const attempt& a, std::optional<failure_class> how) {
@@ -538,10 +566,25 @@ struct run_state {
   void attempt_failed(failure f) {
     inside();
     close_attempt(f);
+    stop_waiting();
+    if (rec->stream.begun && !(rec->asked->plain_text && rec->stream.text_only)) return give_up({f, {}}); // no other attempt can go on with it
+    rec->report.retry_reasons.emplace_back(to_string(f.what));
+    perform(rec->plan->failed(f, clock::now(), draw(), std::min(allowed_retries, rec->model->retry.max_retries)));
+  }
+
+  /// Sound, but another answer than the one begun: nobody is to blame, and asking the same target once more is no use.
+  void attempt_differed() {
+    inside();
+    failure neutral;
+    neutral.what = failure_class::cancelled;
+    close_attempt(neutral);
+    stop_waiting();
+    perform(rec->plan->differed(clock::now()));
+  }
+
+  void stop_waiting() {
     wake_for = waking::nothing;
     ++wake_generation;
-    rec->report.retry_reasons.emplace_back(to_string(f.what));
-    perform(rec->plan->failed(f, clock::now(), draw(), rec->model->retry.max_retries));
   }
 
   // -- the end of the request
@@ -577,6 +620,7 @@ struct run_state {
   }
 
   void on_deadline() {
+    if (rec->answered) return drop_call(); // only the connection's end was missing
     failure f;
     f.what = failure_class::deadline;
     auto story = rec->plan ? rec->plan->story() : "";
@@ -584,7 +628,6 @@ struct run_state {
       story += (story.empty() ? "" : "; ") + now_at->at.provider + "/" + now_at->at.model + ": no complete answer yet";
       close_attempt(f);
     }
-    if (rec->answered) return leave("ok");
     give_back();
     give(final_answer_of(f, story, {}), f.what);
   }
@@ -638,7 +681,18 @@ struct run_state {
     wake_for = what;
     self->delayed_send(self, std::max(when - clock::now(), duration::zero()), run_wake{++wake_generation});
   }
-  void again_soon(waking what) { if (!over) wake_at(clock::now() + ask_again_after, what); }
+  void again_soon(waking what) {
+    if (over) return;
+    if (stable_front::closed(governor_ptr())) return self->quit(caf::exit_reason::user_shutdown); // nobody will ever answer
+    wake_at(clock::now() + ask_again_after, what);
+  }
+
+  void drop_call() {
+    if (!now_at) return;
+    if (now_at->placed) letter<cancel_call>::post(upstream_ptr(*now_at), cancel_call{now_at->lease});
+    now_at->placed = false;
+    stream_over();
+  }
 
   void on_wake(std::uint64_t generation) {
     if (over || generation != wake_generation) return;
@@ -649,13 +703,9 @@ struct run_state {
       case waking::ask_permit: return ask_permit_now();
       case waking::ask_admission: return ask_admission();
       case waking::end_stream:
-        if (now_at && now_at->relay) return complete_stream(now_at->relay->usage(), assembler ? assembler->result() : nullptr);
+        if (now_at && now_at->relay) finish_stream();
         return;
-      case waking::drop_call:
-        if (!now_at) return;
-        if (now_at->placed) letter<cancel_call>::post(upstream_ptr(*now_at), cancel_call{now_at->lease});
-        now_at->placed = false;
-        return stream_over();
+      case waking::drop_call: return drop_call();
       case waking::nothing: return;
     }
   }

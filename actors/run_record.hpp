@@ -8,6 +8,8 @@
 #include "net/chat_request.hpp"
 #include "net/stream_relay.hpp"
 
+#include <atomic>
+
 namespace mainstay {
 
 enum class cache_mode : std::uint8_t { use, refresh, off };
@@ -30,6 +32,7 @@ struct inbound {
 struct run_record {
   request_id number = 0;           // given by the door, unique in this daemon
   inbound in;
+  std::atomic<bool> caller_gone{false}; // set by the door
   int losses = 0;                  // runs that died over it
 
   // -- the run's, from here on

@@ -18,13 +18,21 @@ caf::strong_actor_ptr stable_front::make(caf::actor_system& sys) {
 
 void stable_front::point_to(const caf::strong_actor_ptr& front, caf::strong_actor_ptr child) {
   auto& self = self_of(front);
-  std::deque<caf::mailbox_element_ptr> waiting;
-  {
-    std::lock_guard lock(self.guard_);
-    self.child_ = child;
-    if (child) waiting.swap(self.waiting_);
+  // What waited goes first: the child becomes visible only when nothing waits any more. Nothing is delivered under the lock,
+  // because a child that is dead already drops letters, and those ask closed().
+  for (;;) {
+    std::deque<caf::mailbox_element_ptr> waiting;
+    {
+      std::lock_guard lock(self.guard_);
+      if (!child || self.closed_ || self.waiting_.empty()) {
+        self.child_ = self.closed_ ? nullptr : std::move(child);
+        return;
+      }
+      self.child_ = nullptr;
+      waiting.swap(self.waiting_);
+    }
+    for (auto& m : waiting) child->enqueue(std::move(m), nullptr);
   }
-  for (auto& m : waiting) child->enqueue(std::move(m), nullptr);
 }
 
 void stable_front::close(const caf::strong_actor_ptr& front) {

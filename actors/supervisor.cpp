@@ -39,6 +39,9 @@ struct supervisor_state {
   std::shared_ptr<http::client> client;
   std::vector<child> children;
   directory_ptr names;
+  config::settings_ptr current;
+  std::shared_ptr<dispatcher_store> dispatch;
+  bool closing = false;
 
   void raise(child& c) {
     auto actor = c.spawn(self->system());
@@ -56,7 +59,7 @@ struct supervisor_state {
     auto& c = *it;
     c.up = false;
     stable_front::point_to(c.front, nullptr);
-    if (stable_front::closed(c.front)) return;
+    if (closing) return leave_when_alone();
     c.last_fault = to_string(msg.reason);
     auto now = clock::now();
     c.recent.push_back(now);
@@ -70,6 +73,7 @@ struct supervisor_state {
     ++c.restarts;
     spdlog::warn("actor {} died: {}; restarted", c.name, c.last_fault);
     raise(c);
+    tell_everybody(); // news in the dead mailbox are lost: those who have news tell them again when they are told the settings
   }
 
   bool crash(const std::string& who) {
@@ -139,10 +143,11 @@ struct supervisor_state {
     names = d;
     auto metrics = make_metrics_store();
     adopt("metrics_aggregator", [=, this](caf::actor_system& y) { return spawn_metrics(y, metrics, names); }, metrics_front);
-    auto dispatch = std::make_shared<dispatcher_store>();
+    current = s;
+    dispatch = std::make_shared<dispatcher_store>();
     dispatch->names = d;
     dispatch->capacity = in_flight_capacity(*s);
-    adopt("dispatcher", [=](caf::actor_system& y) { return spawn_dispatcher(y, dispatch); }, dispatcher_front);
+    adopt("dispatcher", [store = dispatch](caf::actor_system& y) { return spawn_dispatcher(y, store); }, dispatcher_front);
     auto admin = std::make_shared<admin_store>(admin_store{d, s, std::move(hooks)});
     adopt("admin", [=](caf::actor_system& y) { return spawn_admin(y, admin); }, admin_front);
     configure_client(*s);
@@ -160,14 +165,28 @@ struct supervisor_state {
     auto before = children.size();
     for (auto& p : s->providers) add_provider(*d, p, d->governor);
     names = d;
+    current = s;
     configure_client(*s);
     for (auto i = before; i < children.size(); ++i) raise(children[i]);
-    for (auto& c : children) caf::anon_send(caf::actor_cast<caf::actor>(c.front), take_settings{s, d});
+    tell_everybody();
+  }
+
+  void tell_everybody() {
+    for (auto& c : children) caf::anon_send(caf::actor_cast<caf::actor>(c.front), take_settings{current, names});
   }
 
   void close() {
-    for (auto& c : children) stable_front::close(c.front);
-    for (auto& c : children) self->send_exit(c.address, caf::exit_reason::user_shutdown);
+    closing = true;
+    for (auto& c : children) {
+      stable_front::close(c.front);
+      if (c.up) self->send_exit(c.address, caf::exit_reason::user_shutdown);
+      else if (c.name == "dispatcher") end_runs(*dispatch); // it was given up: nobody else touches its store
+    }
+    leave_when_alone();
+  }
+
+  void leave_when_alone() {
+    if (std::none_of(children.begin(), children.end(), [](auto& c) { return c.up; })) self->quit(caf::exit_reason::user_shutdown);
   }
 };
 
@@ -181,10 +200,7 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
   st.settings = std::move(settings);
   st.client = std::move(client);
   self->set_down_handler([&st](caf::down_msg& msg) { st.down(msg); });
-  self->set_exit_handler([&st, self](caf::exit_msg& msg) {
-    st.close();
-    self->quit(msg.reason);
-  });
+  self->set_exit_handler([&st](caf::exit_msg&) { st.close(); });
   st.found(s, std::move(hooks));
   names->set_value(st.names);
   return {
@@ -193,7 +209,10 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
       return st.crash(order.name);
     },
     [&st](const look&) { return st.rows(); },
-    [&st](const take_settings& t) { st.take(t.value); },
+    [&st](const take_settings& t) {
+      st.take(t.value);
+      return true;
+    },
   };
 }
 

@@ -72,7 +72,7 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
     [&st](const letter<owner_gone>& mail) {
       for (auto it = st.store->open.begin(); it != st.store->open.end();) {
         auto here = it++;
-        if (here->first.request == mail.content().owner) st.cancel(here);
+        if (here->first.request == mail.content().owner && mail.content().which.holds(here->first.serial)) st.cancel(here);
       }
       mail.opened();
     },

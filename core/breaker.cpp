@@ -58,9 +58,9 @@ void provider_breaker::settle(lease_id lease, std::optional<failure_class> what,
   permits_.erase(found);
 }
 
-void provider_breaker::release_owner(request_id request, instant now) {
+void provider_breaker::release_owner(request_id request, instant now, serial_range which) {
   std::erase_if(permits_, [&](const auto& permit) {
-    if (permit.first.request != request) return false;
+    if (permit.first.request != request || !which.holds(permit.first.serial)) return false;
     end(permit.second, verdict::neutral, verdict::neutral, now, 0);
     return true;
   });

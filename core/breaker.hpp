@@ -34,7 +34,7 @@ public:
   void settle(lease_id, std::optional<failure_class>, instant now, double draw);
 
   /// Returns every permit of that request as neutral.
-  void release_owner(request_id, instant now);
+  void release_owner(request_id, instant now, serial_range = {});
 
   /// Operator: forces the endpoint circuit open or closed, or back to automatic with every circuit closed.
   enum class order { open, close, automatic };

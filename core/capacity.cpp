@@ -93,7 +93,8 @@ void capacity::look_ahead(const route& r, const ask& a, instant now, prospect& o
     if (s.provider->open_until(r.targets[s.target].model) > now) continue;
     for (auto i = s.first; i < s.last; ++i) {
       const auto& key = *r.candidates[i].key;
-      if (is_enabled(a, key) && key.standing.not_before <= now && key.standing.rest_until <= now) some_are_rested = true;
+      if (is_enabled(a, key) && key.standing.not_before <= now && key.standing.rest_until <= now)
+        some_are_rested = true;
     }
   }
   for (const auto& s : r.spans) {
@@ -106,10 +107,14 @@ void capacity::look_ahead(const route& r, const ask& a, instant now, prospect& o
       const auto meter = c.meter->meter.look_ahead(a.tokens, c.meter->withheld_from(a.who), now);
       const auto earliest = std::max(rest, meter.not_before);
       const bool no_slot = s.provider->in_use >= s.provider->slots;
-      if (rest > now) out.obstacles.push_back({nullptr, rest});
-      else if (no_slot) out.obstacles.push_back({s.provider.get(), instant::max()});
-      else if (meter.expected > now) out.obstacles.push_back({c.meter.get(), meter.expected});
-      else out.free_now = true;
+      if (rest > now)
+        out.obstacles.push_back({nullptr, rest});
+      else if (no_slot)
+        out.obstacles.push_back({s.provider.get(), instant::max()});
+      else if (meter.expected > now)
+        out.obstacles.push_back({c.meter.get(), meter.expected});
+      else
+        out.free_now = true;
       if (rest <= now) {
         if (meter.tokens_only && !no_slot) out.tokens_only = true;
         if (meter.tokens_only && !out.short_of_tokens) out.short_of_tokens = c.meter.get();

@@ -67,7 +67,11 @@ struct key_entry {
   double weight = 1;
   key_standing standing;
   std::shared_ptr<meter_gate> own;
-  struct special { std::string pattern; std::shared_ptr<meter_gate> meter; bool absent = false; };
+  struct special {
+    std::string pattern;
+    std::shared_ptr<meter_gate> meter;
+    bool absent = false;
+  };
   std::vector<special> models; // the first pattern that matches counts instead of `own`
   bool absent = false;         // left the config, remembered while its window is not empty
   const std::shared_ptr<meter_gate>& meter_for(const std::string& model) const;
@@ -90,28 +94,39 @@ struct pool_group;
 
 /// A request's targets as it wrote them, resolved.
 struct route {
-  struct span { std::uint32_t target; std::shared_ptr<provider_gate> provider; std::size_t first, last; };
+  struct span {
+    std::uint32_t target;
+    std::shared_ptr<provider_gate> provider;
+    std::size_t first, last;
+  };
   std::vector<target> targets;
   std::vector<span> spans;
   std::vector<candidate> candidates;
   std::shared_ptr<pool_group> group;
 };
 
-struct ask { // what the choice depends on
+struct ask {                                  // what the choice depends on
   const std::vector<std::uint32_t>& excluded; // ids of keys
   std::uint64_t tokens;
   const waiter* who; // null: a newcomer
 };
 
-struct choice { candidate* pair = nullptr; std::uint32_t target = 0; provider_gate* provider = nullptr; };
+struct choice {
+  candidate* pair = nullptr;
+  std::uint32_t target = 0;
+  provider_gate* provider = nullptr;
+};
 
-struct obstacle { gate* at; instant until; }; // at null: a rest or a circuit
+struct obstacle {
+  gate* at;
+  instant until;
+}; // at null: a rest or a circuit
 
 struct prospect {
-  bool alive = false;               // some key is enabled and not excluded
+  bool alive = false; // some key is enabled and not excluded
   bool free_now = false;
-  bool tokens_only = false;         // a smaller request would get through now
-  bool resting = false;             // what is earliest waits for a rest or a circuit
+  bool tokens_only = false; // a smaller request would get through now
+  bool resting = false;     // what is earliest waits for a rest or a circuit
   instant not_before = instant::max();
   meter_gate* short_of_tokens = nullptr; // would do, once it had the tokens
   bool keeps_promise = false;            // a meter that promised this waiter tokens can still be used by it

@@ -1,5 +1,5 @@
-// Answering those who wait. Pools that are woken take turns of one grant each; a pool that gets nothing goes back to the
-// lines of whatever held it up. Work is bounded per tick; what is left over is done at the next one, at once.
+// Answering those who wait. Pools that are woken take turns of one grant each; a pool that gets nothing goes back to
+// the lines of whatever held it up. Work is bounded per tick; what is left over is done at the next one, at once.
 #include "core/governor_body.hpp"
 
 #include <algorithm>
@@ -9,7 +9,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr int most_vain_looks = 512;     // per tick
+constexpr int most_vain_looks = 512;      // per tick
 constexpr std::size_t waiters_tried = 16; // of one pool in one turn, past those for whom there are not enough tokens
 constexpr std::size_t tried_per_client = 4;
 
@@ -47,9 +47,10 @@ bool governor::body::pass(gate& g, instant now) {
     return false;
   }
   if (g.to_ask == 0) return false;
-  room.wake(static_cast<wakeable&>(g));        // before the pool wakes itself: the next pool's turn comes first
+  room.wake(static_cast<wakeable&>(g)); // before the pool wakes itself: the next pool's turn comes first
+  --g.to_ask;                           // before: what happens to this pool may open the gate for the others anew
   const bool granted = serve(*g.line.front(), now);
-  g.to_ask = granted ? g.line.size() : g.to_ask - 1;
+  if (granted) g.to_ask = g.line.size();
   return granted;
 }
 

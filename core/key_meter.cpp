@@ -28,7 +28,8 @@ instant windowed_limit::fits_at(std::uint64_t amount, std::uint64_t withheld, in
 
 instant windowed_limit::fits_below(std::uint64_t amount, std::uint64_t off, instant now) {
   if (off == 0) return log_.fits_at(amount, *limit_, now);
-  if (off >= *limit_ || amount > *limit_ - off) return instant::max(); // the exception for the oversized is not for these
+  if (off >= *limit_ || amount > *limit_ - off)
+    return instant::max(); // the exception for the oversized is not for these
   return log_.fits_at(amount, *limit_ - off, now);
 }
 
@@ -107,8 +108,10 @@ void key_meter::give_back(const meter_tickets& t, bool sent, std::optional<std::
     return;
   }
   stamp(t, at);
-  if (tokens.value_or(t.tokens) == 0) tpm_.log().withdraw(t.tpm); // an entry of nothing would only take memory
-  else if (tokens) tpm_.log().correct(t.tpm, *tokens);
+  if (tokens.value_or(t.tokens) == 0)
+    tpm_.log().withdraw(t.tpm); // an entry of nothing would only take memory
+  else if (tokens)
+    tpm_.log().correct(t.tpm, *tokens);
 }
 
 double key_meter::concurrency_share() const noexcept {

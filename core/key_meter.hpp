@@ -27,8 +27,8 @@ public:
   /// The provider says that `remaining` are left and all is free again at `reset`.
   void learn(std::uint64_t remaining, instant reset, instant now);
 
-  std::uint64_t used(instant now);     // counted and blocked
-  double used_share(instant now);      // 0 where unlimited
+  std::uint64_t used(instant now);      // counted and blocked
+  double used_share(instant now);       // 0 where unlimited
   std::uint64_t remaining(instant now); // 0 where unlimited
 
 private:
@@ -61,7 +61,8 @@ public:
 
   meter_tickets take(std::uint64_t tokens);
   void stamp(const meter_tickets&, instant at);
-  /// Ends what was taken. Sent: stays charged from `at` (or its earlier stamp), with the real number of tokens if known.
+  /// Ends what was taken. Sent: stays charged from `at` (or its earlier stamp), with the real number of tokens if
+  /// known.
   void give_back(const meter_tickets&, bool sent, std::optional<std::uint64_t> tokens, instant at);
 
   windowed_limit& rpm() noexcept { return rpm_; }

@@ -15,6 +15,12 @@ struct lease_id {
   friend bool operator==(const lease_id&, const lease_id&) = default;
 };
 
+/// Which of a request's serials are meant: what a run borrowed before another took over, say.
+struct serial_range {
+  std::uint32_t from = 0, below = UINT32_MAX;
+  bool holds(std::uint32_t serial) const noexcept { return serial >= from && serial < below; }
+};
+
 } // namespace mainstay
 
 template <>

@@ -1,20 +1,26 @@
+// One hash look-up per operation: what a request holds is a few entries side by side under its number.
 #include "core/lease_book.hpp"
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 namespace mainstay {
 
 namespace {
 
-template <class List> auto find_in(List& list, lease_id id) {
+template <class List>
+auto find_in(List& list, lease_id id) {
   return std::find_if(list.begin(), list.end(), [&](const auto& entry) {
-    if constexpr (requires { entry->id; }) return entry->id == id;
-    else return entry.id == id;
+    if constexpr (requires { entry->id; })
+      return entry->id == id;
+    else
+      return entry.id == id;
   });
 }
 
-template <class Owners, class Member> auto* find_entry(Owners& owners, lease_id id, Member member) {
+template <class Owners, class Member>
+auto* find_entry(Owners& owners, lease_id id, Member member) {
   const auto found = owners.find(id.request);
   using entry = std::remove_reference_t<decltype(*(found->second.*member).begin())>;
   if (found == owners.end()) return static_cast<entry*>(nullptr);
@@ -54,7 +60,8 @@ waiter& lease_book::add(std::unique_ptr<waiter> w) {
   return *owners_[w->id.request].waiting.emplace_back(std::move(w));
 }
 
-template <class T> std::optional<T> lease_book::take(lease_id id, std::vector<T> owner::*member) {
+template <class T>
+std::optional<T> lease_book::take(lease_id id, std::vector<T> owner::*member) {
   const auto found = owners_.find(id.request);
   if (found == owners_.end()) return {};
   auto& list = found->second.*member;
@@ -83,11 +90,27 @@ std::unique_ptr<waiter> lease_book::take_waiter(lease_id id) {
   return taken ? std::move(*taken) : nullptr;
 }
 
-lease_book::owner lease_book::take_owner(request_id request) {
-  auto node = owners_.extract(request);
-  if (node.empty()) return {};
-  leases_ -= node.mapped().leases.size() + node.mapped().admissions.size();
-  return std::move(node.mapped());
+lease_book::owner lease_book::take_owner(request_id request, serial_range which) {
+  const auto found = owners_.find(request);
+  if (found == owners_.end()) return {};
+  owner taken;
+  const auto move_out = [&](auto& from, auto& to) {
+    const auto stays = [&](const auto& entry) {
+      if constexpr (requires { entry->id; })
+        return !which.holds(entry->id.serial);
+      else
+        return !which.holds(entry.id.serial);
+    };
+    const auto gone = std::stable_partition(from.begin(), from.end(), stays);
+    std::move(gone, from.end(), std::back_inserter(to));
+    from.erase(gone, from.end());
+  };
+  move_out(found->second.leases, taken.leases);
+  move_out(found->second.admissions, taken.admissions);
+  move_out(found->second.waiting, taken.waiting);
+  if (is_empty(found->second)) owners_.erase(found);
+  leases_ -= taken.leases.size() + taken.admissions.size();
+  return taken;
 }
 
 void lease_book::watch(instant at, lease_id id) {

@@ -49,7 +49,7 @@ public:
   std::optional<key_lease> take_lease(lease_id);
   std::optional<client_lease> take_admission(lease_id);
   std::unique_ptr<waiter> take_waiter(lease_id);
-  owner take_owner(request_id);
+  owner take_owner(request_id, serial_range);
 
   /// One whose time is over; none if there is none. It is still in the book: the caller takes it.
   std::optional<lease_id> expired(instant now);
@@ -68,9 +68,10 @@ private:
   };
   void watch(instant at, lease_id);
   bool is_current(const expiry&);
-  template <class T> std::optional<T> take(lease_id, std::vector<T> owner::*);
+  template <class T>
+  std::optional<T> take(lease_id, std::vector<T> owner::*);
   std::unordered_map<request_id, owner> owners_;
-  std::vector<expiry> expiries_; // a heap; settled leases leave their entry behind until it comes up or the heap is cleaned
+  std::vector<expiry> expiries_; // a heap; an ended lease leaves its entry until that comes up or the heap is cleaned
   std::size_t leases_ = 0;
 };
 

@@ -10,10 +10,10 @@ namespace mainstay {
 
 namespace {
 
-constexpr duration unset_expiry = 10min;    // of a reservation whose owner named none: it still must not live for ever
-constexpr duration longest_reset = 24h;     // what a provider says beyond that is not believed
-constexpr duration unsaid_reset = 1s;       // "remaining" without "reset": the next answer will tell
-constexpr duration concurrency_retry = 1s;  // nobody knows when a client's own request ends
+constexpr duration unset_expiry = 10min;   // of a reservation whose owner named none: it still must not live for ever
+constexpr duration longest_reset = 24h;    // what a provider says beyond that is not believed
+constexpr duration unsaid_reset = 1s;      // "remaining" without "reset": the next answer will tell
+constexpr duration concurrency_retry = 1s; // nobody knows when a client's own request ends
 
 instant or_default(instant expires, instant now) { return expires == instant{} ? now + unset_expiry : expires; }
 
@@ -77,9 +77,12 @@ client_admission governor::admit(lease_id id, const std::string& name, std::uint
   const auto slow = std::max(meter.rpm().fits_at(1, 0, now), meter.rps().fits_at(1, 0, now));
   const auto short_of_tokens = meter.tpm().fits_at(tokens, 0, now);
   const auto& places = meter.limits().concurrency;
-  if (slow > now) answer.limit = "requests";
-  else if (short_of_tokens > now) answer.limit = "tokens";
-  else if (places && meter.in_flight() >= *places) answer.limit = "concurrency";
+  if (slow > now)
+    answer.limit = "requests";
+  else if (short_of_tokens > now)
+    answer.limit = "tokens";
+  else if (places && meter.in_flight() >= *places)
+    answer.limit = "concurrency";
   answer.admitted = answer.limit.empty();
   if (answer.admitted) {
     const auto tickets = meter.take(tokens);
@@ -137,8 +140,9 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
   all.look_ahead(*way, {excluded, r.tokens, nullptr}, now, ahead);
   const bool moves_on = !r.wait_for_circuits && capacity::every_circuit_open(*way, now);
   if (ahead.hopeless(r.wait_until) || r.wait_until <= now || moves_on) {
-    const auto why =
-        !ahead.alive ? refusal_reason::no_key : ahead.resting ? refusal_reason::resting : refusal_reason::over_limit;
+    const auto why = !ahead.alive    ? refusal_reason::no_key
+                     : ahead.resting ? refusal_reason::resting
+                                     : refusal_reason::over_limit;
     return refusal{r.id, why, ahead.alive && ahead.not_before > now ? ahead.not_before : instant::max()};
   }
   if (room.size() >= settings.queue_capacity) return refusal{r.id, refusal_reason::queue_full, instant::max()};
@@ -153,7 +157,7 @@ capacity_answer governor::body::enqueue(const capacity_request& r, const std::sh
   fresh->client = r.client;
   fresh->level = r.level;
   fresh->since = now;
-  fresh->wait_until = std::min(r.wait_until, instant::max() - duration{1}); // so that "never" is later than anybody waits
+  fresh->wait_until = std::min(r.wait_until, instant::max() - duration{1}); // "never" is later than anybody waits
   fresh->id = r.id;
   fresh->tokens = r.tokens;
   fresh->expires = or_default(r.expires, now);
@@ -197,8 +201,10 @@ void governor::sent(lease_id id, instant at) {
 void governor::settle(lease_id id, const settlement& s, instant now) {
   auto& b = *body_;
   b.last_seen = now;
-  if (auto held = b.book.take_lease(id)) b.end(std::move(*held), s, now);
-  else if (auto admission = b.book.take_admission(id)) b.end(std::move(*admission), s, now);
+  if (auto held = b.book.take_lease(id))
+    b.end(std::move(*held), s, now);
+  else if (auto admission = b.book.take_admission(id))
+    b.end(std::move(*admission), s, now);
 }
 
 void governor::body::end(key_lease l, const settlement& s, instant now) {
@@ -221,10 +227,10 @@ void governor::body::sweep(instant now) {
   }
 }
 
-void governor::release_owner(request_id request, instant now) {
+void governor::release_owner(request_id request, instant now, serial_range which) {
   auto& b = *body_;
   b.last_seen = now;
-  auto owned = b.book.take_owner(request);
+  auto owned = b.book.take_owner(request, which);
   for (auto& w : owned.waiting) b.room.leave(*w);
   for (auto& l : owned.leases) b.end(std::move(l), {}, now); // nobody can tell any more whether it was sent
   for (auto& a : owned.admissions) b.end(std::move(a), {}, now);

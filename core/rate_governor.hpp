@@ -53,7 +53,7 @@ struct capacity_request {
   std::vector<std::string> excluded_keys;   // keys this request has seen fail
   std::uint64_t tokens = 0;                 // to reserve
   instant wait_until{};                     // how long it is willing to wait for capacity (never beyond its deadline)
-  instant expires{};                        // the reservation is swept after this time if nobody settled it
+  instant expires{};                        // the reservation is swept after this time if nobody settled it; unset: 10 min
   bool wait_for_circuits = true;            // or is told at once where every target's circuit is open: others are left to ask
   bool charge_retry = false;                // asking a target again: needs the retry budget
   bool first_attempt = false;               // deposits into the retry budget
@@ -115,9 +115,9 @@ public:
   /// Ends a reservation (key's or client's); unknown ids are ignored (idempotent).
   void settle(lease_id, const settlement&, instant now);
 
-  /// Ends everything the request holds or waits for.
-  void release_owner(request_id, instant now);
-  /// Leaves the queue without an answer.
+  /// Ends everything of these serials that the request holds or waits for.
+  void release_owner(request_id, instant now, serial_range = {});
+  /// Leaves the queue without an answer. A grant that crossed this word on its way is taken back as not sent.
   void withdraw(lease_id);
 
   void on_standing(const key_standing&);
@@ -130,7 +130,7 @@ public:
   void on_provider_limits(const provider_limits&, instant now);
 
   /// Answers those who waited: grants as capacity allows, refusals for those whose wait is over or can no longer succeed; sweeps expired leases.
-  /// To be called after settle/release/on_* and when next_wake() comes.
+  /// To be called after settle/release/on_* and when next_wake() comes. Work per call is bounded: what is left over makes next_wake() `now`.
   std::vector<capacity_answer> tick(instant now);
   /// When tick has something to do next, if nothing else happens; instant::max() for never.
   instant next_wake(instant now);

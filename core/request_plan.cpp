@@ -1,6 +1,7 @@
 #include "core/request_plan.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace mainstay {
 
@@ -153,13 +154,18 @@ answer_source request_plan::granted(const target& at, const std::string& key, in
 plan_step request_plan::refused(const refusal& r, instant now) {
   last_refusal_ = r;
   if (other_key_ && current_.target < targets_.size()) {
-    // No other key of that target is free now: the same target after its backoff, or onwards.
+    // No other key of that target is free now: the same target after its backoff, or onwards. One that is only busy may be
+    // waited for like any capacity.
     other_key_ = false;
+    if (r.why != refusal_reason::no_key && pending_delay_ == duration::max()) return next_rung(now);
     return same_again(current_.target, pending_delay_, now);
   }
   if (r.why == refusal_reason::no_key || asked_again_ || r.why == refusal_reason::retry_budget)
     for (auto i : asked_) targets_[i].out = targets_[i].out || r.why == refusal_reason::no_key || asked_again_;
-  if (last_resort_) return last_resort(now);
+  if (last_resort_) {
+    if (auto at = std::exchange(permit_at_, std::nullopt)) return wait_for_permit(*at, now);
+    return last_resort(now);
+  }
   if (asked_again_) return next_rung(now);
   ++rung_;
   return next_rung(now);
@@ -171,16 +177,37 @@ plan_step request_plan::no_permit(const target& at, instant retry_at, instant no
   std::vector<std::size_t> rest;
   for (auto i : asked_)
     if (!(targets_[i].at == at)) rest.push_back(i);
-  if (!rest.empty()) return acquire(std::move(rest), patience(now), asked_again_, now);
   if (last_resort_) {
-    if (auto until = std::max(retry_at, now + 50ms); until < with_.deadline) {
-      pending_delay_ = until - now;
-      if (auto* s = find(at)) waiting_for_ = static_cast<std::size_t>(s - targets_.data());
-      return step_wait{until};
-    }
-    return last_resort(now);
+    permit_at_ = permit_at_ ? std::min(*permit_at_, retry_at) : retry_at;
+    if (!rest.empty()) return acquire(std::move(rest), std::min(retry_at, with_.deadline), asked_again_, now);
+    return wait_for_permit(*std::exchange(permit_at_, std::nullopt), now);
+  }
+  if (!rest.empty()) return acquire(std::move(rest), patience(now), asked_again_, now);
+  if (asked_again_ || other_key_) { // only this target was asked: its equals on the rung may still do
+    other_key_ = false;
+    if (auto* s = find(at); s && others_left(rung_)) s->out = true;
+    return next_rung(now);
   }
   ++rung_;
+  return next_rung(now);
+}
+
+/// Nobody else is left: the circuit's own time is the only one worth waiting for.
+plan_step request_plan::wait_for_permit(instant at, instant now) {
+  constexpr auto shortest = 50ms; // a half-open circuit says "now", but its permits are out
+  auto until = std::max(at, now + shortest);
+  if (until >= with_.deadline) return last_resort(now);
+  last_resort_ = false;
+  waiting_for_.reset();
+  return step_wait{until};
+}
+
+plan_step request_plan::differed(instant now) {
+  current_.open = false;
+  waiting_for_.reset();
+  other_key_ = false;
+  targets_[current_.target].out = true;
+  if (attempts_ >= with_.policy.attempts || now >= with_.deadline) return step_give_up{last_failure_.value_or(failure{}), {}};
   return next_rung(now);
 }
 
@@ -250,6 +277,7 @@ plan_step request_plan::recover(instant now) {
   waiting_for_.reset();
   other_key_ = false;
   asked_again_ = false;
+  last_resort_ = false;
   if (attempts_ > 0 && attempts_ >= with_.policy.attempts) {
     failure lost;
     lost.what = failure_class::server_error;

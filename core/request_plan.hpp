@@ -51,6 +51,8 @@ public:
   plan_step no_permit(const target& at, instant retry_at, instant now);
   /// The attempt that was granted last failed. `draw` in [0,1) jitters the backoff; `max_retries` is the policy's, or fewer while the adaptive brake holds.
   plan_step failed(const failure&, instant now, double draw, int max_retries);
+  /// The attempt that was granted last gave another answer than the one already begun: that target cannot go on with it.
+  plan_step differed(instant now);
   /// The wait is over.
   plan_step resume(instant now);
   /// The run that carried out this plan is gone (its attempt with it, if one was under way): go on.
@@ -79,6 +81,7 @@ private:
   std::size_t untried() const;
   plan_step next_rung(instant now);
   plan_step last_resort(instant now);
+  plan_step wait_for_permit(instant at, instant now);
   plan_step acquire(std::vector<std::size_t> who, instant wait_until, bool retry, instant now);
   plan_step same_again(std::size_t who, duration delay, instant now);
   standing* find(const target&);
@@ -97,6 +100,7 @@ private:
   std::optional<refusal> last_refusal_;
   std::optional<duration> asked_to_wait_;   // the provider's own word with the last failure
   duration pending_delay_{};
+  std::optional<instant> permit_at_;        // the earliest at which a circuit asked as a last resort may give one
   std::vector<std::pair<std::size_t, failure_class>> history_;
 };
 

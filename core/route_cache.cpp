@@ -1,3 +1,4 @@
+// A list is found by its content, in its own order and with its weights; its group by the sorted names alone.
 #include "core/route_cache.hpp"
 
 #include <algorithm>

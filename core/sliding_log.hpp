@@ -56,7 +56,8 @@ private:
   duration window_;
   std::vector<slot> slots_;
   std::vector<std::uint32_t> free_;
-  std::uint32_t oldest_ = none, newest_ = none; // the stamped ones, a list through the slots in the order of their times
+  std::uint32_t oldest_ = none,
+                newest_ = none; // the stamped ones, a list through the slots in the order of their times
   std::uint64_t sum_ = 0;
 };
 

@@ -37,7 +37,8 @@ public:
   /// Removes it as the one that was served: its level's and its client's turn is over.
   void serve(queue_place&, const level_weights&, instant now);
 
-  /// Fills `out` with the first `count` in the order in which they should be served, at most `per_client` of one client in one level.
+  /// Fills `out` with the first `count` in the order in which they should be served, at most `per_client` of one client
+  /// in one level.
   void in_turn(std::vector<queue_place*>& out, std::size_t count, std::size_t per_client, const level_weights&,
                instant now) const;
   /// The one whose wait ends first; the queue must not be empty.

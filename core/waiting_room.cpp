@@ -130,8 +130,10 @@ void waiting_room::ring(instant now) {
   while (!alarms_.empty() && std::get<0>(*alarms_.begin()) <= now) {
     auto& w = *std::get<2>(*alarms_.begin());
     alarm(w, instant::max());
-    if (auto* g = dynamic_cast<gate*>(&w)) wake(*g);
-    else wake(w);
+    if (auto* g = dynamic_cast<gate*>(&w))
+      wake(*g);
+    else
+      wake(w);
   }
 }
 

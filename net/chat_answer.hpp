@@ -21,6 +21,7 @@ struct chunk_facts {
   bool visible = false;            // carries something of the answer: text, refusal, reasoning, a tool call, audio, an unknown delta member that is not empty
   bool only_text = true;           // nothing visible but delta.content of choice 0
   bool finished = false;           // a finish_reason is set for some choice
+  std::uint32_t finishes = 0;      // for how many
   bool no_choices = false;         // `choices` is an empty array (the usage chunk)
   std::string text;                // delta.content of choice 0, unescaped
   std::string finish_reason, id, model;

@@ -209,6 +209,7 @@ private:
   void finish(std::string_view reason) {
     if (reason.empty()) return;
     facts.finished = true;
+    ++facts.finishes;
     if (facts.finish_reason.empty()) facts.finish_reason = reason;
   }
 

@@ -135,6 +135,7 @@ public:
     if (options_ && !found.stream)
       return fail("'stream_options' is only allowed when 'stream' is true.", "stream_options", "invalid_value");
     found.answer_cap = cap_ * n_;
+    found.choices = static_cast<std::uint32_t>(n_);
     found.prompt_tokens = prompt_.tokens() + media_;
     if (n_ > 1) found.plain_text = false;
     return true;

@@ -21,6 +21,7 @@ struct chat_request {
   bool wants_usage = false;          // stream_options.include_usage
   bool plain_text = true;            // one choice, no tools, no response_format other than text, no audio, no logprobs: a cut stream may be continued
   std::uint64_t prompt_tokens = 0;   // estimate (core/token_estimate) over the strings of `messages` and `tools`
+  std::uint32_t choices = 1;         // n
   std::uint64_t answer_cap = 0;      // max_completion_tokens or max_tokens, times n; 0: none given
   span model_value;                  // with its quotes
   std::optional<span> stream_options_value;

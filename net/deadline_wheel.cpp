@@ -43,31 +43,38 @@ void deadline_wheel::link(entry& e) noexcept {
   ++linked_;
 }
 
-void deadline_wheel::expire(time_point now, std::vector<entry*>& due) {
+std::int64_t deadline_wheel::begin_expiry(time_point now) noexcept {
   auto current = (now - start_) / tick;
   // After a long pause one whole turn looks at everything.
   turned_ = std::max(turned_, current - static_cast<std::int64_t>(slots));
-  while (turned_ < current) {
-    ++turned_;
-    auto& head = heads_[static_cast<std::size_t>(turned_) % slots];
-    entry waiting; // takes the slot's list over, so that what is put back cannot be met again
-    if (head.next_ == &head) continue;
-    waiting.next_ = head.next_;
-    waiting.previous_ = head.previous_;
-    waiting.next_->previous_ = waiting.previous_->next_ = &waiting;
-    head.previous_ = head.next_ = &head;
-    while (waiting.next_ != &waiting) {
-      auto& e = *waiting.next_;
-      e.unlink();
-      if (e.due_ == never) continue;
-      if (e.due_ <= now) {
-        e.due_ = never;
-        due.push_back(&e);
-      } else {
-        link(e);
-      }
+  return current;
+}
+
+void deadline_wheel::take_next_slot(entry& list) noexcept {
+  ++turned_;
+  auto& head = heads_[static_cast<std::size_t>(turned_) % slots];
+  list.previous_ = list.next_ = &list;
+  if (head.next_ == &head) return;
+  list.next_ = head.next_;
+  list.previous_ = head.previous_;
+  list.next_->previous_ = list.previous_->next_ = &list;
+  head.previous_ = head.next_ = &head;
+}
+
+/// Takes entries off the list until one is due; those that were moved later go to their new slots.
+deadline_wheel::entry* deadline_wheel::next_due(entry& list, time_point now) noexcept {
+  while (list.next_ != &list) {
+    auto& e = *list.next_;
+    e.unlink();
+    if (e.due_ == never) continue;
+    if (e.due_ > now) {
+      link(e);
+      continue;
     }
+    e.due_ = never;
+    return &e;
   }
+  return nullptr;
 }
 
 } // namespace mainstay

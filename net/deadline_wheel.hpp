@@ -7,7 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <vector>
+#include <cstdint>
 
 namespace mainstay {
 
@@ -41,8 +41,17 @@ public:
 
   void arm(entry&, time_point due) noexcept;
   void disarm(entry& e) noexcept { e.due_ = never; }
-  /// Disarms and appends to `due` whatever is due by `now`.
-  void expire(time_point now, std::vector<entry*>& due);
+  /// Disarms whatever is due by `now` and calls on_due(entry&) for each, which may arm, disarm and destroy entries but
+  /// must not throw.
+  template <class OnDue>
+  void expire(time_point now, OnDue&& on_due) {
+    auto current = begin_expiry(now);
+    while (turned_ < current) {
+      entry waiting; // takes the slot's list over, so that what is put back cannot be met again
+      take_next_slot(waiting);
+      while (auto* e = next_due(waiting, now)) on_due(*e);
+    }
+  }
   /// Nothing is in the wheel: it need not turn.
   bool empty() const noexcept { return linked_ == 0; }
 
@@ -50,6 +59,9 @@ private:
   static constexpr std::size_t slots = 1024; // 51 s a turn; later deadlines are looked at once a turn
   std::int64_t tick_of(time_point) const noexcept;
   void link(entry&) noexcept;
+  std::int64_t begin_expiry(time_point now) noexcept;
+  void take_next_slot(entry& list) noexcept;
+  entry* next_due(entry& list, time_point now) noexcept;
 
   time_point start_;
   std::int64_t turned_ = 0; // every tick before and at this one has been looked at

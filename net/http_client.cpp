@@ -97,7 +97,6 @@ struct client::impl {
 
   std::vector<connection_pool*> driven; // by index; the thread's own list of pools it has met
   deadline_wheel wheel{clock::now()};
-  std::vector<deadline_wheel::entry*> due;
   transfer::touched_list touched;
   std::unordered_map<call_handle, open_call> open;
   std::vector<std::unique_ptr<transfer>> spare;
@@ -278,16 +277,14 @@ void client::impl::settle(connection_pool& pool) {
 
 void client::impl::expire() {
   auto now = clock::now();
-  wheel.expire(now, due);
-  for (auto* entry : due) {
-    auto& t = static_cast<transfer&>(*entry);
+  wheel.expire(now, [&](deadline_wheel::entry& entry) {
+    auto& t = static_cast<transfer&>(entry);
     if (t.deadline_wanted() <= now) {
       finish(t, t.lateness());
     } else {
       wheel.arm(t, t.deadline_wanted());
     }
-  }
-  due.clear();
+  });
 }
 
 void client::impl::finish(transfer& t, std::optional<call_error> error) {

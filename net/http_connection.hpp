@@ -35,7 +35,7 @@ struct http_loop : std::enable_shared_from_this<http_loop> {
   deadline_wheel wheel{std::chrono::steady_clock::now()};
   boost::asio::io_context context{1};
   boost::asio::steady_timer turning{context};
-  bool turns = false;
+  bool turns = false; // the timer is set
   server_settings settings;
   std::shared_ptr<handler> answers;
   bool draining = false;
@@ -63,8 +63,14 @@ private:
   enum class phase : std::uint8_t { head, body, answering, leaving, lingering, closed };
   using clock = std::chrono::steady_clock;
 
+  /// What goes wrong inside (memory, the system) costs this connection and no other.
   template <class Step>
-  void guarded(Step&&) noexcept;
+  void guarded(Step&& step) noexcept {
+    auto self = shared_from_this();
+    try {
+      step();
+    } catch (...) { close(); }
+  }
   void wait_readable();
   void wait_writable();
   void readable();

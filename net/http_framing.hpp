@@ -1,8 +1,8 @@
 // The guard at the door: reads the head of an HTTP/1 request strictly, from bytes alone (RFC 9112), before anything
 // else looks at it. Promises that two readers of an accepted head cannot disagree about where the request ends: one
 // content-length or one "chunked", never both, no bare line ends, no folded lines, no control characters. What it
-// refuses, it refuses with the status to answer. Pure: no sockets, no clock. It is the only reader of heads;
-// Beast 1.74's parser accepts too much to come after or before it.
+// refuses, it refuses with the status to answer. Pure: no sockets, no clock. It reads the whole head, so that no second
+// parser (Beast 1.74's is laxer) can come to another reading.
 #pragma once
 
 #include "net/bytes.hpp"

@@ -107,8 +107,12 @@ struct server::impl : std::enable_shared_from_this<server::impl> {
   bool full() const noexcept { return loop->connections.size() >= loop->settings.max_connections; }
 
   void accept_callers() {
-    for (int i = 0; i < most_accepts_per_turn && !full(); ++i)
-      if (!accept_one()) break;
+    try {
+      for (int i = 0; i < most_accepts_per_turn && !full(); ++i)
+        if (!accept_one()) break;
+    } catch (...) { // no memory for one more
+      pause();
+    }
     if (!full()) wait_for_callers(); // else on_closed does
   }
 
@@ -181,7 +185,7 @@ struct server::impl : std::enable_shared_from_this<server::impl> {
   void start(std::shared_ptr<impl> self) {
     std::lock_guard lock(control);
     if (thread.joinable() || stopped) return;
-    loop->on_closed = [this] {
+    loop->on_closed = [this]() noexcept {
       if (!full()) wait_for_callers();
     };
     // Signals are for the main thread.

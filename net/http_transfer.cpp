@@ -115,6 +115,7 @@ std::optional<call_error> transfer::take(call_start&& start) {
   found_.reset();
   summary_ = {};
   connects_seen_ = 0;
+  times_begun_ = 0;
   words_[0] = '\0';
   if (!set_headers()) return call_error{failure_class::caller_fault, "a header line holds a line break"};
   if (curl_easy_setopt(easy_, CURLOPT_URL, call_.url.c_str()) != CURLE_OK)
@@ -231,6 +232,10 @@ void transfer::end(std::optional<call_error> error) {
   curl_slist_free_all(headers_);
   headers_ = nullptr;
   handle_ = 0;
+  if (error || times_begun_ != 1) { // curl counts its repetitions over the handle's whole life and refuses every sixth
+    curl_easy_reset(easy_);
+    set_lasting_options();
+  }
   observer->on_end(std::move(error), summary);
 }
 
@@ -271,6 +276,7 @@ void transfer::touch() {
 }
 
 void transfer::request_begins() {
+  ++times_begun_;
   phase_ = phase::sending;
   phase_at_ = instant::max();
   summary_.sent_at = {};

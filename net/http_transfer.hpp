@@ -114,6 +114,7 @@ private:
   std::optional<call_error> found_; // by a callback that stopped the transfer
   call_summary summary_;
   long connects_seen_ = 0;
+  int times_begun_ = 0; // the request went out; more than once where curl repeated it
   std::uint64_t body_size_ = 0;
   std::size_t piece_ = 0, offset_ = 0; // where on_read goes on
 };

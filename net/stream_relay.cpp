@@ -9,10 +9,15 @@ constexpr std::uint64_t junk_limit = 100;      // events that are no chunk: beyo
 
 } // namespace
 
-stream_relay::stream_relay(stream_memory& memory, bool continuable, bool wants_usage)
-  : memory_(memory), continuable_(continuable), wants_usage_(wants_usage), continuing_(memory.begun) {
-  if (continuing_ && !(continuable_ && memory_.text_only))
+stream_relay::stream_relay(stream_memory& memory, request asked)
+  : memory_(memory), asked_(asked), continuing_(memory.begun) {
+  if (continuing_ && !(asked_.continuable && memory_.text_only))
     fail(failure_class::truncated, "this answer cannot be continued after a part of it was sent");
+}
+
+void stream_relay::differ(std::string message) {
+  differs_ = true;
+  fail(failure_class::malformed, std::move(message));
 }
 
 void stream_relay::fail(failure_class what, std::string message) {
@@ -45,7 +50,7 @@ stream_relay::state stream_relay::finish(const sink& to) {
 
 void stream_relay::event(std::string_view data, const sink& to) {
   if (data == "[DONE]") {
-    if (saw_finish_) state_ = state::complete;
+    if (finishes_ >= asked_.choices) state_ = state::complete;
     else if (saw_visible_) fail(failure_class::truncated, "the provider ended the stream before it finished the answer");
     else fail(failure_class::malformed, "the provider's stream held no answer");
     return;
@@ -64,10 +69,10 @@ void stream_relay::event(std::string_view data, const sink& to) {
   if (facts.usage) usage_ = facts.usage;
   text_bytes_ += facts.text.size();
   saw_visible_ |= facts.visible;
-  saw_finish_ |= facts.finished;
+  finishes_ += facts.finishes;
 
   bool only_usage = facts.no_choices && facts.usage;
-  if (!only_usage || wants_usage_) {
+  if (!only_usage || asked_.wants_usage) {
     if (continuing_) splice(data, facts, to);
     else pass_on(data, facts, to);
   } else {
@@ -75,7 +80,7 @@ void stream_relay::event(std::string_view data, const sink& to) {
   }
   if (state_ == state::failed) return;
   saw_usage_chunk_ |= only_usage;
-  if (saw_finish_) state_ = saw_usage_chunk_ ? state::complete : state::finished;
+  if (finishes_ >= asked_.choices) state_ = saw_usage_chunk_ ? state::complete : state::finished;
 }
 
 void stream_relay::pass_on(std::string_view data, chunk_facts& facts, const sink& to) {
@@ -96,7 +101,7 @@ void stream_relay::pass_on(std::string_view data, chunk_facts& facts, const sink
     held_.clear();
   }
   if (facts.visible) {
-    if (continuable_ && facts.only_text) memory_.text += facts.text;
+    if (asked_.continuable && facts.only_text) memory_.text += facts.text;
     else memory_.text_only = false;
   }
   to.emit(std::move(json), true);
@@ -112,14 +117,14 @@ void stream_relay::splice(std::string_view data, chunk_facts& facts, const sink&
   };
   if (matched_ < sent.size()) {
     if (facts.visible) {
-      if (!facts.only_text) return fail(failure_class::malformed, "another attempt gave another answer");
+      if (!facts.only_text) return differ("another attempt gave another answer");
       std::string_view text = facts.text;
       auto overlap = std::min(text.size(), sent.size() - matched_);
       if (std::string_view(sent).substr(matched_, overlap) != text.substr(0, overlap))
-        return fail(failure_class::malformed, "another attempt gave another answer");
+        return differ("another attempt gave another answer");
       matched_ += overlap;
       if (matched_ < sent.size() && !facts.finished) return;
-      if (matched_ < sent.size()) return fail(failure_class::malformed, "another attempt gave a shorter answer");
+      if (matched_ < sent.size()) return differ("another attempt gave a shorter answer");
       text.remove_prefix(overlap);
       if (text.empty() && !facts.finished) return;
       begin();
@@ -127,7 +132,7 @@ void stream_relay::splice(std::string_view data, chunk_facts& facts, const sink&
       sent.append(text);
       matched_ = sent.size();
     } else if (facts.finished) {
-      fail(failure_class::malformed, "another attempt gave a shorter answer");
+      differ("another attempt gave a shorter answer");
     }
     return;
   }

@@ -20,8 +20,12 @@ struct stream_memory {
 
 class stream_relay {
 public:
-  /// `continuable`: the request allows continuing (one choice, plain text); its text is remembered then. `wants_usage`: the caller asked for it.
-  stream_relay(stream_memory& memory, bool continuable, bool wants_usage);
+  struct request {
+    bool continuable = true;   // one choice of plain text: it is remembered, so that another attempt may go on
+    bool wants_usage = false;  // the caller asked for it
+    std::uint32_t choices = 1;
+  };
+  stream_relay(stream_memory& memory, request);
 
   enum class state : std::uint8_t { going, finished, complete, failed };
   /// finished: every choice ended, only the usage is missing; complete: nothing more is needed; failed: see failure().
@@ -39,7 +43,8 @@ public:
   /// Why it failed: truncated, malformed, or the class of an error object in the stream.
   const failure& failed_with() const noexcept { return failure_; }
   const std::optional<token_usage>& usage() const noexcept { return usage_; }
-  bool continuing() const noexcept { return continuing_; }
+  /// This attempt is sound, but not the answer that was begun: nobody's fault, and no use asking for it again.
+  bool differs() const noexcept { return differs_; }
   std::uint64_t junk_events() const noexcept { return junk_; }
   /// Bytes of text of this attempt, passed on or not: for an estimate where usage is unknown.
   std::size_t text_bytes() const noexcept { return text_bytes_; }
@@ -50,13 +55,15 @@ private:
   void pass_on(std::string_view data, chunk_facts& facts, const sink& to);
   void splice(std::string_view data, chunk_facts& facts, const sink& to);
   void fail(failure_class what, std::string message);
+  void differ(std::string message);
 
   stream_memory& memory_;
-  bool continuable_, wants_usage_;
+  request asked_;
   bool continuing_;            // began with text already sent
   std::size_t matched_ = 0;    // of memory_.text, reproduced so far
-  bool announced_ = false;
-  bool saw_visible_ = false, saw_finish_ = false, saw_usage_chunk_ = false;
+  bool announced_ = false, differs_ = false;
+  bool saw_visible_ = false, saw_usage_chunk_ = false;
+  std::uint32_t finishes_ = 0; // choices that ended
   std::vector<bytes_ptr> held_;
   std::size_t held_bytes_ = 0;
   sse_parser parser_;

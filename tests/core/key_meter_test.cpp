@@ -91,6 +91,14 @@ BOOST_AUTO_TEST_CASE(what_is_withheld_is_not_there_for_others) {
   BOOST_CHECK(ahead.not_before == t0);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_withheld_may_be_given_up_sooner_than_anything_ages_out) {
+  auto m = meter_of({.tpm = 1000});
+  m.give_back(m.take(700), true, {}, t0);
+  const auto ahead = m.look_ahead(150, 500, t0);
+  BOOST_CHECK(ahead.expected == t0 + 60s);
+  BOOST_CHECK(ahead.not_before == t0); // so nobody is refused for it
+}
+
 BOOST_AUTO_TEST_CASE(a_limit_of_zero_lets_nothing_through) {
   for (const auto& limits : {limit_set{.rpm = 0}, limit_set{.rps = 0}, limit_set{.concurrency = 0}})
     BOOST_TEST(!meter_of(limits).fits(1, 0, t0));

@@ -125,7 +125,11 @@ BOOST_AUTO_TEST_CASE(memory_is_bounded_by_what_counts_even_beside_one_that_is_ne
 }
 
 BOOST_AUTO_TEST_CASE(random_walk_agrees_with_a_naive_list) {
-  struct entry { std::uint64_t amount; bool stamped; instant at; };
+  struct entry {
+    std::uint64_t amount;
+    bool stamped;
+    instant at;
+  };
   for (unsigned seed = 1; seed <= 20; ++seed) {
     std::mt19937 draw(seed);
     sliding_log log(60s);

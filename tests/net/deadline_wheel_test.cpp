@@ -7,13 +7,19 @@
 #include <list>
 #include <memory>
 #include <random>
+#include <vector>
 
 using mainstay::deadline_wheel;
 using namespace std::chrono_literals;
 
 namespace {
 const deadline_wheel::time_point start{1000s};
+
+void expire(deadline_wheel& wheel, deadline_wheel::time_point now, std::vector<deadline_wheel::entry*>& due) {
+  wheel.expire(now, [&](deadline_wheel::entry& e) { due.push_back(&e); });
 }
+
+} // namespace
 
 BOOST_AUTO_TEST_SUITE(deadline_wheel_)
 
@@ -22,11 +28,11 @@ BOOST_AUTO_TEST_CASE(a_deadline_fires_once_within_a_tick) {
   deadline_wheel::entry e;
   std::vector<deadline_wheel::entry*> due;
   wheel.arm(e, start + 120ms);
-  wheel.expire(start + 119ms, due);
+  expire(wheel, start + 119ms, due);
   BOOST_TEST(due.empty());
-  wheel.expire(start + 120ms + deadline_wheel::tick, due);
+  expire(wheel, start + 120ms + deadline_wheel::tick, due);
   BOOST_TEST(due.size() == 1u);
-  wheel.expire(start + 200s, due);
+  expire(wheel, start + 200s, due);
   BOOST_TEST(due.size() == 1u);
   BOOST_TEST(wheel.empty());
 }
@@ -46,8 +52,25 @@ BOOST_AUTO_TEST_CASE(an_earlier_deadline_replaces_a_later_one) {
   std::vector<deadline_wheel::entry*> due;
   wheel.arm(e, start + 300s);
   wheel.arm(e, start + 1s);
-  wheel.expire(start + 1s + deadline_wheel::tick, due);
+  expire(wheel, start + 1s + deadline_wheel::tick, due);
   BOOST_TEST(due.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(what_fires_may_arm_and_destroy_others) {
+  deadline_wheel wheel(start);
+  auto a = std::make_unique<deadline_wheel::entry>(), b = std::make_unique<deadline_wheel::entry>();
+  wheel.arm(*a, start + 1s);
+  wheel.arm(*b, start + 1s);
+  int fired = 0;
+  auto on_due = [&](deadline_wheel::entry& e) {
+    ++fired;
+    if (&e == a.get()) b.reset();
+    if (fired < 5) wheel.arm(e, start); // long past: due at the next tick
+  };
+  wheel.expire(start + 10s, on_due);
+  wheel.expire(start + 20s, on_due);
+  BOOST_TEST(fired == 5);
+  BOOST_TEST(wheel.empty());
 }
 
 // Invariants: nothing fires early, twice, or after being disarmed; everything due fires by the tick after its time,
@@ -83,7 +106,7 @@ BOOST_AUTO_TEST_CASE(random_walk_agrees_with_a_plain_list) {
       default: {
         now += std::chrono::milliseconds(random() % (random() % 20 ? 200 : 150000));
         std::vector<deadline_wheel::entry*> due;
-        wheel.expire(now, due);
+        expire(wheel, now, due);
         for (auto* fired : due) {
           auto at = static_cast<std::size_t>(
               std::find_if(entries.begin(), entries.end(), [&](auto& e) { return e.get() == fired; }) -

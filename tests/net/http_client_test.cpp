@@ -141,7 +141,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_met_a_closing_connection_is_sent_again_whole
   client http;
   for (int i = 0; i < 10; ++i) {
     auto answer = run(http, a_call(server.url(), {first, second}));
-    BOOST_TEST(answer->outcome() == "");
+    BOOST_REQUIRE_MESSAGE(answer->outcome() == "", i << ": " << answer->error()->detail);
     BOOST_TEST(answer->summary().new_connection);
   }
   BOOST_TEST(whole == 10);

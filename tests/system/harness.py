@@ -13,6 +13,7 @@ import yaml
 import zmq
 
 BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/release/bin"))
+MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
 SLOW = float(os.environ.get("MAINSTAY_SLOW", "1"))  # sanitizers: patience times so much
 
 WORDS = """amber anchor autumn basin beacon birch bridge canyon cedar chalk cinder cliff cloud copper coral
@@ -118,7 +119,7 @@ def http_json(port, method, path, body=None, headers=None, timeout=60):
 class Mock(Process):
     def __init__(self, directory, name="mock", port=None, **options):
         self.name, self.port = name, port or free_port()
-        command = [BIN / "mainstay-mock", "--listen", f"127.0.0.1:{self.port}", "--name", name]
+        command = [MOCK, "--listen", f"127.0.0.1:{self.port}", "--name", name]
         for key, value in options.items():
             command += ["--" + key.replace("_", "-"), value]
         super().__init__(command, pathlib.Path(directory) / f"{name}-{self.port}.log")
@@ -209,6 +210,8 @@ class Gateway(Process):
                               capture_output=True, text=True, timeout=60 * SLOW)
         if check:
             assert done.returncode == 0, done.stdout + done.stderr
+        if done.returncode == 2:
+            return {"error": done.stderr}  # nobody answers there
         return json.loads(done.stdout or done.stderr)
 
     def status(self):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness import FAST, SLOW, expected_text, model, provider, wait_for
+from harness import FAST, SLOW, Gateway, expected_text, model, provider, wait_for
 
 SDK = pathlib.Path(__file__).parent / "sdk"
 PATIENCE = 60 * SLOW
@@ -40,6 +40,14 @@ RESCUED = {
 IMPATIENT = {"timeouts": {"first_byte": "400ms", "idle": "400ms"}}
 
 
+class SmallBodies(Gateway):
+    """Takes bodies of 1 MiB at most, so that one over the limit is quickly sent."""
+
+    def write(self, config):
+        config["doors"]["http"]["body_limit"] = "1MiB"
+        super().write(config)
+
+
 def installed():
     """True when node_modules holds what package-lock.json names; npm writes its own record of that last."""
     try:
@@ -61,7 +69,7 @@ def node():
     return node
 
 
-def world(start):
+def world(start, directory):
     good, bad, dying = start.mock("good"), start.mock("bad"), start.mock("dying", token_ms=20)
     bad.script({"model": "slow-*", "token_ms": 50}, {"model": "silent-*", "fault": "silence"},
                {"key": "secret-two-keys-k1", "status": 429, "retry_after": "30"},
@@ -75,9 +83,9 @@ def world(start):
         impatient = IMPATIENT if name == "provider-silent" or name.startswith("stalled") else {}
         providers.append(provider(name, bad, **impatient))
         models.append(model(name, f"{name}/{name}", fallbacks=["good/m"] if name in RESCUED else (), retry=one_retry))
-    gateway = start.gateway({
+    gateway = start.keep(SmallBodies(directory, {
         "clients": [{"name": "app", "key": "app-key-0123456789"}, {"name": "limited", "key": "limited-key-0123456789", "rpm": 2}],
-        "providers": providers, "models": models, "retry": FAST})
+        "providers": providers, "models": models, "retry": FAST}))
     return gateway, good, bad, dying
 
 
@@ -96,6 +104,7 @@ def run_checks(node, gateway, bad, dying, *only):
                 lines.append(line)
                 if line == "please: kill dying\n":
                     dying.kill()
+            process.wait()
         finally:
             late.cancel()
             process.kill()
@@ -103,8 +112,8 @@ def run_checks(node, gateway, bad, dying, *only):
     return process.returncode, json.loads(lines[-1])
 
 
-def test_the_official_sdk_works_unchanged(node, start):
-    gateway, good, bad, dying = world(start)
+def test_the_official_sdk_works_unchanged(node, start, tmp_path):
+    gateway, good, bad, dying = world(start, tmp_path)
     code, summary = run_checks(node, gateway, bad, dying)
     assert not summary["failed"], "\n".join(f"{f['name']}: {f['reason']}" for f in summary["failed"])
     assert code == 0 and summary["checks"] == summary["passed"] > 0

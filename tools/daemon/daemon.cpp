@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t scheduler_threads = 2;
 constexpr auto flush_patience = 2s;    // for answers that are still being written when the last run has ended
+constexpr auto reload_patience = 5s;
 constexpr int exit_cut = 3, exit_given_up = 4;
 
 } // namespace
@@ -45,12 +46,19 @@ daemon::daemon(std::string config_file, config::settings_ptr settings)
     ::kill(::getpid(), SIGTERM);
   };
   house_ = start_household(*system_, settings_, client_, hooks(), supervision);
-  open_doors();
+  try {
+    open_doors();
+  } catch (...) {
+    shut_down();
+    throw;
+  }
   ready_ = true;
   spdlog::info("mainstayd {} is ready, node {}", MAINSTAY_VERSION, settings_->node);
 }
 
-daemon::~daemon() {
+daemon::~daemon() { shut_down(); }
+
+void daemon::shut_down() {
   if (http_) http_->stop();
   if (zmq_) zmq_->stop();
   if (metrics_) metrics_->stop();
@@ -120,35 +128,56 @@ daemon_hooks::outcome daemon::reload() {
     return {false, all};
   }
   settings_ = loaded.value;
-  caf::anon_send(house_.supervisor, take_settings{settings_, nullptr});
-  live_->store(settings_);
+  {
+    caf::scoped_actor self{*system_};
+    std::string why;
+    self->request(house_.supervisor, reload_patience, take_settings{loaded.value, nullptr})
+      .receive([](bool) {}, [&](const caf::error& e) { why = to_string(e); });
+    if (!why.empty()) return {false, "the supervisor did not take it: " + why};
+  }
+  settings_ = loaded.value;
+  live_->store(settings_); // last: whoever comes by the new configuration finds everybody told
   spdlog::info("reload: configuration {} is in force for requests to come", settings_->hash);
   return {true, "configuration " + settings_->hash + " is in force"};
 }
 
+std::optional<drain_result> daemon::drain_dispatcher(instant until) {
+  caf::scoped_actor self{*system_};
+  for (;;) {
+    std::optional<drain_result> result;
+    bool died = false; // a restarted dispatcher has the same requests: it is asked again
+    auto left = std::max(until - clock::now(), duration(0s));
+    self->request(house_.names->dispatcher, left + 2s, drain_order{left})
+      .receive([&](drain_result& r) { result = std::move(r); },
+               [&](const caf::error& e) { died = e == caf::sec::request_receiver_down && !given_up_; });
+    if (!died) return result;
+  }
+}
+
 int daemon::drain() {
   ready_ = false;
-  spdlog::info("draining: finishing what runs, at most {} s", std::chrono::duration_cast<std::chrono::seconds>(settings_->drain).count());
+  auto limit = [&] {
+    std::lock_guard lock(reloading_);
+    return given_up_ ? duration(0s) : settings_->drain;
+  }();
+  spdlog::info("draining: finishing what runs, at most {} s", std::chrono::duration<double>(limit).count());
   if (http_) http_->drain();
   if (zmq_) zmq_->drain();
-  drain_result cut;
-  {
-    caf::scoped_actor self{*system_};
-    auto limit = given_up_ ? duration(0s) : settings_->drain;
-    self->request(house_.names->dispatcher, limit + 2s, drain_order{limit})
-      .receive([&](drain_result& r) { cut = std::move(r); },
-               [&](const caf::error& e) { spdlog::error("drain: {}", to_string(e)); });
-  }
+  auto cut = drain_dispatcher(clock::now() + limit);
   auto patience = clock::now() + flush_patience;
   while (http_ && http_->connections() > 0 && clock::now() < patience) std::this_thread::sleep_for(5ms);
   if (given_up_) return exit_given_up;
-  if (cut.cut == 0) {
+  if (!cut) {
+    spdlog::error("drain: the dispatcher did not say what became of its requests");
+    return exit_cut;
+  }
+  if (cut->cut == 0) {
     spdlog::info("drained: every accepted request was answered");
     return 0;
   }
   std::string ids;
-  for (auto& id : cut.cut_ids) ids += " " + id;
-  spdlog::warn("drain limit: {} requests were cut off:{}{}", cut.cut, ids, cut.cut > cut.cut_ids.size() ? " ..." : "");
+  for (auto& id : cut->cut_ids) ids += " " + id;
+  spdlog::warn("drain limit: {} requests were cut off:{}{}", cut->cut, ids, cut->cut > cut->cut_ids.size() ? " ..." : "");
   return exit_cut;
 }
 

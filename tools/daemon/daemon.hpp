@@ -24,6 +24,8 @@ public:
 private:
   class system_config;
   void open_doors();
+  void shut_down();
+  std::optional<drain_result> drain_dispatcher(instant until);
   daemon_hooks hooks();
 
   std::string file_;

@@ -13,6 +13,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build" / "release" / "bin"))
+MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 HTTP = os.environ.setdefault("MAINSTAY_HTTP", "127.0.0.1:8080")
 ZMQ = os.environ.setdefault("MAINSTAY_ZMQ", "tcp://127.0.0.1:5555")
@@ -35,7 +36,7 @@ class Mock:
     """One embedded provider, a process of its own."""
 
     def __init__(self, name):
-        self.process = subprocess.Popen([BIN / "mainstay-mock", "--name", name, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([MOCK, "--name", name, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
         atexit.register(stop, self.process)
         self.base = "http://" + self.process.stdout.readline().split()[-1]
         os.environ["MAINSTAY_" + name.upper().replace("-", "_") + "_URL"] = self.base + "/v1"
@@ -50,7 +51,7 @@ class Mock:
 
 
 def start_daemon(quiet):
-    log = open(ROOT / "build" / "mainstayd.log", "w") if quiet else None
+    log = open(BIN / "mainstayd.log", "w") if quiet else None
     daemon = subprocess.Popen([BIN / "mainstayd", "--config", ROOT / "config" / "mainstay.yaml"], stderr=log)
     atexit.register(stop, daemon)
     for _ in range(200):

@@ -166,7 +166,7 @@ export default [
   }],
 
   ['a body over the limit is a 413', async ({ client, ask }) => {
-    const error = await caught(OpenAI.APIError, chat(client, ask('x'.repeat(33 << 20)), { maxRetries: 0 }))
+    const error = await caught(OpenAI.APIError, chat(client, ask('x'.repeat(3 << 19)), { maxRetries: 0 }))
     is_final(error, 413)
   }],
 
