@@ -15,8 +15,15 @@ constexpr auto scrape_patience = 3s;
 
 std::string body_of(const intake_refusal& r) { return error_body(r.message, r.type, r.code, r.param); }
 
-http::handler::refusal refuse(int status, std::string message, std::string code, header_list headers = {}) {
+/// What every answer carries that no run gives: these are final.
+header_list labelled(header_list headers = {}) {
+  headers.emplace_back("x-request-id", new_request_name(new_request_number()));
   headers.emplace_back("x-should-retry", "false");
+  return headers;
+}
+
+http::handler::refusal refuse(int status, std::string message, std::string code, header_list headers = {}) {
+  headers = labelled(std::move(headers));
   return {status, std::move(headers), error_body(message, "invalid_request_error", code)};
 }
 
@@ -32,7 +39,7 @@ public:
     if (chat && head.method != "POST") return refuse(405, "use POST", "method_not_allowed", {{"allow", "POST"}});
     if (models && head.method != "GET") return refuse(405, "use GET", "method_not_allowed", {{"allow", "GET"}});
     auto who = identify(*settings_->load(), head.headers, head.peer_is_loopback);
-    if (auto* no = std::get_if<intake_refusal>(&who)) return {no->status, {{"x-should-retry", "false"}}, body_of(*no)};
+    if (auto* no = std::get_if<intake_refusal>(&who)) return {no->status, labelled(), body_of(*no)};
     return {};
   }
 
@@ -40,11 +47,11 @@ public:
     auto now = clock::now();
     auto settings = settings_->load();
     auto who = identify(*settings, head.headers, head.peer_is_loopback); // again: a reload may have come between head and body
-    if (auto* no = std::get_if<intake_refusal>(&who)) return response->reply(no->status, {}, make_bytes(body_of(*no)));
+    if (auto* no = std::get_if<intake_refusal>(&who)) return response->reply(no->status, labelled(), make_bytes(body_of(*no)));
     auto* client = std::get<const config::client_settings*>(who);
     if (head.path != chat_path) return models(head, *settings, client, *response);
     auto taken = read_intake(settings, client, head.headers, std::move(body), now);
-    if (auto* no = std::get_if<intake_refusal>(&taken)) return response->reply(no->status, {{"x-should-retry", "false"}}, make_bytes(body_of(*no)));
+    if (auto* no = std::get_if<intake_refusal>(&taken)) return response->reply(no->status, labelled(), make_bytes(body_of(*no)));
     auto& rec = std::get<run_record_ptr>(taken);
     rec->in.reply = response;
     submit(dispatcher_, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
@@ -52,10 +59,10 @@ public:
 
 private:
   static void models(const http::request& head, const config::settings& s, const config::client_settings* client, http::response& response) {
-    if (head.path == models_path) return response.reply(200, {}, make_bytes(models_json(s, client)));
+    if (head.path == models_path) return response.reply(200, labelled(), make_bytes(models_json(s, client)));
     auto model = model_json(s, client, head.path.substr(model_prefix.size()));
-    if (!model.empty()) return response.reply(200, {}, make_bytes(std::move(model)));
-    response.reply(404, {{"x-should-retry", "false"}}, make_bytes(error_body("unknown model", "invalid_request_error", "model_not_found", "model")));
+    if (!model.empty()) return response.reply(200, labelled(), make_bytes(std::move(model)));
+    response.reply(404, labelled(), make_bytes(error_body(unknown_model(s, client), "invalid_request_error", "model_not_found", "model")));
   }
 
   std::shared_ptr<live_settings> settings_;
@@ -71,7 +78,7 @@ public:
     auto now = clock::now();
     auto refuse = [&](int status, const std::string& message, const std::string& code, const std::string& param) {
       auto type = status == 401 ? "authentication_error" : "invalid_request_error";
-      response->reply(status, {{"x-should-retry", "false"}}, make_bytes(error_body(message, type, code, param)));
+      response->reply(status, labelled(), make_bytes(error_body(message, type, code, param)));
     };
     if (asked.verb != "chat") return refuse(400, "unknown verb; served here: chat, cancel", "unknown_verb", "verb");
     for (auto* name : {"durable", "not-before", "batch"})

@@ -33,17 +33,6 @@ std::string_view key_in(const header_list& headers) {
   return {};
 }
 
-/// Unique among all daemons: 64 random bits of this process and a count.
-std::string request_name(request_id number) {
-  static const std::uint64_t process = [] {
-    std::random_device random;
-    return (static_cast<std::uint64_t>(random()) << 32) ^ random();
-  }();
-  char text[48];
-  std::snprintf(text, sizeof text, "req_%016llx%06llx", static_cast<unsigned long long>(process), static_cast<unsigned long long>(number));
-  return text;
-}
-
 using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 void write_model(json_writer& w, const std::string& name) {
@@ -64,6 +53,22 @@ intake_refusal bad(std::string message, std::string param) {
 }
 
 } // namespace
+
+/// Unique among all daemons: 64 random bits of this process and a count.
+std::string new_request_name(request_id number) {
+  static const std::uint64_t process = [] {
+    std::random_device random;
+    return (static_cast<std::uint64_t>(random()) << 32) ^ random();
+  }();
+  char text[48];
+  std::snprintf(text, sizeof text, "req_%016llx%06llx", static_cast<unsigned long long>(process), static_cast<unsigned long long>(number));
+  return text;
+}
+
+request_id new_request_number() {
+  static std::atomic<request_id> numbers{0};
+  return ++numbers;
+}
 
 bool may_ask(const config::client_settings* client, const std::string& model) {
   if (!client || client->models.empty()) return true;
@@ -86,7 +91,6 @@ std::variant<const config::client_settings*, intake_refusal> identify(const conf
 
 std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr settings, const config::client_settings* client,
                                                          const header_list& headers, bytes_ptr body, instant now) {
-  static std::atomic<request_id> numbers{0};
   auto rec = std::make_shared<run_record>();
   auto& in = rec->in;
   in.settings = std::move(settings);
@@ -118,8 +122,8 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
     }
   }
   in.deadline = now + limit;
-  rec->number = ++numbers;
-  in.id = request_name(rec->number);
+  rec->number = new_request_number();
+  in.id = new_request_name(rec->number);
   return rec;
 }
 
@@ -133,6 +137,13 @@ void submit(const dispatcher_actor& dispatcher, const run_record_ptr& rec,
     if (auto record = weak.lock()) record->caller_gone = true;
     letter<caller_left>::post(front, caller_left{number});
   });
+}
+
+std::string unknown_model(const config::settings& s, const config::client_settings* client) {
+  std::string known;
+  for (auto& m : s.models)
+    if (may_ask(client, m.name)) known += (known.empty() ? "" : ", ") + m.name;
+  return "unknown model; known here: " + (known.empty() ? "none for this client" : known);
 }
 
 std::string models_json(const config::settings& s, const config::client_settings* client) {

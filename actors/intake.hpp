@@ -28,12 +28,19 @@ std::variant<const config::client_settings*, intake_refusal> identify(const conf
 /// Whether the client's `models` (names or patterns; none: all) allow this one.
 bool may_ask(const config::client_settings*, const std::string& model);
 
+/// A fresh x-request-id, unique among all daemons.
+std::string new_request_name(request_id number);
+request_id new_request_number();
+
 /// Reads the x-mainstay-* headers of a request whose caller is known. The record has its number and id, but no reply channel yet.
 std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr, const config::client_settings*, const header_list&,
                                                          bytes_ptr body, instant now);
 
 /// Hands an accepted record to the dispatcher and lets the caller's leaving follow it.
 void submit(const dispatcher_actor&, const run_record_ptr&, const std::function<void(std::function<void()>)>& on_caller_left);
+
+/// The words of a 404: which models this client may ask for.
+std::string unknown_model(const config::settings&, const config::client_settings*);
 
 /// GET /v1/models: what this client may ask for, in OpenAI's shape.
 std::string models_json(const config::settings&, const config::client_settings*);

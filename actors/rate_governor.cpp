@@ -49,7 +49,7 @@ struct governor_state {
       auto id = std::visit([](auto& a) { return a.id; }, answer);
       auto it = waiting.find(id);
       if (it == waiting.end()) { // asked of a predecessor by somebody who has not come back
-        store->policy.settle(id, {.was_sent = false}, now);
+        store->policy.settle(id, {false, {}, {}}, now);
         continue;
       }
       auto promise = std::move(it->second);

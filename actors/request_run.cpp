@@ -79,10 +79,7 @@ struct run_state {
   }
 
   void refuse_model() {
-    std::string known;
-    for (auto& m : rec->in.settings->models)
-      if (m.pattern || may_ask(rec->in.client, m.name)) known += (known.empty() ? "" : ", ") + m.name;
-    refuse(404, "unknown model; known here: " + known, "invalid_request_error", "model_not_found", "model");
+    refuse(404, unknown_model(*rec->in.settings, rec->in.client), "invalid_request_error", "model_not_found", "model");
   }
 
   std::uint64_t reservation() const {
@@ -115,10 +112,20 @@ struct run_state {
 
   bool caching() const { return rec->in.settings->cache && rec->in.cache != cache_mode::off; }
 
+  /// The model's name and its ladder: after a reload with other targets, other answers are due.
+  std::string whom_it_asks() const {
+    auto out = rec->model->name;
+    for (auto& rung : rec->model->ladder) {
+      out += '\n';
+      for (auto& t : rung) out += t.provider + '/' + t.model + ' ';
+    }
+    return out;
+  }
+
   void ask_cache() {
     if (!caching()) return start_plan();
     auto& cache = *rec->in.settings->cache;
-    rec->cache_key = cache_key(*rec->asked, rec->model->name + "\n" + (cache.shared ? "" : rec->in.client_name()));
+    rec->cache_key = cache_key(*rec->asked, whom_it_asks() + "\n" + (cache.shared ? "" : rec->in.client_name()));
     if (rec->in.cache == cache_mode::refresh) return start_plan();
     self->request(names->cache, caf::infinite, cache_ask{rec->cache_key})
       .then([this](const cache_reply& hit) {
@@ -568,8 +575,9 @@ struct run_state {
     close_attempt(f);
     stop_waiting();
     if (rec->stream.begun && !(rec->asked->plain_text && rec->stream.text_only)) return give_up({f, {}}); // no other attempt can go on with it
-    rec->report.retry_reasons.emplace_back(to_string(f.what));
-    perform(rec->plan->failed(f, clock::now(), draw(), std::min(allowed_retries, rec->model->retry.max_retries)));
+    auto next = rec->plan->failed(f, clock::now(), draw(), std::min(allowed_retries, rec->model->retry.max_retries));
+    if (!std::holds_alternative<step_give_up>(next)) rec->report.retry_reasons.emplace_back(to_string(f.what));
+    perform(next);
   }
 
   /// Sound, but another answer than the one begun: nobody is to blame, and asking the same target once more is no use.
@@ -644,9 +652,9 @@ struct run_state {
 
   /// Whatever a question under way may still bring us goes back.
   void give_back() {
-    letter<owner_gone>::post(governor_ptr(), owner_gone{rec->number});
+    letter<owner_gone>::post(governor_ptr(), owner_gone{rec->number, {}});
     if (now_at && !now_at->permitted)
-      letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(now_at->at.provider)), owner_gone{rec->number});
+      letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(now_at->at.provider)), owner_gone{rec->number, {}});
     now_at.reset();
   }
 

@@ -2,7 +2,7 @@
 // nonsense.
 #include "net/redis_client.hpp"
 
-#include "support/redis_process.hpp"
+#include "tests/support/redis_process.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <condition_variable>

@@ -144,7 +144,7 @@ def test_every_command_answers_as_a_table_and_as_json(start):
 
 def test_the_metrics_door(start):
     mock = start.mock()
-    gateway = start.gateway(config(mock, cache={"ttl": "1h"}))
+    gateway = start.gateway({**config(mock, cache={"ttl": "1h"}), "providers": [provider("a", mock, ({"name": "k1", "rpm": 1000},))]})
     mock.script({"times": 1, "status": 500})
     for q in ("one", "two", "one"):
         assert gateway.chat(q, stream=q == "two").status == 200
