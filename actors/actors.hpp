@@ -1,5 +1,6 @@
-// Who can be asked what: every typed actor interface of Mainstay on one page. Handles of supervised actors are stable names: they
-// stay valid while the actor behind them is restarted (actors/stable_front.hpp). A `letter` is posted again if its receiver dies before opening it.
+// Who can be asked what: every typed actor interface of Mainstay on one page. Handles of supervised actors are stable
+// names: they stay valid while the actor behind them is restarted (actors/stable_front.hpp). A `letter` is posted again
+// if its receiver dies before opening it.
 #pragma once
 
 #include "actors/messages.hpp"
@@ -14,93 +15,76 @@ namespace mainstay {
 #define MAINSTAY_SUPERVISED caf::reacts_to<inject_fault>, caf::reacts_to<take_settings>
 
 /// One caller's request, from acceptance to answer. Short-lived; its state is the run_record.
-using run_actor = caf::typed_actor<
-  caf::reacts_to<run_wake>,             // a backoff or a grace period of that generation is over
-  caf::reacts_to<deadline_over>,        // the dispatcher keeps the clock
-  caf::reacts_to<caller_left>,
-  caf::reacts_to<call_head>,            // from the upstream's thread, in order: head, data..., end
-  caf::reacts_to<call_data>,
-  caf::reacts_to<call_end>,
-  caf::reacts_to<caller_progress>,      // from the door: room for more
-  caf::reacts_to<inject_fault>>;
+using run_actor =
+    caf::typed_actor<caf::reacts_to<run_wake>,      // a backoff or a grace period of that generation is over
+                     caf::reacts_to<deadline_over>, // the dispatcher keeps the clock
+                     caf::reacts_to<caller_left>,
+                     caf::reacts_to<call_head>, // from the upstream's thread, in order: head, data..., end
+                     caf::reacts_to<call_data>, caf::reacts_to<call_end>,
+                     caf::reacts_to<caller_progress>, // from the door: room for more
+                     caf::reacts_to<inject_fault>>;
 
-/// Accepts requests, keeps a record of each until it was answered, gives it a run and, if that dies, another; keeps the deadlines; drains.
-using dispatcher_actor = caf::typed_actor<
-  caf::reacts_to<letter<submission>>,
-  caf::reacts_to<letter<caller_left>>,
-  caf::reacts_to<letter<run_finished>>,
-  caf::reacts_to<run_wake>,
-  caf::replies_to<drain_order>::with<drain_result>, // answered when nothing is in flight, or at the limit
-  caf::replies_to<look>::with<dispatcher_view>,
-  caf::replies_to<crash_order>::with<bool>,          // injects a fault into one run; false: none is in flight
-  MAINSTAY_SUPERVISED>;
+/// Accepts requests, keeps a record of each until it was answered, gives it a run and, if that dies, another; keeps the
+/// deadlines; drains.
+using dispatcher_actor =
+    caf::typed_actor<caf::reacts_to<letter<submission>>, caf::reacts_to<letter<caller_left>>,
+                     caf::reacts_to<letter<run_finished>>, caf::reacts_to<run_wake>,
+                     caf::replies_to<drain_order>::with<drain_result>, // answered when nothing is in flight, or at the
+                                                                       // limit
+                     caf::replies_to<look>::with<dispatcher_view>,
+                     caf::replies_to<crash_order>::with<bool>, // injects a fault into one run; false: none is in flight
+                     MAINSTAY_SUPERVISED>;
 
 /// Limits of keys and clients, the connection slots, the retry budget and the queue of those who wait.
-using governor_actor = caf::typed_actor<
-  caf::replies_to<admit_client>::with<client_admission>,
-  caf::replies_to<capacity_request>::with<capacity_reply>, // now, or when capacity came, or the wait was over
-  caf::reacts_to<lease_sent>,
-  caf::reacts_to<letter<settle_lease>>,
-  caf::reacts_to<withdraw_lease>,
-  caf::reacts_to<letter<owner_gone>>,
-  caf::reacts_to<key_standing>,             // from the key manager
-  caf::reacts_to<governor::circuit_news>,   // from the breakers
-  caf::reacts_to<governor::provider_limits>,
-  caf::reacts_to<run_wake>,
-  caf::replies_to<look>::with<governor::view>,
-  MAINSTAY_SUPERVISED>;
+using governor_actor =
+    caf::typed_actor<caf::replies_to<admit_client>::with<client_admission>,
+                     caf::replies_to<capacity_request>::with<capacity_reply>, // now, or when capacity came, or the wait
+                                                                              // was over
+                     caf::reacts_to<lease_sent>, caf::reacts_to<letter<settle_lease>>, caf::reacts_to<withdraw_lease>,
+                     caf::reacts_to<letter<owner_gone>>,
+                     caf::reacts_to<key_standing>,           // from the key manager
+                     caf::reacts_to<governor::circuit_news>, // from the breakers
+                     caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>,
+                     caf::replies_to<look>::with<governor::view>, MAINSTAY_SUPERVISED>;
 
 /// Health, rests and disabling of provider keys.
-using key_manager_actor = caf::typed_actor<
-  caf::reacts_to<letter<key_outcome>>,
-  caf::replies_to<key_order>::with<bool>,   // false: no such key
-  caf::replies_to<look>::with<std::vector<key_book::view>>,
-  MAINSTAY_SUPERVISED>;
+using key_manager_actor =
+    caf::typed_actor<caf::reacts_to<letter<key_outcome>>,
+                     caf::replies_to<key_order>::with<bool>, // false: no such key
+                     caf::replies_to<look>::with<std::vector<key_book::view>>, MAINSTAY_SUPERVISED>;
 
 /// One provider's circuits.
-using breaker_actor = caf::typed_actor<
-  caf::replies_to<ask_permit>::with<provider_breaker::answer>,
-  caf::reacts_to<letter<settle_permit>>,
-  caf::reacts_to<letter<owner_gone>>,
-  caf::reacts_to<breaker_order>,
-  caf::replies_to<look>::with<breaker_view>,
-  MAINSTAY_SUPERVISED>;
+using breaker_actor =
+    caf::typed_actor<caf::replies_to<ask_permit>::with<provider_breaker::answer>, caf::reacts_to<letter<settle_permit>>,
+                     caf::reacts_to<letter<owner_gone>>, caf::reacts_to<breaker_order>,
+                     caf::replies_to<look>::with<breaker_view>, MAINSTAY_SUPERVISED>;
 
 /// Complete answers, in memory and in Redis.
-using cache_actor = caf::typed_actor<
-  caf::replies_to<cache_ask>::with<cache_reply>,
-  caf::reacts_to<redis_answer>,
-  caf::reacts_to<cache_put>,
-  caf::replies_to<cache_clear>::with<bool>,
-  caf::replies_to<look>::with<cache_view>,
-  MAINSTAY_SUPERVISED>;
+using cache_actor = caf::typed_actor<caf::replies_to<cache_ask>::with<cache_reply>, caf::reacts_to<redis_answer>,
+                                     caf::reacts_to<cache_put>, caf::replies_to<cache_clear>::with<bool>,
+                                     caf::replies_to<look>::with<cache_view>, MAINSTAY_SUPERVISED>;
 
 /// One provider's calls.
-using upstream_actor = caf::typed_actor<
-  caf::reacts_to<letter<place_call>>,
-  caf::reacts_to<letter<cancel_call>>,
-  caf::reacts_to<letter<add_credit>>,
-  caf::reacts_to<letter<call_over>>,
-  caf::reacts_to<letter<owner_gone>>,
-  caf::replies_to<look>::with<upstream_view>,
-  MAINSTAY_SUPERVISED>;
+using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf::reacts_to<letter<cancel_call>>,
+                                        caf::reacts_to<letter<add_credit>>, caf::reacts_to<letter<call_over>>,
+                                        caf::reacts_to<letter<owner_gone>>, caf::replies_to<look>::with<upstream_view>,
+                                        MAINSTAY_SUPERVISED>;
 
 /// Counts; hears one report per request.
-using metrics_actor = caf::typed_actor<
-  caf::reacts_to<letter<run_report>>,
-  caf::replies_to<scrape>::with<std::string>,   // Prometheus text
-  caf::replies_to<look>::with<metrics_view>,
-  MAINSTAY_SUPERVISED>;
+using metrics_actor = caf::typed_actor<caf::reacts_to<letter<run_report>>,
+                                       caf::replies_to<scrape>::with<std::string>, // Prometheus text
+                                       caf::replies_to<look>::with<metrics_view>, MAINSTAY_SUPERVISED>;
 
-/// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other versions understand it.
+/// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
+/// versions understand it.
 using console_actor = caf::typed_actor<caf::replies_to<console_ask>::with<console_reply>>; // what a console sees of it
 using admin_actor = console_actor::extend<MAINSTAY_SUPERVISED>;
 
 /// Spawns, restarts with an intensity limit, knows everybody's stable name.
-using supervisor_actor = caf::typed_actor<
-  caf::replies_to<crash_order>::with<bool>,         // false: nobody of that name
-  caf::replies_to<look>::with<std::vector<actor_row>>,
-  caf::replies_to<take_settings>::with<bool>>;      // answered when everybody has been told
+using supervisor_actor =
+    caf::typed_actor<caf::replies_to<crash_order>::with<bool>, // false: nobody of that name
+                     caf::replies_to<look>::with<std::vector<actor_row>>,
+                     caf::replies_to<take_settings>::with<bool>>; // answered when everybody has been told
 
 /// The stable names a request or the console needs.
 struct directory {
@@ -111,7 +95,7 @@ struct directory {
   metrics_actor metrics;
   supervisor_actor supervisor;
   admin_actor admin;
-  std::map<std::string, breaker_actor> breakers;    // by provider
+  std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };
 using directory_ptr = std::shared_ptr<const directory>;

@@ -34,23 +34,27 @@ public:
   }
 
 private:
-  struct command { const char* name; void (console::*run)(); const char* help; };
+  struct command {
+    const char* name;
+    void (console::*run)();
+    const char* help;
+  };
   static const std::vector<command>& commands() {
     static const std::vector<command> all = {
-      {"status", &console::status, "what this node does, at a glance"},
-      {"actors", &console::actors, "every supervised actor, its restarts and its last fault"},
-      {"breakers", &console::breakers, "[PROVIDER open|close|auto]  circuits of providers and models"},
-      {"keys", &console::keys, "[NAME disable|enable]  health and rests of provider keys"},
-      {"limits", &console::limits, "what keys and clients use of their limits"},
-      {"queue", &console::queue, "who waits for capacity"},
-      {"pools", &console::pools, "connection slots per provider"},
-      {"cache", &console::cache, "[stats|clear]  the answer cache"},
-      {"models", &console::models, "what callers may ask for, and who answers"},
-      {"metrics", &console::metrics, "requests by source and outcome, latency, tokens"},
-      {"drill", &console::drill, "crash ACTOR  break something on purpose"},
-      {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
-      {"drain", &console::drain, "finish what runs, then exit"},
-      {"help", &console::help, "this list"},
+        {"status", &console::status, "what this node does, at a glance"},
+        {"actors", &console::actors, "every supervised actor, its restarts and its last fault"},
+        {"breakers", &console::breakers, "[PROVIDER open|close|auto]  circuits of providers and models"},
+        {"keys", &console::keys, "[NAME disable|enable]  health and rests of provider keys"},
+        {"limits", &console::limits, "what keys and clients use of their limits"},
+        {"queue", &console::queue, "who waits for capacity"},
+        {"pools", &console::pools, "connection slots per provider"},
+        {"cache", &console::cache, "[stats|clear]  the answer cache"},
+        {"models", &console::models, "what callers may ask for, and who answers"},
+        {"metrics", &console::metrics, "requests by source and outcome, latency, tokens"},
+        {"drill", &console::drill, "crash ACTOR  break something on purpose"},
+        {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
+        {"drain", &console::drain, "finish what runs, then exit"},
+        {"help", &console::help, "this list"},
     };
     return all;
   }
@@ -59,7 +63,8 @@ private:
   View ask(const Handle& who, Message m = {}) {
     std::optional<View> got;
     std::string why;
-    self_->request(who, patience, std::move(m)).receive([&](const View& v) { got = v; }, [&](const caf::error& e) { why = to_string(e); });
+    self_->request(who, patience, std::move(m))
+        .receive([&](const View& v) { got = v; }, [&](const caf::error& e) { why = to_string(e); });
     if (!got) throw console_error("no answer: " + why);
     return std::move(*got);
   }
@@ -81,13 +86,27 @@ private:
     auto now = clock::now();
     for (auto& k : ask<std::vector<key_book::view>>(store_.names->key_manager))
       unusable += k.standing.disabled || std::max(k.standing.not_before, k.standing.rest_until) > now;
-    json_.text("node", store_.settings->node).text("version", store_.hooks.version)
-      .text("state", d.draining ? "draining" : store_.hooks.ready() ? "ready" : "starting").text("config", store_.settings->hash)
-      .number("up_seconds", std::chrono::duration<double>(now - store_.hooks.started).count())
-      .count("in_flight", d.in_flight).count("reservations", g.leases).count("waiting", g.waiting[0] + g.waiting[1] + g.waiting[2])
-      .count("accepted", d.accepted).count("finished", d.finished).count("refused", d.refused)
-      .count("ok", m.ok).count("failed", m.failed).number("p50_seconds", m.p50_seconds).number("p99_seconds", m.p99_seconds)
-      .count("open_circuits", open).count("keys_not_usable", unusable).count("actor_restarts", restarts).count("recovered_runs", d.recovered);
+    json_.text("node", store_.settings->node)
+        .text("version", store_.hooks.version)
+        .text("state", d.draining             ? "draining"
+                       : store_.hooks.ready() ? "ready"
+                                              : "starting")
+        .text("config", store_.settings->hash)
+        .number("up_seconds", std::chrono::duration<double>(now - store_.hooks.started).count())
+        .count("in_flight", d.in_flight)
+        .count("reservations", g.leases)
+        .count("waiting", g.waiting[0] + g.waiting[1] + g.waiting[2])
+        .count("accepted", d.accepted)
+        .count("finished", d.finished)
+        .count("refused", d.refused)
+        .count("ok", m.ok)
+        .count("failed", m.failed)
+        .number("p50_seconds", m.p50_seconds)
+        .number("p99_seconds", m.p99_seconds)
+        .count("open_circuits", open)
+        .count("keys_not_usable", unusable)
+        .count("actor_restarts", restarts)
+        .count("recovered_runs", d.recovered);
   }
 
   void actors() { write_actors(json_, ask<std::vector<actor_row>>(store_.names->supervisor)); }
@@ -97,10 +116,14 @@ private:
       auto it = store_.names->breakers.find(word(1));
       if (it == store_.names->breakers.end()) throw console_error("no provider named " + word(1));
       breaker_order order;
-      if (word(2) == "open") order.what = provider_breaker::order::open;
-      else if (word(2) == "close") order.what = provider_breaker::order::close;
-      else if (word(2) == "auto") order.what = provider_breaker::order::automatic;
-      else throw console_error("say: breakers PROVIDER open|close|auto");
+      if (word(2) == "open")
+        order.what = provider_breaker::order::open;
+      else if (word(2) == "close")
+        order.what = provider_breaker::order::close;
+      else if (word(2) == "auto")
+        order.what = provider_breaker::order::automatic;
+      else
+        throw console_error("say: breakers PROVIDER open|close|auto");
       spdlog::info("breaker {}: {} by an operator", word(1), word(2));
       caf::anon_send(it->second, order);
     }
@@ -112,7 +135,8 @@ private:
   void keys() {
     if (words_.size() > 1) {
       if (word(2) != "disable" && word(2) != "enable") throw console_error("say: keys NAME disable|enable");
-      if (!ask<bool>(store_.names->key_manager, key_order{word(1), word(2) == "enable"})) throw console_error("no key named " + word(1));
+      if (!ask<bool>(store_.names->key_manager, key_order{word(1), word(2) == "enable"}))
+        throw console_error("no key named " + word(1));
     }
     write_keys(json_, ask<std::vector<key_book::view>>(store_.names->key_manager), clock::now());
   }
@@ -134,8 +158,10 @@ private:
   }
 
   void drill() {
-    if (word(1) != "crash" || word(2).empty()) throw console_error("say: drill crash ACTOR, with a name from `actors`, or request_run");
-    if (!ask<bool>(store_.names->supervisor, crash_order{word(2)})) throw console_error("nobody named " + word(2) + " is up");
+    if (word(1) != "crash" || word(2).empty())
+      throw console_error("say: drill crash ACTOR, with a name from `actors`, or request_run");
+    if (!ask<bool>(store_.names->supervisor, crash_order{word(2)}))
+      throw console_error("nobody named " + word(2) + " is up");
     spdlog::warn("drill: {} is made to crash", word(2));
     json_.text("drill", "crash " + word(2));
   }
@@ -170,19 +196,17 @@ struct admin_state {
 admin_actor::behavior_type behave(admin_actor::stateful_pointer<admin_state> self, std::shared_ptr<admin_store> store) {
   live_supervised(self);
   return {
-    [self, store](const console_ask& ask) {
-      caf::scoped_actor asker{self->system()};
-      try {
-        return console_reply{true, console(asker, *store).run(ask.words)};
-      } catch (const console_error& e) {
-        return console_reply{false, console_json().text("error", e.what()).done()};
-      }
-    },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [store](const take_settings& s) {
-      store->names = s.names;
-      store->settings = s.value;
-    },
+      [self, store](const console_ask& ask) {
+        caf::scoped_actor asker{self->system()};
+        try {
+          return console_reply{true, console(asker, *store).run(ask.words)};
+        } catch (const console_error& e) { return console_reply{false, console_json().text("error", e.what()).done()}; }
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [store](const take_settings& s) {
+        store->names = s.names;
+        store->settings = s.value;
+      },
   };
 }
 

@@ -1,5 +1,5 @@
-// The admin: the console's typed interface. One command line in, one JSON object out. Asks everybody for their views, passes orders on.
-// Runs on a thread of its own, so that a slow answer delays no other actor.
+// The admin: the console's typed interface. One command line in, one JSON object out. Asks everybody for their views,
+// passes orders on. Runs on a thread of its own, so that a slow answer delays no other actor.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -10,9 +10,12 @@ namespace mainstay {
 
 /// What only the daemon itself can do.
 struct daemon_hooks {
-  struct outcome { bool ok = false; std::string text; };
-  std::function<outcome()> reload;       // reads the file again; keeps the last good configuration
-  std::function<void()> drain;           // begins the drain; returns at once
+  struct outcome {
+    bool ok = false;
+    std::string text;
+  };
+  std::function<outcome()> reload; // reads the file again; keeps the last good configuration
+  std::function<void()> drain;     // begins the drain; returns at once
   std::function<bool()> ready;
   std::string version;
   instant started{};

@@ -38,41 +38,41 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
   st.store = std::move(store);
   st.governor = std::move(governor);
   return {
-    [&st](const ask_permit& ask) {
-      auto now = clock::now();
-      auto answer = st.store->policy.ask(ask.id, ask.model, now);
-      st.announce(now);
-      return answer;
-    },
-    [&st](const letter<settle_permit>& mail) {
-      auto now = clock::now();
-      auto draw = std::uniform_real_distribution<double>()(st.store->random);
-      st.store->policy.settle(mail.content().id, mail.content().how, now, draw);
-      mail.opened();
-      st.announce(now);
-    },
-    [&st](const letter<owner_gone>& mail) {
-      auto now = clock::now();
-      st.store->policy.release_owner(mail.content().owner, now, mail.content().which);
-      mail.opened();
-      st.announce(now);
-    },
-    [&st](const breaker_order& order) {
-      auto now = clock::now();
-      st.store->policy.force(order.what, now);
-      st.announce(now);
-    },
-    [&st](const look&) {
-      auto now = clock::now();
-      st.announce(now);
-      return breaker_view{st.store->provider, st.store->policy.views(now), st.store->policy.permits_out()};
-    },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [&st](const take_settings& s) {
-      if (auto* p = s.value->provider(st.store->provider)) st.store->policy.reconfigure(p->breaker);
-      auto now = clock::now();
-      for (auto& c : st.store->policy.views(now)) st.tell(c); // whoever missed a change hears it now
-    },
+      [&st](const ask_permit& ask) {
+        auto now = clock::now();
+        auto answer = st.store->policy.ask(ask.id, ask.model, now);
+        st.announce(now);
+        return answer;
+      },
+      [&st](const letter<settle_permit>& mail) {
+        auto now = clock::now();
+        auto draw = std::uniform_real_distribution<double>()(st.store->random);
+        st.store->policy.settle(mail.content().id, mail.content().how, now, draw);
+        mail.opened();
+        st.announce(now);
+      },
+      [&st](const letter<owner_gone>& mail) {
+        auto now = clock::now();
+        st.store->policy.release_owner(mail.content().owner, now, mail.content().which);
+        mail.opened();
+        st.announce(now);
+      },
+      [&st](const breaker_order& order) {
+        auto now = clock::now();
+        st.store->policy.force(order.what, now);
+        st.announce(now);
+      },
+      [&st](const look&) {
+        auto now = clock::now();
+        st.announce(now);
+        return breaker_view{st.store->provider, st.store->policy.views(now), st.store->policy.permits_out()};
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) {
+        if (auto* p = s.value->provider(st.store->provider)) st.store->policy.reconfigure(p->breaker);
+        auto now = clock::now();
+        for (auto& c : st.store->policy.views(now)) st.tell(c); // whoever missed a change hears it now
+      },
   };
 }
 

@@ -1,5 +1,5 @@
-// The Breaker of one provider: gives permits, last of all before a call; hears how each ended; announces every change of a circuit to the governor.
-// Policy: core/breaker.
+// The Breaker of one provider: gives permits, last of all before a call; hears how each ended; announces every change
+// of a circuit to the governor. Policy: core/breaker.
 #pragma once
 
 #include "actors/actors.hpp"

@@ -30,7 +30,10 @@ struct cache_state {
   static inline const char* name = "cache_actor";
   cache_actor::pointer self = nullptr;
   std::shared_ptr<cache_store> store;
-  struct question { std::string key; ask_promise promise; };
+  struct question {
+    std::string key;
+    ask_promise promise;
+  };
   std::unordered_map<std::uint64_t, question> asked; // of Redis
   std::unordered_map<std::uint64_t, clear_promise> clearing;
   std::uint64_t next = 1;
@@ -47,88 +50,88 @@ cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> sel
   st.self = self;
   st.store = std::move(store);
   return {
-    [&st, self](const cache_ask& ask) -> caf::result<cache_reply> {
-      auto& s = *st.store;
-      if (auto hit = s.memory.get(ask.key, clock::now())) {
-        ++s.memory_hits;
-        return cache_reply{std::move(hit), "memory"};
-      }
-      if (!s.redis) {
-        ++s.misses;
-        return cache_reply{};
-      }
-      auto promise = self->make_response_promise<ask_promise>();
-      auto id = st.next++;
-      st.asked.emplace(id, cache_state::question{ask.key, promise});
-      auto weak = caf::actor_cast<caf::actor_addr>(self->address());
-      s.redis->get(redis_prefix + ask.key, [weak, id](redis_result, bytes_ptr value) {
-        // from the Redis thread, or at once from ours: an answer to this very actor, not to its successor
-        if (auto to = caf::actor_cast<cache_actor>(weak)) caf::anon_send(to, redis_answer{id, std::move(value)});
-      });
-      return promise;
-    },
-    [&st](const redis_answer& answer) {
-      if (auto done = st.clearing.find(answer.id); done != st.clearing.end()) {
-        done->second.deliver(answer.value != nullptr);
-        st.clearing.erase(done);
-        return;
-      }
-      auto it = st.asked.find(answer.id);
-      if (it == st.asked.end()) return;
-      auto q = std::move(it->second);
-      st.asked.erase(it);
-      if (answer.value) {
-        ++st.store->redis_hits;
-        st.store->memory.put(q.key, answer.value, clock::now());
-        q.promise.deliver(cache_reply{answer.value, "redis"});
-      } else {
-        ++st.store->misses;
-        q.promise.deliver(cache_reply{});
-      }
-    },
-    [&st](const cache_put& put) {
-      auto& s = *st.store;
-      if (!s.enabled) return;
-      ++s.puts;
-      s.memory.put(put.key, put.completion, clock::now());
-      if (s.redis) s.redis->set(redis_prefix + put.key, put.completion, s.ttl);
-    },
-    [&st, self](const cache_clear&) -> caf::result<bool> {
-      st.store->memory.clear();
-      if (!st.store->redis) return true;
-      auto promise = self->make_response_promise<clear_promise>();
-      auto id = st.next++;
-      st.clearing.emplace(id, promise);
-      auto weak = caf::actor_cast<caf::actor_addr>(self->address());
-      st.store->redis->clear(redis_prefix, [weak, id](long deleted) {
-        if (auto to = caf::actor_cast<cache_actor>(weak))
-          caf::anon_send(to, redis_answer{id, deleted >= 0 ? make_bytes({}) : nullptr});
-      });
-      return promise;
-    },
-    [&st](const look&) {
-      auto& s = *st.store;
-      cache_view v;
-      v.enabled = s.enabled;
-      v.entries = s.memory.size();
-      v.bytes = s.memory.bytes();
-      v.memory_hits = s.memory_hits;
-      v.redis_hits = s.redis_hits;
-      v.misses = s.misses;
-      v.puts = s.puts;
-      v.evictions = s.memory.evictions();
-      if (s.redis) {
-        auto r = s.redis->look();
-        v.redis_configured = true;
-        v.redis_up = r.connected && r.breaker != circuit_state::open;
-        v.redis_breaker = to_string(r.breaker);
-        v.redis_timeouts = r.timeouts;
-        v.redis_failures = r.failures;
-      }
-      return v;
-    },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [&st](const take_settings& s) { st.store->reconfigure(*s.value); },
+      [&st, self](const cache_ask& ask) -> caf::result<cache_reply> {
+        auto& s = *st.store;
+        if (auto hit = s.memory.get(ask.key, clock::now())) {
+          ++s.memory_hits;
+          return cache_reply{std::move(hit), "memory"};
+        }
+        if (!s.redis) {
+          ++s.misses;
+          return cache_reply{};
+        }
+        auto promise = self->make_response_promise<ask_promise>();
+        auto id = st.next++;
+        st.asked.emplace(id, cache_state::question{ask.key, promise});
+        auto weak = caf::actor_cast<caf::actor_addr>(self->address());
+        s.redis->get(redis_prefix + ask.key, [weak, id](redis_result, bytes_ptr value) {
+          // from the Redis thread, or at once from ours: an answer to this very actor, not to its successor
+          if (auto to = caf::actor_cast<cache_actor>(weak)) caf::anon_send(to, redis_answer{id, std::move(value)});
+        });
+        return promise;
+      },
+      [&st](const redis_answer& answer) {
+        if (auto done = st.clearing.find(answer.id); done != st.clearing.end()) {
+          done->second.deliver(answer.value != nullptr);
+          st.clearing.erase(done);
+          return;
+        }
+        auto it = st.asked.find(answer.id);
+        if (it == st.asked.end()) return;
+        auto q = std::move(it->second);
+        st.asked.erase(it);
+        if (answer.value) {
+          ++st.store->redis_hits;
+          st.store->memory.put(q.key, answer.value, clock::now());
+          q.promise.deliver(cache_reply{answer.value, "redis"});
+        } else {
+          ++st.store->misses;
+          q.promise.deliver(cache_reply{});
+        }
+      },
+      [&st](const cache_put& put) {
+        auto& s = *st.store;
+        if (!s.enabled) return;
+        ++s.puts;
+        s.memory.put(put.key, put.completion, clock::now());
+        if (s.redis) s.redis->set(redis_prefix + put.key, put.completion, s.ttl);
+      },
+      [&st, self](const cache_clear&) -> caf::result<bool> {
+        st.store->memory.clear();
+        if (!st.store->redis) return true;
+        auto promise = self->make_response_promise<clear_promise>();
+        auto id = st.next++;
+        st.clearing.emplace(id, promise);
+        auto weak = caf::actor_cast<caf::actor_addr>(self->address());
+        st.store->redis->clear(redis_prefix, [weak, id](long deleted) {
+          if (auto to = caf::actor_cast<cache_actor>(weak))
+            caf::anon_send(to, redis_answer{id, deleted >= 0 ? make_bytes({}) : nullptr});
+        });
+        return promise;
+      },
+      [&st](const look&) {
+        auto& s = *st.store;
+        cache_view v;
+        v.enabled = s.enabled;
+        v.entries = s.memory.size();
+        v.bytes = s.memory.bytes();
+        v.memory_hits = s.memory_hits;
+        v.redis_hits = s.redis_hits;
+        v.misses = s.misses;
+        v.puts = s.puts;
+        v.evictions = s.memory.evictions();
+        if (s.redis) {
+          auto r = s.redis->look();
+          v.redis_configured = true;
+          v.redis_up = r.connected && r.breaker != circuit_state::open;
+          v.redis_breaker = to_string(r.breaker);
+          v.redis_timeouts = r.timeouts;
+          v.redis_failures = r.failures;
+        }
+        return v;
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) { st.store->reconfigure(*s.value); },
   };
 }
 
@@ -148,8 +151,10 @@ void cache_store::reconfigure(const config::settings& s) {
   auto settings = parse_redis_url(url); // the config has checked it
   auto where = settings.host + ":" + std::to_string(settings.port);
   settings.on_state = [where](bool up, const std::string& why) {
-    if (up) spdlog::info("redis {} answers", where);
-    else spdlog::warn("redis {} is unavailable: {}; going on without it", where, why);
+    if (up)
+      spdlog::info("redis {} answers", where);
+    else
+      spdlog::warn("redis {} is unavailable: {}; going on without it", where, why);
   };
   redis = std::make_shared<redis_client>(std::move(settings));
 }

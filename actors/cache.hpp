@@ -1,6 +1,6 @@
-// The CacheActor: complete answers of first choice, in memory and, where configured, in Redis. Whatever Redis does (missing, killed,
-// frozen), a question is answered within Redis' command deadline, and at once while its circuit is open.
-// Policy: core/answer_cache; the wire: net/redis_client.
+// The CacheActor: complete answers of first choice, in memory and, where configured, in Redis. Whatever Redis does
+// (missing, killed, frozen), a question is answered within Redis' command deadline, and at once while its circuit is
+// open. Policy: core/answer_cache; the wire: net/redis_client.
 #pragma once
 
 #include "actors/actors.hpp"

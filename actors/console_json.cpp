@@ -6,9 +6,7 @@ namespace mainstay {
 
 namespace {
 
-double seconds_until(instant t, instant now) {
-  return t > now ? std::chrono::duration<double>(t - now).count() : 0;
-}
+double seconds_until(instant t, instant now) { return t > now ? std::chrono::duration<double>(t - now).count() : 0; }
 
 double percent(double ratio) { return std::round(ratio * 1000) / 10; }
 
@@ -30,11 +28,11 @@ void write_usage(console_json& j, const std::vector<governor::key_view>& rows, c
     j.row().text("name", k.key);
     if (!k.provider.empty()) j.text("provider", k.provider);
     j.text("limits", limit_text(k.limits))
-      .count("in_flight", k.in_flight)
-      .number("rpm_used_percent", percent(k.rpm_used))
-      .number("tpm_used_percent", percent(k.tpm_used))
-      .number("concurrency_used_percent", percent(k.concurrency_used))
-      .end_row();
+        .count("in_flight", k.in_flight)
+        .number("rpm_used_percent", percent(k.rpm_used))
+        .number("tpm_used_percent", percent(k.tpm_used))
+        .number("concurrency_used_percent", percent(k.concurrency_used))
+        .end_row();
   }
   j.end_table();
 }
@@ -67,9 +65,18 @@ console_json& console_json::table(std::string_view name) {
   w_.StartArray();
   return *this;
 }
-console_json& console_json::row() { w_.StartObject(); return *this; }
-console_json& console_json::end_row() { w_.EndObject(); return *this; }
-console_json& console_json::end_table() { w_.EndArray(); return *this; }
+console_json& console_json::row() {
+  w_.StartObject();
+  return *this;
+}
+console_json& console_json::end_row() {
+  w_.EndObject();
+  return *this;
+}
+console_json& console_json::end_table() {
+  w_.EndArray();
+  return *this;
+}
 std::string console_json::done() {
   w_.EndObject();
   return out_.GetString();
@@ -78,8 +85,14 @@ std::string console_json::done() {
 void write_actors(console_json& j, const std::vector<actor_row>& rows) {
   j.table("actors");
   for (auto& a : rows)
-    j.row().text("name", a.name).text("state", a.up ? "up" : "down").count("id", a.id).count("restarts", a.restarts)
-      .number("up_seconds", a.up_seconds).text("last_fault", a.last_fault).end_row();
+    j.row()
+        .text("name", a.name)
+        .text("state", a.up ? "up" : "down")
+        .count("id", a.id)
+        .count("restarts", a.restarts)
+        .number("up_seconds", a.up_seconds)
+        .text("last_fault", a.last_fault)
+        .end_row();
   j.end_table();
 }
 
@@ -87,10 +100,15 @@ void write_breakers(console_json& j, const std::vector<breaker_view>& views, ins
   j.table("breakers");
   for (auto& b : views)
     for (auto& c : b.circuits)
-      j.row().text("provider", b.provider).text("circuit", c.model.empty() ? "endpoint" : c.model)
-        .text("state", std::string(to_string(c.state)) + (c.forced ? " (forced)" : ""))
-        .count("failures_in_a_row", static_cast<std::uint64_t>(c.consecutive_failures)).count("times_opened", c.times_opened)
-        .number("retry_in_seconds", c.state == circuit_state::open && !c.forced ? seconds_until(c.open_until, now) : 0).end_row();
+      j.row()
+          .text("provider", b.provider)
+          .text("circuit", c.model.empty() ? "endpoint" : c.model)
+          .text("state", std::string(to_string(c.state)) + (c.forced ? " (forced)" : ""))
+          .count("failures_in_a_row", static_cast<std::uint64_t>(c.consecutive_failures))
+          .count("times_opened", c.times_opened)
+          .number("retry_in_seconds",
+                  c.state == circuit_state::open && !c.forced ? seconds_until(c.open_until, now) : 0)
+          .end_row();
   j.end_table();
 }
 
@@ -99,9 +117,17 @@ void write_keys(console_json& j, const std::vector<key_book::view>& keys, instan
   for (auto& k : keys) {
     auto& s = k.standing;
     auto rests = seconds_until(std::max(s.not_before, s.rest_until), now);
-    j.row().text("name", s.key).text("state", s.disabled ? "disabled" : rests > 0 ? "resting" : "healthy")
-      .number("health", s.health).number("rests_seconds", rests).count("successes", k.successes).count("failures", k.failures)
-      .text("why", s.disabled || rests > 0 ? k.why : "").end_row();
+    j.row()
+        .text("name", s.key)
+        .text("state", s.disabled  ? "disabled"
+                       : rests > 0 ? "resting"
+                                   : "healthy")
+        .number("health", s.health)
+        .number("rests_seconds", rests)
+        .count("successes", k.successes)
+        .count("failures", k.failures)
+        .text("why", s.disabled || rests > 0 ? k.why : "")
+        .end_row();
   }
   j.end_table();
 }
@@ -114,7 +140,8 @@ void write_limits(console_json& j, const governor::view& v) {
 
 void write_pools(console_json& j, const governor::view& v) {
   j.table("pools");
-  for (auto& p : v.pools) j.row().text("provider", p.provider).count("slots", p.slots).count("in_use", p.in_use).end_row();
+  for (auto& p : v.pools)
+    j.row().text("provider", p.provider).count("slots", p.slots).count("in_use", p.in_use).end_row();
   j.end_table();
 }
 
@@ -127,17 +154,33 @@ void write_queue(console_json& j, const governor::view& v) {
 }
 
 void write_cache(console_json& j, const cache_view& v) {
-  j.flag("enabled", v.enabled).count("entries", v.entries).count("bytes", v.bytes).count("memory_hits", v.memory_hits)
-    .count("redis_hits", v.redis_hits).count("misses", v.misses).count("stored", v.puts).count("evictions", v.evictions)
-    .text("redis", !v.redis_configured ? "not configured" : v.redis_up ? "up" : "down");
+  j.flag("enabled", v.enabled)
+      .count("entries", v.entries)
+      .count("bytes", v.bytes)
+      .count("memory_hits", v.memory_hits)
+      .count("redis_hits", v.redis_hits)
+      .count("misses", v.misses)
+      .count("stored", v.puts)
+      .count("evictions", v.evictions)
+      .text("redis", !v.redis_configured ? "not configured"
+                     : v.redis_up        ? "up"
+                                         : "down");
   if (v.redis_configured)
-    j.text("redis_breaker", v.redis_breaker).count("redis_timeouts", v.redis_timeouts).count("redis_failures", v.redis_failures);
+    j.text("redis_breaker", v.redis_breaker)
+        .count("redis_timeouts", v.redis_timeouts)
+        .count("redis_failures", v.redis_failures);
 }
 
 void write_metrics(console_json& j, const metrics_view& v) {
-  j.count("requests", v.requests).count("ok", v.ok).count("failed", v.failed).count("attempts", v.attempts)
-    .count("retries", v.retries).count("input_tokens", v.input_tokens).count("output_tokens", v.output_tokens)
-    .number("p50_seconds", v.p50_seconds).number("p99_seconds", v.p99_seconds);
+  j.count("requests", v.requests)
+      .count("ok", v.ok)
+      .count("failed", v.failed)
+      .count("attempts", v.attempts)
+      .count("retries", v.retries)
+      .count("input_tokens", v.input_tokens)
+      .count("output_tokens", v.output_tokens)
+      .number("p50_seconds", v.p50_seconds)
+      .number("p99_seconds", v.p99_seconds);
   j.table("sources");
   for (auto& [source, n] : v.by_source) j.row().text("source", source).count("requests", n).end_row();
   j.end_table();
@@ -156,7 +199,11 @@ void write_models(console_json& j, const config::settings& s) {
   for (auto& m : s.models) {
     std::string fallbacks;
     for (std::size_t i = 1; i < m.ladder.size(); ++i) fallbacks += (i > 1 ? " > " : "") + group_text(m.ladder[i]);
-    j.row().text("name", m.name).text("targets", m.ladder.empty() ? "" : group_text(m.ladder[0])).text("fallbacks", fallbacks).end_row();
+    j.row()
+        .text("name", m.name)
+        .text("targets", m.ladder.empty() ? "" : group_text(m.ladder[0]))
+        .text("fallbacks", fallbacks)
+        .end_row();
   }
   j.end_table();
 }

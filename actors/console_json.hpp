@@ -18,8 +18,8 @@ public:
   console_json& number(std::string_view name, double value);
   console_json& count(std::string_view name, std::uint64_t value);
   console_json& flag(std::string_view name, bool value);
-  console_json& table(std::string_view name);     // begins an array of rows
-  console_json& row();                            // begins a row in it
+  console_json& table(std::string_view name); // begins an array of rows
+  console_json& row();                        // begins a row in it
   console_json& end_row();
   console_json& end_table();
   std::string done();

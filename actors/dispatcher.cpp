@@ -10,7 +10,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr int losses_limit = 5;                   // runs that may die over one request
+constexpr int losses_limit = 5; // runs that may die over one request
 constexpr std::size_t cut_ids_listed = 20;
 
 /// Answers in place of a run. Also used for what never got one.
@@ -26,8 +26,10 @@ void answer_without_run(run_record& rec, int status, const std::string& code, co
   l.retry_after_seconds = retry_after;
   auto headers = headers_for(rec, l, clock::now());
   rec.answered = true;
-  if (rec.head_sent) rec.in.reply->stream_error(status, error_bytes(a), std::move(headers));
-  else rec.in.reply->reply(status, std::move(headers), error_bytes(a));
+  if (rec.head_sent)
+    rec.in.reply->stream_error(status, error_bytes(a), std::move(headers));
+  else
+    rec.in.reply->reply(status, std::move(headers), error_bytes(a));
 }
 
 struct dispatcher_state {
@@ -56,7 +58,7 @@ struct dispatcher_state {
 
   void accept(const run_record_ptr& rec) {
     if (store->open.count(rec->number) || rec->answered) return; // accepted before, its letter came again
-    if (rec->caller_gone) return;                                  // it left while its letter was under way
+    if (rec->caller_gone) return;                                // it left while its letter was under way
     if (store->draining) {
       ++store->refused;
       return answer_without_run(*rec, 503, "draining", "this node is shutting down", 1);
@@ -174,45 +176,45 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
   });
   st.take_over();
   return {
-    [&st](const letter<submission>& mail) {
-      st.accept(mail.content().record);
-      mail.opened();
-    },
-    [&st](const letter<caller_left>& mail) {
-      if (auto it = st.store->open.find(mail.content().id); it != st.store->open.end())
-        st.self->send(it->second.run, mail.content());
-      mail.opened();
-    },
-    [&st](const letter<run_finished>& mail) {
-      st.forget(mail.content().id);
-      mail.opened();
-    },
-    [&st](const run_wake& w) {
-      if (w.generation == st.generation) st.on_time();
-    },
-    [&st, self](const drain_order& order) -> caf::result<drain_result> {
-      st.store->draining = true;
-      auto promise = self->make_response_promise<caf::typed_response_promise<drain_result>>();
-      st.drains.push_back(promise);
-      st.drain_until = clock::now() + order.limit;
-      st.end_drain_if_done(clock::now());
-      st.arm();
-      return promise;
-    },
-    [&st](const look&) {
-      auto& s = *st.store;
-      return dispatcher_view{s.accepted, s.finished, s.refused, s.recovered, s.open.size(), s.draining};
-    },
-    [&st](const crash_order&) {
-      if (st.store->open.empty()) return false;
-      st.self->send(st.store->open.begin()->second.run, inject_fault{});
-      return true;
-    },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [&st](const take_settings& s) {
-      st.store->names = s.names;
-      st.store->capacity = in_flight_capacity(*s.value);
-    },
+      [&st](const letter<submission>& mail) {
+        st.accept(mail.content().record);
+        mail.opened();
+      },
+      [&st](const letter<caller_left>& mail) {
+        if (auto it = st.store->open.find(mail.content().id); it != st.store->open.end())
+          st.self->send(it->second.run, mail.content());
+        mail.opened();
+      },
+      [&st](const letter<run_finished>& mail) {
+        st.forget(mail.content().id);
+        mail.opened();
+      },
+      [&st](const run_wake& w) {
+        if (w.generation == st.generation) st.on_time();
+      },
+      [&st, self](const drain_order& order) -> caf::result<drain_result> {
+        st.store->draining = true;
+        auto promise = self->make_response_promise<caf::typed_response_promise<drain_result>>();
+        st.drains.push_back(promise);
+        st.drain_until = clock::now() + order.limit;
+        st.end_drain_if_done(clock::now());
+        st.arm();
+        return promise;
+      },
+      [&st](const look&) {
+        auto& s = *st.store;
+        return dispatcher_view{s.accepted, s.finished, s.refused, s.recovered, s.open.size(), s.draining};
+      },
+      [&st](const crash_order&) {
+        if (st.store->open.empty()) return false;
+        st.self->send(st.store->open.begin()->second.run, inject_fault{});
+        return true;
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) {
+        st.store->names = s.names;
+        st.store->capacity = in_flight_capacity(*s.value);
+      },
   };
 }
 

@@ -1,5 +1,6 @@
-// The dispatcher: admits requests up to a bound, keeps a record of each until it was answered, gives each a run, and another one if that
-// run dies; keeps the deadlines of all on one timer; drains. The records outlive it: its successor watches the same runs.
+// The dispatcher: admits requests up to a bound, keeps a record of each until it was answered, gives each a run, and
+// another one if that run dies; keeps the deadlines of all on one timer; drains. The records outlive it: its successor
+// watches the same runs.
 #pragma once
 
 #include "actors/run_record.hpp"
@@ -13,10 +14,10 @@ struct dispatcher_store {
   struct entry {
     run_record_ptr record;
     run_actor run;
-    instant wake{};                             // its place in `deadlines`
+    instant wake{}; // its place in `deadlines`
   };
-  directory_ptr names;                          // for runs to come
-  std::size_t capacity = 10000;                 // requests in flight at most
+  directory_ptr names;          // for runs to come
+  std::size_t capacity = 10000; // requests in flight at most
   std::unordered_map<request_id, entry> open;
   std::set<std::pair<instant, request_id>> deadlines;
   std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;

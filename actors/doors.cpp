@@ -15,15 +15,8 @@ constexpr auto scrape_patience = 3s;
 
 std::string body_of(const intake_refusal& r) { return error_body(r.message, r.type, r.code, r.param); }
 
-/// What every answer carries that no run gives: these are final.
-header_list labelled(header_list headers = {}) {
-  headers.emplace_back("x-request-id", new_request_name(new_request_number()));
-  headers.emplace_back("x-should-retry", "false");
-  return headers;
-}
-
 http::handler::refusal refuse(int status, std::string message, std::string code, header_list headers = {}) {
-  headers = labelled(std::move(headers));
+  for (auto& h : final_labels()) headers.push_back(std::move(h));
   return {status, std::move(headers), error_body(message, "invalid_request_error", code)};
 }
 
@@ -35,34 +28,41 @@ public:
   refusal check_head(const http::request& head) override {
     bool chat = head.path == chat_path;
     bool models = head.path == models_path || head.path.starts_with(model_prefix);
-    if (!chat && !models) return refuse(404, "no such path; served here: POST /v1/chat/completions, GET /v1/models", "not_found");
+    if (!chat && !models)
+      return refuse(404, "no such path; served here: POST /v1/chat/completions, GET /v1/models", "not_found");
     if (chat && head.method != "POST") return refuse(405, "use POST", "method_not_allowed", {{"allow", "POST"}});
     if (models && head.method != "GET") return refuse(405, "use GET", "method_not_allowed", {{"allow", "GET"}});
     auto who = identify(*settings_->load(), head.headers, head.peer_is_loopback);
-    if (auto* no = std::get_if<intake_refusal>(&who)) return {no->status, labelled(), body_of(*no)};
+    if (auto* no = std::get_if<intake_refusal>(&who)) return {no->status, final_labels(), body_of(*no)};
     return {};
   }
 
   void handle(http::request head, bytes_ptr body, std::shared_ptr<http::response> response) override {
     auto now = clock::now();
     auto settings = settings_->load();
-    auto who = identify(*settings, head.headers, head.peer_is_loopback); // again: a reload may have come between head and body
-    if (auto* no = std::get_if<intake_refusal>(&who)) return response->reply(no->status, labelled(), make_bytes(body_of(*no)));
+    auto who =
+        identify(*settings, head.headers, head.peer_is_loopback); // again: a reload may have come between head and body
+    if (auto* no = std::get_if<intake_refusal>(&who))
+      return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto* client = std::get<const config::client_settings*>(who);
     if (head.path != chat_path) return models(head, *settings, client, *response);
     auto taken = read_intake(settings, client, head.headers, std::move(body), now);
-    if (auto* no = std::get_if<intake_refusal>(&taken)) return response->reply(no->status, labelled(), make_bytes(body_of(*no)));
+    if (auto* no = std::get_if<intake_refusal>(&taken))
+      return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto& rec = std::get<run_record_ptr>(taken);
     rec->in.reply = response;
     submit(dispatcher_, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
 
 private:
-  static void models(const http::request& head, const config::settings& s, const config::client_settings* client, http::response& response) {
-    if (head.path == models_path) return response.reply(200, labelled(), make_bytes(models_json(s, client)));
+  static void models(const http::request& head, const config::settings& s, const config::client_settings* client,
+                     http::response& response) {
+    if (head.path == models_path) return response.reply(200, final_labels(), make_bytes(models_json(s, client)));
     auto model = model_json(s, client, head.path.substr(model_prefix.size()));
-    if (!model.empty()) return response.reply(200, labelled(), make_bytes(std::move(model)));
-    response.reply(404, labelled(), make_bytes(error_body(unknown_model(s, client), "invalid_request_error", "model_not_found", "model")));
+    if (!model.empty()) return response.reply(200, final_labels(), make_bytes(std::move(model)));
+    response.reply(
+        404, final_labels(),
+        make_bytes(error_body(unknown_model(s, client), "invalid_request_error", "model_not_found", "model")));
   }
 
   std::shared_ptr<live_settings> settings_;
@@ -78,7 +78,7 @@ public:
     auto now = clock::now();
     auto refuse = [&](int status, const std::string& message, const std::string& code, const std::string& param) {
       auto type = status == 401 ? "authentication_error" : "invalid_request_error";
-      response->reply(status, labelled(), make_bytes(error_body(message, type, code, param)));
+      response->reply(status, final_labels(), make_bytes(error_body(message, type, code, param)));
     };
     if (asked.verb != "chat") return refuse(400, "unknown verb; served here: chat, cancel", "unknown_verb", "verb");
     for (auto* name : {"durable", "not-before", "batch"})
@@ -87,7 +87,8 @@ public:
     auto settings = settings_->load();
     auto who = identify(*settings, asked.headers, asked.peer_is_loopback);
     if (auto* no = std::get_if<intake_refusal>(&who)) return refuse(no->status, no->message, no->code, no->param);
-    auto taken = read_intake(settings, std::get<const config::client_settings*>(who), asked.headers, std::move(asked.body), now);
+    auto taken =
+        read_intake(settings, std::get<const config::client_settings*>(who), asked.headers, std::move(asked.body), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
     rec->in.reply = response;
@@ -108,7 +109,8 @@ public:
   refusal check_head(const http::request& head) override {
     if (head.path != "/metrics" && head.path != "/healthz" && head.path != "/readyz")
       return refuse(404, "no such path; served here: /metrics, /healthz, /readyz", "not_found");
-    if (head.method != "GET" && head.method != "HEAD") return refuse(405, "use GET", "method_not_allowed", {{"allow", "GET"}});
+    if (head.method != "GET" && head.method != "HEAD")
+      return refuse(405, "use GET", "method_not_allowed", {{"allow", "GET"}});
     return {};
   }
 
@@ -118,10 +120,13 @@ public:
     if (head.path == "/readyz") return ready_() ? text(200, "ready\n") : text(503, "draining\n");
     sys_.spawn([metrics = metrics_, response](caf::event_based_actor* self) {
       self->request(metrics, scrape_patience, scrape{})
-        .then([response](std::string& all) {
+          .then(
+              [response](std::string& all) {
                 response->reply_as(200, "text/plain; version=0.0.4; charset=utf-8", {}, make_bytes(std::move(all)));
               },
-              [response](const caf::error&) { response->reply_as(503, "text/plain", {}, make_bytes("the metrics are being restarted\n")); });
+              [response](const caf::error&) {
+                response->reply_as(503, "text/plain", {}, make_bytes("the metrics are being restarted\n"));
+              });
     });
   }
 
@@ -132,6 +137,10 @@ private:
 };
 
 } // namespace
+
+header_list final_labels() {
+  return {{"x-request-id", new_request_name(new_request_number())}, {"x-should-retry", "false"}};
+}
 
 std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings> s, dispatcher_actor d) {
   return std::make_shared<http_door>(std::move(s), std::move(d));

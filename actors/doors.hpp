@@ -1,5 +1,5 @@
-// The doors: what the HTTP and ZeroMQ sockets do with a request. They run on the sockets' threads, hold no state of their own and hand everything
-// to the dispatcher.
+// The doors: what the HTTP and ZeroMQ sockets do with a request. They run on the sockets' threads, hold no state of
+// their own and hand everything to the dispatcher.
 #pragma once
 
 #include "actors/intake.hpp"
@@ -10,6 +10,9 @@ namespace mainstay {
 
 /// POST /v1/chat/completions, GET /v1/models, GET /v1/models/{name}.
 std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings>, dispatcher_actor);
+
+/// x-request-id and x-should-retry: false, for answers that no run gives.
+header_list final_labels();
 
 /// The verb `chat`.
 std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings>, dispatcher_actor);

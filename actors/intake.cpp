@@ -26,7 +26,8 @@ std::string_view key_in(const header_list& headers) {
     std::string_view v = *a;
     constexpr std::string_view scheme = "bearer ";
     auto matches = v.size() > scheme.size();
-    for (std::size_t i = 0; matches && i < scheme.size(); ++i) matches = std::tolower(static_cast<unsigned char>(v[i])) == scheme[i];
+    for (std::size_t i = 0; matches && i < scheme.size(); ++i)
+      matches = std::tolower(static_cast<unsigned char>(v[i])) == scheme[i];
     if (matches) return v.substr(scheme.size());
   }
   if (auto* k = find_header(headers, "x-api-key")) return *k;
@@ -61,7 +62,8 @@ std::string new_request_name(request_id number) {
     return (static_cast<std::uint64_t>(random()) << 32) ^ random();
   }();
   char text[48];
-  std::snprintf(text, sizeof text, "req_%016llx%06llx", static_cast<unsigned long long>(process), static_cast<unsigned long long>(number));
+  std::snprintf(text, sizeof text, "req_%016llx%06llx", static_cast<unsigned long long>(process),
+                static_cast<unsigned long long>(number));
   return text;
 }
 
@@ -75,21 +77,25 @@ bool may_ask(const config::client_settings* client, const std::string& model) {
   return std::any_of(client->models.begin(), client->models.end(), [&](auto& p) { return glob_match(p, model); });
 }
 
-std::variant<const config::client_settings*, intake_refusal> identify(const config::settings& s, const header_list& headers, bool loopback) {
+std::variant<const config::client_settings*, intake_refusal> identify(const config::settings& s,
+                                                                      const header_list& headers, bool loopback) {
   if (s.clients.empty()) {
     if (loopback) return nullptr;
-    return intake_refusal{401, "no clients are configured: only loopback callers are served", "authentication_error", "no_clients", ""};
+    return intake_refusal{401, "no clients are configured: only loopback callers are served", "authentication_error",
+                          "no_clients", ""};
   }
   auto given = std::string(key_in(headers));
   const config::client_settings* found = nullptr;
   for (auto& c : s.clients)
     if (same_key(c.key.reveal(), given)) found = &c;
   if (found) return found;
-  return intake_refusal{401, given.empty() ? "an API key is needed: authorization: Bearer KEY" : "this API key is not known here",
-                        "authentication_error", "invalid_api_key", ""};
+  return intake_refusal{
+      401, given.empty() ? "an API key is needed: authorization: Bearer KEY" : "this API key is not known here",
+      "authentication_error", "invalid_api_key", ""};
 }
 
-std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr settings, const config::client_settings* client,
+std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr settings,
+                                                         const config::client_settings* client,
                                                          const header_list& headers, bytes_ptr body, instant now) {
   auto rec = std::make_shared<run_record>();
   auto& in = rec->in;
@@ -103,15 +109,23 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
   for (auto& [name, value] : headers) {
     if (!name.starts_with("x-mainstay-")) continue;
     if (name == "x-mainstay-priority") {
-      if (value == "high") in.level = priority::high;
-      else if (value == "normal") in.level = priority::normal;
-      else if (value == "low") in.level = priority::low;
-      else return bad("x-mainstay-priority must be high, normal or low", name);
+      if (value == "high")
+        in.level = priority::high;
+      else if (value == "normal")
+        in.level = priority::normal;
+      else if (value == "low")
+        in.level = priority::low;
+      else
+        return bad("x-mainstay-priority must be high, normal or low", name);
     } else if (name == "x-mainstay-cache") {
-      if (value == "use") in.cache = cache_mode::use;
-      else if (value == "refresh") in.cache = cache_mode::refresh;
-      else if (value == "off") in.cache = cache_mode::off;
-      else return bad("x-mainstay-cache must be use, refresh or off", name);
+      if (value == "use")
+        in.cache = cache_mode::use;
+      else if (value == "refresh")
+        in.cache = cache_mode::refresh;
+      else if (value == "off")
+        in.cache = cache_mode::off;
+      else
+        return bad("x-mainstay-cache must be use, refresh or off", name);
     } else if (name == "x-mainstay-deadline-ms") {
       std::int64_t ms = 0;
       auto end = value.data() + value.size();

@@ -1,4 +1,5 @@
-// What both doors do with a request before the dispatcher sees it: who is it from, what may it ask, how long may it take.
+// What both doors do with a request before the dispatcher sees it: who is it from, what may it ask, how long may it
+// take.
 #pragma once
 
 #include "actors/run_record.hpp"
@@ -20,10 +21,15 @@ private:
   std::atomic<config::settings_ptr> value_;
 };
 
-struct intake_refusal { int status = 0; std::string message, type, code, param; };
+struct intake_refusal {
+  int status = 0;
+  std::string message, type, code, param;
+};
 
-/// Who is calling. Compares keys in constant time. Without configured clients only loopback callers are served (null client).
-std::variant<const config::client_settings*, intake_refusal> identify(const config::settings&, const header_list&, bool loopback);
+/// Who is calling. Compares keys in constant time. Without configured clients only loopback callers are served (null
+/// client).
+std::variant<const config::client_settings*, intake_refusal> identify(const config::settings&, const header_list&,
+                                                                      bool loopback);
 
 /// Whether the client's `models` (names or patterns; none: all) allow this one.
 bool may_ask(const config::client_settings*, const std::string& model);
@@ -32,12 +38,14 @@ bool may_ask(const config::client_settings*, const std::string& model);
 std::string new_request_name(request_id number);
 request_id new_request_number();
 
-/// Reads the x-mainstay-* headers of a request whose caller is known. The record has its number and id, but no reply channel yet.
-std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr, const config::client_settings*, const header_list&,
-                                                         bytes_ptr body, instant now);
+/// Reads the x-mainstay-* headers of a request whose caller is known. The record has its number and id, but no reply
+/// channel yet.
+std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr, const config::client_settings*,
+                                                         const header_list&, bytes_ptr body, instant now);
 
 /// Hands an accepted record to the dispatcher and lets the caller's leaving follow it.
-void submit(const dispatcher_actor&, const run_record_ptr&, const std::function<void(std::function<void()>)>& on_caller_left);
+void submit(const dispatcher_actor&, const run_record_ptr&,
+            const std::function<void(std::function<void()>)>& on_caller_left);
 
 /// The words of a 404: which models this client may ask for.
 std::string unknown_model(const config::settings&, const config::client_settings*);

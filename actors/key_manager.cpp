@@ -40,30 +40,31 @@ key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_
   st.governor = std::move(governor);
   st.tell_all();
   return {
-    [&st](const letter<key_outcome>& mail) {
-      auto& o = mail.content();
-      auto secret = st.store->secrets.find(o.key);
-      if (secret == st.store->secrets.end() || secret->second != o.secret_hash) return mail.opened(); // of a secret that is gone
-      auto standing = st.store->policy.on_outcome(o.key, o.how, o.retry_after, clock::now());
-      mail.opened();
-      if (standing && standing->disabled && o.how)
-        spdlog::warn("key {} is disabled: its provider said {}", o.key, to_string(*o.how));
-      st.tell(standing);
-    },
-    [&st](const key_order& order) {
-      auto now = clock::now();
-      auto standing = order.enable ? st.store->policy.enable(order.key, now)
-                                   : st.store->policy.disable(order.key, "operator", now);
-      if (standing) spdlog::info("key {} {} by an operator", order.key, order.enable ? "enabled" : "disabled");
-      st.tell(standing);
-      return standing.has_value();
-    },
-    [&st](const look&) { return st.store->policy.views(); },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [&st](const take_settings& s) {
-      st.store->reconfigure(*s.value);
-      st.tell_all();
-    },
+      [&st](const letter<key_outcome>& mail) {
+        auto& o = mail.content();
+        auto secret = st.store->secrets.find(o.key);
+        if (secret == st.store->secrets.end() || secret->second != o.secret_hash)
+          return mail.opened(); // of a secret that is gone
+        auto standing = st.store->policy.on_outcome(o.key, o.how, o.retry_after, clock::now());
+        mail.opened();
+        if (standing && standing->disabled && o.how)
+          spdlog::warn("key {} is disabled: its provider said {}", o.key, to_string(*o.how));
+        st.tell(standing);
+      },
+      [&st](const key_order& order) {
+        auto now = clock::now();
+        auto standing = order.enable ? st.store->policy.enable(order.key, now)
+                                     : st.store->policy.disable(order.key, "operator", now);
+        if (standing) spdlog::info("key {} {} by an operator", order.key, order.enable ? "enabled" : "disabled");
+        st.tell(standing);
+        return standing.has_value();
+      },
+      [&st](const look&) { return st.store->policy.views(); },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) {
+        st.store->reconfigure(*s.value);
+        st.tell_all();
+      },
   };
 }
 

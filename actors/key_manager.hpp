@@ -1,5 +1,5 @@
-// The KeyManager: hears how every attempt with a provider key ended, and tells the governor which keys rest, which are dead and how well each does.
-// Policy: core/key_health.
+// The KeyManager: hears how every attempt with a provider key ended, and tells the governor which keys rest, which are
+// dead and how well each does. Policy: core/key_health.
 #pragma once
 
 #include "actors/actors.hpp"

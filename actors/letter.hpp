@@ -1,7 +1,8 @@
-// A message that must not get lost: releases, settlements, outcomes, accepted requests. CAF drops what waits in the mailbox of an
-// actor that dies; a letter that is destroyed unopened posts itself again to the receiver's stable name, a little later each time.
-// Promises: delivered at least once while the receiver is restarted (the receivers are idempotent by id); after `max_deliveries` it is given up and
-// `on_lost` of the content, if it has one, is called; never posted again once the system shuts down.
+// A message that must not get lost: releases, settlements, outcomes, accepted requests. CAF drops what waits in the
+// mailbox of an actor that dies; a letter that is destroyed unopened posts itself again to the receiver's stable name,
+// a little later each time. Promises: delivered at least once while the receiver is restarted (the receivers are
+// idempotent by id); after `max_deliveries` it is given up and `on_lost` of the content, if it has one, is called;
+// never posted again once the system shuts down.
 #pragma once
 
 #include "actors/stable_front.hpp"
@@ -42,7 +43,7 @@ private:
     ~envelope() {
       if (opened || !front) return;
       if (stable_front::closed(front) || deliveries >= max_deliveries) {
-        if constexpr (requires(T& t) { t.on_lost(); }) content.on_lost();
+        if constexpr (requires(T & t) { t.on_lost(); }) content.on_lost();
         return;
       }
       auto again = std::make_shared<envelope>();
@@ -59,8 +60,10 @@ private:
     letter l;
     l.envelope_ = std::move(e);
     auto to = caf::actor_cast<caf::actor>(front);
-    if (pause.count() == 0) caf::anon_send(to, std::move(l));
-    else caf::delayed_anon_send(to, pause, std::move(l));
+    if (pause.count() == 0)
+      caf::anon_send(to, std::move(l));
+    else
+      caf::delayed_anon_send(to, pause, std::move(l));
   }
 
   std::shared_ptr<envelope> envelope_;

@@ -1,5 +1,6 @@
-// Every message between actors, and its registration with CAF. In-process messages are plain values that never leave the node; only
-// console_ask and console_reply travel, and are registered for that. Messages with secrets or prompts carry them behind pointers and print nothing.
+// Every message between actors, and its registration with CAF. In-process messages are plain values that never leave
+// the node; only console_ask and console_reply travel, and are registered for that. Messages with secrets or prompts
+// carry them behind pointers and print nothing.
 #pragma once
 
 #include "actors/letter.hpp"
@@ -29,11 +30,17 @@ using run_record_ptr = std::shared_ptr<run_record>;
 /// An injected fault: the handler throws. For drills and tests.
 struct inject_fault {};
 /// A new configuration, and the names that go with it. Counters, cooldowns and permits survive by name.
-struct take_settings { config::settings_ptr value; std::shared_ptr<const directory> names; };
+struct take_settings {
+  config::settings_ptr value;
+  std::shared_ptr<const directory> names;
+};
 /// Asks for a picture of the state; each actor answers with its own view type.
 struct look {};
 /// The request is over or its run died: whatever it still holds here of these serials comes back.
-struct owner_gone { request_id owner = 0; serial_range which; };
+struct owner_gone {
+  request_id owner = 0;
+  serial_range which;
+};
 
 // -- dispatcher
 
@@ -42,52 +49,129 @@ struct submission {
   run_record_ptr record;
   void on_lost();
 };
-struct caller_left { request_id id = 0; };
+struct caller_left {
+  request_id id = 0;
+};
 /// The run answered, or nobody is left to be answered.
-struct run_finished { request_id id = 0; };
-struct drain_order { duration limit{}; };
-struct drain_result { std::size_t cut = 0; std::vector<std::string> cut_ids; };
-struct dispatcher_view { std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0; std::size_t in_flight = 0; bool draining = false; };
+struct run_finished {
+  request_id id = 0;
+};
+struct drain_order {
+  duration limit{};
+};
+struct drain_result {
+  std::size_t cut = 0;
+  std::vector<std::string> cut_ids;
+};
+struct dispatcher_view {
+  std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;
+  std::size_t in_flight = 0;
+  bool draining = false;
+};
 
 // -- request_run
 
-struct run_wake { std::uint64_t generation = 0; };
+struct run_wake {
+  std::uint64_t generation = 0;
+};
 struct deadline_over {};
-struct call_head { std::uint32_t serial = 0; int status = 0; std::shared_ptr<const header_list> headers; };
-struct call_data { std::uint32_t serial = 0; bytes_ptr piece; };
-struct call_end { std::uint32_t serial = 0; std::optional<http::call_error> error; http::call_summary summary; };
+struct call_head {
+  std::uint32_t serial = 0;
+  int status = 0;
+  std::shared_ptr<const header_list> headers;
+};
+struct call_data {
+  std::uint32_t serial = 0;
+  bytes_ptr piece;
+};
+struct call_end {
+  std::uint32_t serial = 0;
+  std::optional<http::call_error> error;
+  http::call_summary summary;
+};
 /// The caller read that many bytes of what was sent.
-struct caller_progress { std::size_t bytes = 0; };
+struct caller_progress {
+  std::size_t bytes = 0;
+};
 
 // -- rate_governor
 
-struct admit_client { lease_id id; std::string client; std::uint64_t tokens = 0; instant expires{}; };
+struct admit_client {
+  lease_id id;
+  std::string client;
+  std::uint64_t tokens = 0;
+  instant expires{};
+};
 /// `max_retries`: what the adaptive brake allows now.
-struct capacity_reply { bool granted = false; grant got; refusal no; int max_retries = 0; };
-struct lease_sent { lease_id id; instant at{}; };
-struct settle_lease { lease_id id; governor::settlement how; };
-struct withdraw_lease { lease_id id; };
+struct capacity_reply {
+  bool granted = false;
+  grant got;
+  refusal no;
+  int max_retries = 0;
+};
+struct lease_sent {
+  lease_id id;
+  instant at{};
+};
+struct settle_lease {
+  lease_id id;
+  governor::settlement how;
+};
+struct withdraw_lease {
+  lease_id id;
+};
 
 // -- breaker, one per provider
 
-struct ask_permit { lease_id id; std::string model; };
-struct settle_permit { lease_id id; std::optional<failure_class> how; };
-struct breaker_order { provider_breaker::order what{}; };
-struct breaker_view { std::string provider; std::vector<provider_breaker::view> circuits; std::size_t permits_out = 0; };
+struct ask_permit {
+  lease_id id;
+  std::string model;
+};
+struct settle_permit {
+  lease_id id;
+  std::optional<failure_class> how;
+};
+struct breaker_order {
+  provider_breaker::order what{};
+};
+struct breaker_view {
+  std::string provider;
+  std::vector<provider_breaker::view> circuits;
+  std::size_t permits_out = 0;
+};
 
 // -- key_manager
 
 /// `secret_hash` tells which secret it was: a key whose secret was changed meanwhile is not judged by the old one.
-struct key_outcome { std::string key; std::size_t secret_hash = 0; std::optional<failure_class> how; std::optional<duration> retry_after; };
-struct key_order { std::string key; bool enable = false; };
+struct key_outcome {
+  std::string key;
+  std::size_t secret_hash = 0;
+  std::optional<failure_class> how;
+  std::optional<duration> retry_after;
+};
+struct key_order {
+  std::string key;
+  bool enable = false;
+};
 
 // -- cache_actor
 
-struct cache_ask { std::string key; };
-struct cache_reply { bytes_ptr completion; std::string tier; }; // null: a miss
-struct cache_put { std::string key; bytes_ptr completion; };
+struct cache_ask {
+  std::string key;
+};
+struct cache_reply {
+  bytes_ptr completion;
+  std::string tier;
+}; // null: a miss
+struct cache_put {
+  std::string key;
+  bytes_ptr completion;
+};
 struct cache_clear {};
-struct redis_answer { std::uint64_t id = 0; bytes_ptr value; }; // from the Redis thread
+struct redis_answer {
+  std::uint64_t id = 0;
+  bytes_ptr value;
+}; // from the Redis thread
 struct cache_view {
   bool enabled = false;
   std::size_t entries = 0, capacity = 0, bytes = 0;
@@ -100,25 +184,40 @@ struct cache_view {
 // -- upstream, one per provider
 
 /// Starts a call; head, data and end go to `run`.
-struct place_call { lease_id id; std::shared_ptr<http::call> what; caf::actor_addr run; };
-struct cancel_call { lease_id id; };
-struct add_credit { lease_id id; std::size_t bytes = 0; };
-struct call_over { lease_id id; };
-struct upstream_view { std::string provider; std::size_t open_calls = 0; std::uint64_t placed = 0, cancelled = 0; };
+struct place_call {
+  lease_id id;
+  std::shared_ptr<http::call> what;
+  caf::actor_addr run;
+};
+struct cancel_call {
+  lease_id id;
+};
+struct add_credit {
+  lease_id id;
+  std::size_t bytes = 0;
+};
+struct call_over {
+  lease_id id;
+};
+struct upstream_view {
+  std::string provider;
+  std::size_t open_calls = 0;
+  std::uint64_t placed = 0, cancelled = 0;
+};
 
 // -- metrics_aggregator
 
 struct attempt_report {
   std::string provider, model, key;
   std::optional<failure_class> failed;
-  duration first_token{};   // zero: none came
+  duration first_token{}; // zero: none came
   duration took{};
 };
 struct run_report {
-  std::string id, client, model;        // `model` is the configured name
-  std::string source;                   // "" if it was refused before anybody was asked
+  std::string id, client, model; // `model` is the configured name
+  std::string source;            // "" if it was refused before anybody was asked
   int status = 0;
-  std::string outcome;                  // "ok", or the failure class
+  std::string outcome; // "ok", or the failure class
   std::vector<attempt_report> attempts;
   int retries = 0;
   std::vector<std::string> retry_reasons;
@@ -137,15 +236,29 @@ struct metrics_view {
 
 // -- supervisor
 
-struct actor_row { std::string name; std::uint64_t id = 0; std::uint64_t restarts = 0; bool up = false; std::string last_fault; double up_seconds = 0; };
-struct crash_order { std::string name; };
+struct actor_row {
+  std::string name;
+  std::uint64_t id = 0;
+  std::uint64_t restarts = 0;
+  bool up = false;
+  std::string last_fault;
+  double up_seconds = 0;
+};
+struct crash_order {
+  std::string name;
+};
 
 // -- console
 
 /// One command line of the console, split into words.
-struct console_ask { std::vector<std::string> words; };
+struct console_ask {
+  std::vector<std::string> words;
+};
 /// `json` is the answer (an object); where !ok it is {"error": "..."}.
-struct console_reply { bool ok = false; std::string json; };
+struct console_reply {
+  bool ok = false;
+  std::string json;
+};
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, console_ask& x) {
@@ -159,21 +272,32 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
 } // namespace mainstay
 
 #define MAINSTAY_LOCAL_MESSAGES(X)                                                                                     \
-  X(mainstay::inject_fault) X(mainstay::take_settings) X(mainstay::look) X(mainstay::letter<mainstay::owner_gone>)     \
-  X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>)                                 \
-  X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result)                       \
-  X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::caller_left)               \
-  X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress)                     \
-  X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply)    \
-  X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease)                      \
-  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::provider_limits)                 \
-  X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::provider_breaker::answer)                            \
-  X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::breaker_view)                    \
-  X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>)           \
-  X(std::vector<mainstay::key_standing>) X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put)        \
-  X(mainstay::cache_clear) X(mainstay::redis_answer) X(mainstay::cache_view) X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>)  \
-  X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) X(mainstay::letter<mainstay::run_report>)  \
-  X(mainstay::scrape) X(mainstay::metrics_view) X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
+  X(mainstay::inject_fault)                                                                                            \
+  X(mainstay::take_settings) X(mainstay::look) X(mainstay::letter<mainstay::owner_gone>)                               \
+      X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>)                             \
+          X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result)               \
+              X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::caller_left)   \
+                  X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) X(  \
+                      mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request)              \
+                      X(mainstay::capacity_reply) X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>)  \
+                          X(mainstay::withdraw_lease) X(mainstay::key_standing) X(mainstay::governor::circuit_news) X( \
+                              mainstay::governor::provider_limits) X(mainstay::governor::view) X(mainstay::ask_permit) \
+                              X(mainstay::provider_breaker::answer) X(mainstay::letter<mainstay::settle_permit>)       \
+                                  X(mainstay::breaker_order) X(mainstay::breaker_view) X(                              \
+                                      mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order)                  \
+                                      X(std::vector<mainstay::key_book::view>) X(std::vector<mainstay::key_standing>)  \
+                                          X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put)       \
+                                              X(mainstay::cache_clear) X(mainstay::redis_answer)                       \
+                                                  X(mainstay::cache_view) X(mainstay::letter<mainstay::place_call>)    \
+                                                      X(mainstay::letter<mainstay::cancel_call>)                       \
+                                                          X(mainstay::letter<mainstay::add_credit>)                    \
+                                                              X(mainstay::letter<mainstay::call_over>)                 \
+                                                                  X(mainstay::upstream_view)                           \
+                                                                      X(mainstay::letter<mainstay::run_report>)        \
+                                                                          X(mainstay::scrape)                          \
+                                                                              X(mainstay::metrics_view)                \
+                                                                                  X(std::vector<mainstay::actor_row>)  \
+                                                                                      X(mainstay::crash_order)
 
 #define MAINSTAY_ALLOW(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(type)
 MAINSTAY_LOCAL_MESSAGES(MAINSTAY_ALLOW)

@@ -26,7 +26,8 @@ struct metrics_state {
   void ask(const std::shared_ptr<scrape_round>& round, const Handle& who, Use use) {
     ++round->missing;
     self->request(who, gauge_patience, look{})
-      .then([this, round, use](const View& v) {
+        .then(
+            [this, round, use](const View& v) {
               use(v);
               arrived(*round);
             },
@@ -46,7 +47,8 @@ struct metrics_state {
     ask<std::vector<key_book::view>>(round, names->key_manager, [&r](auto& v) { r.set_keys(v); });
     ask<cache_view>(round, names->cache, [&r](auto& v) { r.set_cache(v); });
     ask<std::vector<actor_row>>(round, names->supervisor, [&r](auto& v) { r.set_actors(v); });
-    for (auto& [name, breaker] : names->breakers) ask<breaker_view>(round, breaker, [&r](auto& v) { r.set_breaker(v); });
+    for (auto& [name, breaker] : names->breakers)
+      ask<breaker_view>(round, breaker, [&r](auto& v) { r.set_breaker(v); });
     auto promise = round->promise;
     arrived(*round);
     return promise;
@@ -61,14 +63,14 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   st.store = std::move(store);
   st.names = std::move(names);
   return {
-    [&st](const letter<run_report>& mail) {
-      st.store->registry.count(mail.content());
-      mail.opened();
-    },
-    [&st](const scrape&) { return st.gather(); },
-    [&st](const look&) { return st.store->registry.view(); },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [&st](const take_settings& s) { st.names = s.names; },
+      [&st](const letter<run_report>& mail) {
+        st.store->registry.count(mail.content());
+        mail.opened();
+      },
+      [&st](const scrape&) { return st.gather(); },
+      [&st](const look&) { return st.store->registry.view(); },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) { st.names = s.names; },
   };
 }
 

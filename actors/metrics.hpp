@@ -1,5 +1,6 @@
 // The MetricsAggregator: counts what the runs report, and on a scrape asks everybody for the state behind the gauges.
-// Names and labels: contract in docs/operations.md, "Metrics". Labels come from the configuration: the number of series is bounded.
+// Names and labels: contract in docs/operations.md, "Metrics". Labels come from the configuration: the number of series
+// is bounded.
 #pragma once
 
 #include "actors/actors.hpp"

@@ -24,15 +24,18 @@ using prometheus::Histogram;
 
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 
-const Histogram::BucketBoundaries request_buckets = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120};
-const Histogram::BucketBoundaries overhead_buckets = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5};
+const Histogram::BucketBoundaries request_buckets = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                                     1,     2.5,    5,     10,   20,    30,   60,  120};
+const Histogram::BucketBoundaries overhead_buckets = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
+                                                      0.005,   0.01,   0.025,   0.05,   0.1,   0.5};
 
 /// A family whose series are found again by their label values without building a label map each time.
 template <class Metric>
 class series {
 public:
   template <class Builder>
-  series(prometheus::Registry& registry, Builder build, const char* name, const char* help, std::vector<std::string> labels)
+  series(prometheus::Registry& registry, Builder build, const char* name, const char* help,
+         std::vector<std::string> labels)
     : family_(build.Name(name).Help(help).Register(registry)), labels_(std::move(labels)) {}
 
   template <class... Args>
@@ -59,8 +62,10 @@ private:
 class recent_times {
 public:
   void add(double s) {
-    if (ring_.size() < capacity) ring_.push_back(s);
-    else ring_[next_++ % capacity] = s;
+    if (ring_.size() < capacity)
+      ring_.push_back(s);
+    else
+      ring_[next_++ % capacity] = s;
   }
   double quantile(double q) const {
     if (ring_.empty()) return 0;
@@ -81,51 +86,63 @@ private:
 struct metrics_registry::body {
   prometheus::Registry registry;
 
-  series<Counter> requests{
-    registry, BuildCounter(), "mainstay_requests_total",
-    "Requests by client, configured model and outcome.", {"client", "model", "outcome"}};
-  series<Counter> attempts{
-    registry, BuildCounter(), "mainstay_attempts_total",
-    "Calls to providers by outcome.", {"provider", "model", "key", "outcome"}};
-  series<Histogram> request_seconds{
-    registry, BuildHistogram(), "mainstay_request_seconds",
-    "From the request's arrival to the end of its answer.", {"model", "source"}};
-  series<Histogram> first_token_seconds{
-    registry, BuildHistogram(), "mainstay_first_token_seconds",
-    "From a call to a provider to the first piece of its answer.", {"provider", "model"}};
+  series<Counter> requests{registry,
+                           BuildCounter(),
+                           "mainstay_requests_total",
+                           "Requests by client, configured model and outcome.",
+                           {"client", "model", "outcome"}};
+  series<Counter> attempts{registry,
+                           BuildCounter(),
+                           "mainstay_attempts_total",
+                           "Calls to providers by outcome.",
+                           {"provider", "model", "key", "outcome"}};
+  series<Histogram> request_seconds{registry,
+                                    BuildHistogram(),
+                                    "mainstay_request_seconds",
+                                    "From the request's arrival to the end of its answer.",
+                                    {"model", "source"}};
+  series<Histogram> first_token_seconds{registry,
+                                        BuildHistogram(),
+                                        "mainstay_first_token_seconds",
+                                        "From a call to a provider to the first piece of its answer.",
+                                        {"provider", "model"}};
   series<Histogram> overhead_seconds{
-    registry, BuildHistogram(), "mainstay_overhead_seconds",
-    "Time a request spent in Mainstay itself: neither waiting for capacity nor for a provider.", {}};
-  series<Counter> tokens{
-    registry, BuildCounter(), "mainstay_tokens_total",
-    "Tokens as the providers counted them.", {"provider", "model", "kind"}};
-  series<Counter> retries{
-    registry, BuildCounter(), "mainstay_retries_total",
-    "Attempts that failed and were followed by another way, by reason.", {"reason"}};
+      registry,
+      BuildHistogram(),
+      "mainstay_overhead_seconds",
+      "Time a request spent in Mainstay itself: neither waiting for capacity nor for a provider.",
+      {}};
+  series<Counter> tokens{registry,
+                         BuildCounter(),
+                         "mainstay_tokens_total",
+                         "Tokens as the providers counted them.",
+                         {"provider", "model", "kind"}};
+  series<Counter> retries{registry,
+                          BuildCounter(),
+                          "mainstay_retries_total",
+                          "Attempts that failed and were followed by another way, by reason.",
+                          {"reason"}};
   series<Counter> cache{
-    registry, BuildCounter(), "mainstay_cache_total",
-    "Questions to the cache.", {"tier", "result"}};
-  series<Gauge> breaker_state{
-    registry, BuildGauge(), "mainstay_breaker_state",
-    "0 closed, 1 half-open, 2 open; an empty model is the endpoint.", {"provider", "model"}};
-  series<Gauge> key_health{
-    registry, BuildGauge(), "mainstay_key_health",
-    "Health of a provider key, 1 is all good, 0 is disabled.", {"key"}};
+      registry, BuildCounter(), "mainstay_cache_total", "Questions to the cache.", {"tier", "result"}};
+  series<Gauge> breaker_state{registry,
+                              BuildGauge(),
+                              "mainstay_breaker_state",
+                              "0 closed, 1 half-open, 2 open; an empty model is the endpoint.",
+                              {"provider", "model"}};
+  series<Gauge> key_health{registry,
+                           BuildGauge(),
+                           "mainstay_key_health",
+                           "Health of a provider key, 1 is all good, 0 is disabled.",
+                           {"key"}};
   series<Gauge> limit_used{
-    registry, BuildGauge(), "mainstay_limit_used_ratio",
-    "Share of a key's limit in use.", {"key", "kind"}};
+      registry, BuildGauge(), "mainstay_limit_used_ratio", "Share of a key's limit in use.", {"key", "kind"}};
   series<Gauge> queue_depth{
-    registry, BuildGauge(), "mainstay_queue_depth",
-    "Requests waiting for capacity.", {"level"}};
+      registry, BuildGauge(), "mainstay_queue_depth", "Requests waiting for capacity.", {"level"}};
   series<Gauge> in_flight{
-    registry, BuildGauge(), "mainstay_reservations",
-    "Reservations of keys and clients not yet settled.", {}};
-  series<Gauge> redis_up{
-    registry, BuildGauge(), "mainstay_redis_up",
-    "1 while the shared cache answers.", {}};
+      registry, BuildGauge(), "mainstay_reservations", "Reservations of keys and clients not yet settled.", {}};
+  series<Gauge> redis_up{registry, BuildGauge(), "mainstay_redis_up", "1 while the shared cache answers.", {}};
   series<Counter> restarts{
-    registry, BuildCounter(), "mainstay_actor_restarts_total",
-    "Restarts of supervised actors.", {"actor"}};
+      registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
   std::unordered_map<std::string, std::uint64_t> restarts_seen;
   metrics_view seen;

@@ -1,5 +1,5 @@
-// Mainstay's metrics in prometheus-cpp's registry: what a run's report adds to the counters, what the actors' views set the gauges to, and the text of it.
-// Not thread-safe by itself: the MetricsAggregator is its only user.
+// Mainstay's metrics in prometheus-cpp's registry: what a run's report adds to the counters, what the actors' views set
+// the gauges to, and the text of it. Not thread-safe by itself: the MetricsAggregator is its only user.
 #pragma once
 
 #include "actors/messages.hpp"

@@ -71,59 +71,60 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
   st.store = std::move(store);
   self->send(self, run_wake{0}); // a predecessor's timer is not ours
   return {
-    [&st](const admit_client& ask) {
-      return st.store->policy.admit(ask.id, ask.client, ask.tokens, ask.expires, clock::now());
-    },
-    [&st, self](const capacity_request& ask) -> caf::result<capacity_reply> {
-      auto answer = st.store->policy.acquire(ask, clock::now());
-      if (!std::holds_alternative<queued>(answer)) return st.reply_to(answer);
-      auto promise = self->make_response_promise<reply_promise>();
-      st.waiting[ask.id] = promise;
-      st.turn();
-      return promise;
-    },
-    [&st](const lease_sent& sent) {
-      st.store->policy.sent(sent.id, sent.at);
-      st.turn();
-    },
-    [&st](const letter<settle_lease>& mail) {
-      st.store->policy.settle(mail.content().id, mail.content().how, clock::now());
-      mail.opened();
-      st.turn();
-    },
-    [&st](const withdraw_lease& w) {
-      st.store->policy.withdraw(w.id);
-      st.waiting.erase(w.id);
-      st.turn();
-    },
-    [&st](const letter<owner_gone>& mail) {
-      auto& gone = mail.content();
-      st.store->policy.release_owner(gone.owner, clock::now(), gone.which);
-      auto first = st.waiting.lower_bound({gone.owner, gone.which.from}), last = st.waiting.lower_bound({gone.owner, gone.which.below});
-      st.waiting.erase(first, last);
-      mail.opened();
-      st.turn();
-    },
-    [&st](const key_standing& standing) {
-      st.store->policy.on_standing(standing);
-      st.turn();
-    },
-    [&st](const governor::circuit_news& news) {
-      st.store->policy.on_circuit(news);
-      st.turn();
-    },
-    [&st](const governor::provider_limits& limits) { st.store->policy.on_provider_limits(limits, clock::now()); },
-    [&st](const run_wake& wake) {
-      if (wake.generation != st.generation) return; // a timer that was replaced by an earlier one
-      st.armed = instant::max();
-      st.turn();
-    },
-    [&st](const look&) { return st.store->policy.look(clock::now()); },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [&st](const take_settings& s) {
-      st.store->policy.reconfigure(config::governor_view(*s.value));
-      st.turn();
-    },
+      [&st](const admit_client& ask) {
+        return st.store->policy.admit(ask.id, ask.client, ask.tokens, ask.expires, clock::now());
+      },
+      [&st, self](const capacity_request& ask) -> caf::result<capacity_reply> {
+        auto answer = st.store->policy.acquire(ask, clock::now());
+        if (!std::holds_alternative<queued>(answer)) return st.reply_to(answer);
+        auto promise = self->make_response_promise<reply_promise>();
+        st.waiting[ask.id] = promise;
+        st.turn();
+        return promise;
+      },
+      [&st](const lease_sent& sent) {
+        st.store->policy.sent(sent.id, sent.at);
+        st.turn();
+      },
+      [&st](const letter<settle_lease>& mail) {
+        st.store->policy.settle(mail.content().id, mail.content().how, clock::now());
+        mail.opened();
+        st.turn();
+      },
+      [&st](const withdraw_lease& w) {
+        st.store->policy.withdraw(w.id);
+        st.waiting.erase(w.id);
+        st.turn();
+      },
+      [&st](const letter<owner_gone>& mail) {
+        auto& gone = mail.content();
+        st.store->policy.release_owner(gone.owner, clock::now(), gone.which);
+        auto first = st.waiting.lower_bound({gone.owner, gone.which.from}),
+             last = st.waiting.lower_bound({gone.owner, gone.which.below});
+        st.waiting.erase(first, last);
+        mail.opened();
+        st.turn();
+      },
+      [&st](const key_standing& standing) {
+        st.store->policy.on_standing(standing);
+        st.turn();
+      },
+      [&st](const governor::circuit_news& news) {
+        st.store->policy.on_circuit(news);
+        st.turn();
+      },
+      [&st](const governor::provider_limits& limits) { st.store->policy.on_provider_limits(limits, clock::now()); },
+      [&st](const run_wake& wake) {
+        if (wake.generation != st.generation) return; // a timer that was replaced by an earlier one
+        st.armed = instant::max();
+        st.turn();
+      },
+      [&st](const look&) { return st.store->policy.look(clock::now()); },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) {
+        st.store->policy.reconfigure(config::governor_view(*s.value));
+        st.turn();
+      },
   };
 }
 

@@ -1,5 +1,6 @@
 // The RateGovernor: answers who may be asked now, with which key; holds those who wait; takes every reservation back.
-// Policy: core/rate_governor. The store outlives the actor: what was granted is never forgotten. Waiting promises are answered when it dies.
+// Policy: core/rate_governor. The store outlives the actor: what was granted is never forgotten. Waiting promises are
+// answered when it dies.
 #pragma once
 
 #include "actors/actors.hpp"

@@ -1,4 +1,5 @@
-// The headers and bodies Mainstay adds to answers: labels that say where an answer came from, a client's own limits, errors.
+// The headers and bodies Mainstay adds to answers: labels that say where an answer came from, a client's own limits,
+// errors.
 #pragma once
 
 #include "actors/run_record.hpp"
@@ -11,8 +12,8 @@ struct answer_labels {
   std::string_view provider, model; // of who answered
   int attempts = 0;
   bool degraded = false;
-  std::string_view reason;          // of the degradation
-  bool final_failure = false;       // adds x-should-retry: false
+  std::string_view reason;    // of the degradation
+  bool final_failure = false; // adds x-should-retry: false
   std::optional<int> retry_after_seconds;
 };
 
@@ -23,6 +24,7 @@ header_list headers_for(const run_record&, const answer_labels&, instant now);
 bytes_ptr error_bytes(const final_answer&);
 
 /// Rate-limit headers of a provider's answer; none if it sent none.
-std::optional<governor::provider_limits> limits_in(const header_list&, const std::string& key, const std::string& model);
+std::optional<governor::provider_limits> limits_in(const header_list&, const std::string& key,
+                                                   const std::string& model);
 
 } // namespace mainstay

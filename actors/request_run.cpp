@@ -14,13 +14,13 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t stream_window = 256u << 10;      // bytes of a stream between provider and a caller who reads slowly
+constexpr std::size_t stream_window = 256u << 10; // bytes of a stream between provider and a caller who reads slowly
 constexpr std::size_t progress_step = 64u << 10;
-constexpr std::size_t answer_limit = 64u << 20;        // of a plain answer
+constexpr std::size_t answer_limit = 64u << 20; // of a plain answer
 constexpr std::size_t error_body_limit = 64u << 10;
-constexpr auto ask_again_after = 5ms;                  // an actor died under our question: its successor is there by then
-constexpr auto usage_grace = 2s;                       // a finished stream whose usage does not come
-constexpr auto end_grace = 300ms;                      // a complete stream whose connection does not end
+constexpr auto ask_again_after = 5ms; // an actor died under our question: its successor is there by then
+constexpr auto usage_grace = 2s;      // a finished stream whose usage does not come
+constexpr auto end_grace = 300ms;     // a complete stream whose connection does not end
 
 double draw() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -35,13 +35,13 @@ struct attempt {
   std::size_t secret_hash = 0;
   bool permitted = false, placed = false, limited_key = false;
   int status = 0;
-  bool as_stream = false;                  // the provider answers with server-sent events
+  bool as_stream = false; // the provider answers with server-sent events
   std::shared_ptr<const header_list> headers;
-  std::vector<bytes_ptr> pieces;           // of a plain answer or an error body
+  std::vector<bytes_ptr> pieces; // of a plain answer or an error body
   std::size_t size = 0;
   std::optional<stream_relay> relay;
   instant began{}, first_visible{};
-  std::size_t received = 0, credited = 0;  // flow control, bytes
+  std::size_t received = 0, credited = 0; // flow control, bytes
 };
 
 struct run_state {
@@ -51,7 +51,8 @@ struct run_state {
   run_record_ptr rec;
   directory_ptr names;
   std::optional<attempt> now_at;
-  std::optional<step_acquire> asking;      // the capacity question under way, to be asked again, under the same lease, if the governor dies
+  std::optional<step_acquire>
+      asking; // the capacity question under way, to be asked again, under the same lease, if the governor dies
   lease_id asked_lease;
   int allowed_retries = std::numeric_limits<int>::max();
   std::optional<completion_assembler> assembler;
@@ -71,7 +72,8 @@ struct run_state {
       return refuse(400, problem->message, "invalid_request_error", problem->code, problem->param);
     rec->asked = std::move(std::get<chat_request>(parsed));
     if (rec->in.plain_only && rec->asked->stream)
-      return refuse(400, "a REQ socket cannot take a stream: use a DEALER", "invalid_request_error", "stream_not_possible", "stream");
+      return refuse(400, "a REQ socket cannot take a stream: use a DEALER", "invalid_request_error",
+                    "stream_not_possible", "stream");
     rec->model = rec->in.settings->model(rec->asked->model);
     if (!rec->model || !may_ask(rec->in.client, rec->asked->model)) return refuse_model();
     rec->report.model = rec->model->name;
@@ -91,7 +93,10 @@ struct run_state {
     if (!c || c->limits.none()) return ask_cache();
     self->request(names->governor, caf::infinite,
                   admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min})
-      .then([this](const client_admission& a) { if (!over) admitted(a); },
+        .then(
+            [this](const client_admission& a) {
+              if (!over) admitted(a);
+            },
             [this](const caf::error&) { again_soon(waking::ask_admission); });
   }
 
@@ -128,13 +133,16 @@ struct run_state {
     rec->cache_key = cache_key(*rec->asked, whom_it_asks() + "\n" + (cache.shared ? "" : rec->in.client_name()));
     if (rec->in.cache == cache_mode::refresh) return start_plan();
     self->request(names->cache, caf::infinite, cache_ask{rec->cache_key})
-      .then([this](const cache_reply& hit) {
+        .then(
+            [this](const cache_reply& hit) {
               if (over) return;
               rec->report.cache_result = hit.completion ? "hit" : "miss";
               rec->report.cache_tier = hit.tier.empty() ? "none" : hit.tier;
               if (!hit.completion || !answer_from_cache(hit.completion)) start_plan();
             },
-            [this](const caf::error&) { if (!over) start_plan(); }); // without an answer it is a miss
+            [this](const caf::error&) {
+              if (!over) start_plan();
+            }); // without an answer it is a miss
   }
 
   /// False if what the cache holds is no answer: a shared cache may hold anything.
@@ -222,12 +230,15 @@ struct run_state {
     ask.charge_retry = asking->charge_retry;
     ask.first_attempt = asking->first_attempt;
     self->request(names->governor, caf::infinite, std::move(ask))
-      .then([this](const capacity_reply& r) {
+        .then(
+            [this](const capacity_reply& r) {
               if (over) return; // the lease went back with owner_gone
               inside();
               allowed_retries = r.max_retries;
-              if (r.granted) granted(r.got);
-              else perform(rec->plan->refused(r.no, clock::now()));
+              if (r.granted)
+                granted(r.got);
+              else
+                perform(rec->plan->refused(r.no, clock::now()));
             },
             [this](const caf::error&) { again_soon(waking::ask_capacity); });
   }
@@ -245,7 +256,8 @@ struct run_state {
     auto breaker = names->breakers.find(now_at->at.provider);
     if (breaker == names->breakers.end()) return not_ours();
     self->request(breaker->second, caf::infinite, ask_permit{now_at->lease, configured_model(now_at->at)})
-      .then([this](const provider_breaker::answer& p) {
+        .then(
+            [this](const provider_breaker::answer& p) {
               if (over) return;
               if (p.granted) return place();
               auto at = now_at->at;
@@ -270,7 +282,8 @@ struct run_state {
     return nullptr;
   }
 
-  /// The governor lives by a newer configuration than this run and granted a key that the run does not know: back with it.
+  /// The governor lives by a newer configuration than this run and granted a key that the run does not know: back with
+  /// it.
   void not_ours() {
     auto a = std::move(*now_at);
     now_at.reset();
@@ -291,7 +304,8 @@ struct run_state {
     a.began = clock::now();
     auto call = std::make_shared<http::call>();
     call->url = provider->base_url + "/chat/completions";
-    call->header_lines = {"content-type: application/json", rec->asked->stream ? "accept: text/event-stream" : "accept: application/json"};
+    call->header_lines = {"content-type: application/json",
+                          rec->asked->stream ? "accept: text/event-stream" : "accept: application/json"};
     call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
     call->body = {upstream_body(*rec->asked, a.at.model)};
     call->timeouts = timeouts_of(*provider);
@@ -301,13 +315,15 @@ struct run_state {
     a.credited = stream_window;
     a.placed = true;
     if (rec->asked->stream)
-      a.relay.emplace(rec->stream, stream_relay::request{rec->asked->plain_text, rec->asked->wants_usage, rec->asked->choices});
+      a.relay.emplace(rec->stream,
+                      stream_relay::request{rec->asked->plain_text, rec->asked->wants_usage, rec->asked->choices});
     outside();
     letter<place_call>::post(caf::actor_cast<caf::strong_actor_ptr>(names->upstreams.at(a.at.provider)),
                              place_call{a.lease, std::move(call), caf::actor_cast<caf::actor_addr>(self)});
   }
 
-  /// A plain answer sends nothing before it is whole: its first byte is given the time the answer takes at 50 tokens a second.
+  /// A plain answer sends nothing before it is whole: its first byte is given the time the answer takes at 50 tokens a
+  /// second.
   http::call_timeouts timeouts_of(const config::provider_settings& p) const {
     http::call_timeouts t{p.timeouts.connect, p.timeouts.first_byte, p.timeouts.idle, p.timeouts.total};
     if (!rec->asked->stream) {
@@ -318,7 +334,9 @@ struct run_state {
     return t;
   }
 
-  bool current(std::uint32_t serial) const { return !over && now_at && now_at->placed && now_at->lease.serial == serial; }
+  bool current(std::uint32_t serial) const {
+    return !over && now_at && now_at->placed && now_at->lease.serial == serial;
+  }
 
   // -- what the upstream says
 
@@ -341,7 +359,8 @@ struct run_state {
       auto limit = a.status < 300 ? answer_limit : error_body_limit;
       if (a.size + data.piece->size() <= limit) a.pieces.push_back(data.piece);
       a.size += data.piece->size();
-      if (a.status < 300 && a.size > answer_limit) return call_failed(failure_class::malformed, "the answer is too large");
+      if (a.status < 300 && a.size > answer_limit)
+        return call_failed(failure_class::malformed, "the answer is too large");
     }
     if (now_at) top_up();
   }
@@ -350,7 +369,8 @@ struct run_state {
     auto& a = *now_at;
     a.placed = false;
     if (rec->answered) return stream_over(); // the caller has everything already
-    if (end.error && a.as_stream && a.relay->current() == stream_relay::state::finished) return finish_stream(); // all but the usage is there
+    if (end.error && a.as_stream && a.relay->current() == stream_relay::state::finished)
+      return finish_stream(); // all but the usage is there
     if (end.error && !(a.status >= 300)) return call_failed(end.error->what, end.error->detail);
     if (a.status >= 300 || a.status < 200) return refused_by_provider();
     if (!a.as_stream) return plain_end();
@@ -396,7 +416,8 @@ struct run_state {
     if (rec->asked->stream) { // asked for a stream, answered whole
       if (rec->stream.begun) return call_failed(failure_class::malformed, "a stream cannot go on with a whole answer");
       auto chunks = chunks_of(*body, rec->asked->wants_usage);
-      if (chunks.empty()) return call_failed(failure_class::malformed, "the provider's answer cannot be told as a stream");
+      if (chunks.empty())
+        return call_failed(failure_class::malformed, "the provider's answer cannot be told as a stream");
       begin_stream();
       for (auto& chunk : chunks) pass_on(make_bytes(std::move(chunk)));
       return complete_stream(facts.usage, body);
@@ -426,15 +447,12 @@ struct run_state {
   void after_feed() {
     auto& relay = *now_at->relay;
     switch (relay.current()) {
-      case stream_relay::state::failed:
-        return relay.differs() ? attempt_differed() : attempt_failed(relay.failed_with());
-      case stream_relay::state::complete:
-        return finish_stream();
-      case stream_relay::state::finished:
-        if (wake_for != waking::end_stream) wake_at(clock::now() + usage_grace, waking::end_stream);
-        break;
-      case stream_relay::state::going:
-        break;
+    case stream_relay::state::failed: return relay.differs() ? attempt_differed() : attempt_failed(relay.failed_with());
+    case stream_relay::state::complete: return finish_stream();
+    case stream_relay::state::finished:
+      if (wake_for != waking::end_stream) wake_at(clock::now() + usage_grace, waking::end_stream);
+      break;
+    case stream_relay::state::going: break;
     }
     outside();
   }
@@ -489,14 +507,17 @@ struct run_state {
     l.model = now_at->at.model;
     l.attempts = rec->plan->attempts();
     l.degraded = now_at->source == to_string(answer_source::fallback);
-    if (auto& f = rec->plan->first_failure()) l.reason = to_string(f->what);
-    else if (l.degraded) l.reason = "capacity";
+    if (auto& f = rec->plan->first_failure())
+      l.reason = to_string(f->what);
+    else if (l.degraded)
+      l.reason = "capacity";
     return l;
   }
 
   void keep(const bytes_ptr& completion) {
     bool first_choice = now_at->source != to_string(answer_source::fallback);
-    if (caching() && first_choice && !rec->cache_key.empty()) self->send(names->cache, cache_put{rec->cache_key, completion});
+    if (caching() && first_choice && !rec->cache_key.empty())
+      self->send(names->cache, cache_put{rec->cache_key, completion});
   }
 
   caf::strong_actor_ptr governor_ptr() const { return caf::actor_cast<caf::strong_actor_ptr>(names->governor); }
@@ -515,11 +536,13 @@ struct run_state {
 
   void settle_permit_of(const attempt& a, std::optional<failure_class> how) {
     if (a.permitted)
-      letter<settle_permit>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(a.at.provider)), settle_permit{a.lease, how});
+      letter<settle_permit>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(a.at.provider)),
+                                  settle_permit{a.lease, how});
   }
 
   void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after) {
-    letter<key_outcome>::post(caf::actor_cast<caf::strong_actor_ptr>(names->key_manager), key_outcome{a.key, a.secret_hash, how, retry_after});
+    letter<key_outcome>::post(caf::actor_cast<caf::strong_actor_ptr>(names->key_manager),
+                              key_outcome{a.key, a.secret_hash, how, retry_after});
   }
 
   void report_attempt(const attempt& a, std::optional<failure_class> how) {
@@ -574,7 +597,8 @@ struct run_state {
     inside();
     close_attempt(f);
     stop_waiting();
-    if (rec->stream.begun && !(rec->asked->plain_text && rec->stream.text_only)) return give_up({f, {}}); // no other attempt can go on with it
+    if (rec->stream.begun && !(rec->asked->plain_text && rec->stream.text_only))
+      return give_up({f, {}}); // no other attempt can go on with it
     auto next = rec->plan->failed(f, clock::now(), draw(), std::min(allowed_retries, rec->model->retry.max_retries));
     if (!std::holds_alternative<step_give_up>(next)) rec->report.retry_reasons.emplace_back(to_string(f.what));
     perform(next);
@@ -611,13 +635,16 @@ struct run_state {
     auto headers = headers_for(*rec, l, clock::now());
     rec->answered = true;
     rec->report.status = answer.status;
-    if (rec->head_sent) rec->in.reply->stream_error(answer.status, error_bytes(answer), std::move(headers));
-    else rec->in.reply->reply(answer.status, std::move(headers), error_bytes(answer));
+    if (rec->head_sent)
+      rec->in.reply->stream_error(answer.status, error_bytes(answer), std::move(headers));
+    else
+      rec->in.reply->reply(answer.status, std::move(headers), error_bytes(answer));
     settle_client(rec->report.attempts.empty() ? std::optional<std::uint64_t>(0) : std::nullopt);
     leave(to_string(what));
   }
 
-  void refuse(int status, const std::string& message, const std::string& type, const std::string& code, const std::string& param) {
+  void refuse(int status, const std::string& message, const std::string& type, const std::string& code,
+              const std::string& param) {
     final_answer a;
     a.status = status;
     a.message = message;
@@ -654,7 +681,8 @@ struct run_state {
   void give_back() {
     letter<owner_gone>::post(governor_ptr(), owner_gone{rec->number, {}});
     if (now_at && !now_at->permitted)
-      letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(now_at->at.provider)), owner_gone{rec->number, {}});
+      letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(now_at->at.provider)),
+                               owner_gone{rec->number, {}});
     now_at.reset();
   }
 
@@ -678,7 +706,9 @@ struct run_state {
 
   // -- time
 
-  void outside() { if (outside_since == instant{}) outside_since = clock::now(); }
+  void outside() {
+    if (outside_since == instant{}) outside_since = clock::now();
+  }
   void inside() {
     if (outside_since == instant{}) return;
     rec->provider_time += clock::now() - outside_since;
@@ -691,7 +721,8 @@ struct run_state {
   }
   void again_soon(waking what) {
     if (over) return;
-    if (stable_front::closed(governor_ptr())) return self->quit(caf::exit_reason::user_shutdown); // nobody will ever answer
+    if (stable_front::closed(governor_ptr()))
+      return self->quit(caf::exit_reason::user_shutdown); // nobody will ever answer
     wake_at(clock::now() + ask_again_after, what);
   }
 
@@ -706,15 +737,15 @@ struct run_state {
     if (over || generation != wake_generation) return;
     inside();
     switch (std::exchange(wake_for, waking::nothing)) {
-      case waking::resume_plan: return perform(rec->plan->resume(clock::now()));
-      case waking::ask_capacity: return ask_capacity();
-      case waking::ask_permit: return ask_permit_now();
-      case waking::ask_admission: return ask_admission();
-      case waking::end_stream:
-        if (now_at && now_at->relay) finish_stream();
-        return;
-      case waking::drop_call: return drop_call();
-      case waking::nothing: return;
+    case waking::resume_plan: return perform(rec->plan->resume(clock::now()));
+    case waking::ask_capacity: return ask_capacity();
+    case waking::ask_permit: return ask_permit_now();
+    case waking::ask_admission: return ask_admission();
+    case waking::end_stream:
+      if (now_at && now_at->relay) finish_stream();
+      return;
+    case waking::drop_call: return drop_call();
+    case waking::nothing: return;
     }
   }
 };
@@ -727,20 +758,32 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
   st.names = std::move(names);
   self->send(self, run_wake{0}); // begin as a message: a failure in it is one of this actor, not of its parent
   return {
-    [&st](const run_wake& w) {
-      if (w.generation == 0) st.start();
-      else st.on_wake(w.generation);
-    },
-    [&st](const deadline_over&) { if (!st.over) st.on_deadline(); },
-    [&st](const caller_left&) { if (!st.over) st.on_caller_left(); },
-    [&st](const call_head& m) { if (st.current(m.serial)) st.on_head(m); },
-    [&st](const call_data& m) { if (st.current(m.serial)) st.on_data(m); },
-    [&st](const call_end& m) { if (st.current(m.serial)) st.on_end(m); },
-    [&st](const caller_progress& p) {
-      st.acknowledged += p.bytes;
-      if (!st.over && st.now_at && st.now_at->placed) st.top_up();
-    },
-    [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const run_wake& w) {
+        if (w.generation == 0)
+          st.start();
+        else
+          st.on_wake(w.generation);
+      },
+      [&st](const deadline_over&) {
+        if (!st.over) st.on_deadline();
+      },
+      [&st](const caller_left&) {
+        if (!st.over) st.on_caller_left();
+      },
+      [&st](const call_head& m) {
+        if (st.current(m.serial)) st.on_head(m);
+      },
+      [&st](const call_data& m) {
+        if (st.current(m.serial)) st.on_data(m);
+      },
+      [&st](const call_end& m) {
+        if (st.current(m.serial)) st.on_end(m);
+      },
+      [&st](const caller_progress& p) {
+        st.acknowledged += p.bytes;
+        if (!st.over && st.now_at && st.now_at->placed) st.top_up();
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
   };
 }
 

@@ -1,5 +1,6 @@
-// The run of one request: reads it, asks cache, governor, breaker and upstream in turn, carries out what the plan says next, answers the caller, and
-// reports once. Everything needed to go on without it stands in the run_record; it may die at any time.
+// The run of one request: reads it, asks cache, governor, breaker and upstream in turn, carries out what the plan says
+// next, answers the caller, and reports once. Everything needed to go on without it stands in the run_record; it may
+// die at any time.
 #pragma once
 
 #include "actors/run_record.hpp"

@@ -1,5 +1,6 @@
-// What outlives a run: the accepted request and everything needed to go on with it where its run died. Held by the dispatcher's store and by the
-// one run that works on it; only that run changes it, so it needs no lock. The first part never changes after acceptance.
+// What outlives a run: the accepted request and everything needed to go on with it where its run died. Held by the
+// dispatcher's store and by the one run that works on it; only that run changes it, so it needs no lock. The first part
+// never changes after acceptance.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -16,12 +17,13 @@ enum class cache_mode : std::uint8_t { use, refresh, off };
 
 /// A request as a door hands it over: authenticated, not yet read.
 struct inbound {
-  std::string id;                                    // x-request-id
+  std::string id; // x-request-id
   config::settings_ptr settings;
-  const config::client_settings* client = nullptr;   // inside settings; null: a loopback caller where no clients are configured
+  const config::client_settings* client =
+      nullptr; // inside settings; null: a loopback caller where no clients are configured
   priority level = priority::normal;
   cache_mode cache = cache_mode::use;
-  bool plain_only = false;                           // a REQ client cannot take a stream
+  bool plain_only = false; // a REQ client cannot take a stream
   instant received{}, deadline{};
   bytes_ptr body;
   std::shared_ptr<reply_channel> reply;
@@ -30,22 +32,22 @@ struct inbound {
 };
 
 struct run_record {
-  request_id number = 0;           // given by the door, unique in this daemon
+  request_id number = 0; // given by the door, unique in this daemon
   inbound in;
   std::atomic<bool> caller_gone{false}; // set by the door
-  int losses = 0;                  // runs that died over it
+  int losses = 0;                       // runs that died over it
 
   // -- the run's, from here on
   std::optional<chat_request> asked;
   const config::model_settings* model = nullptr;
   std::optional<request_plan> plan;
-  std::uint32_t next_serial = 1;   // 0 is the client's own admission
+  std::uint32_t next_serial = 1; // 0 is the client's own admission
   std::optional<client_admission> admission;
   std::string cache_key;
   stream_memory stream;
   bool head_sent = false, answered = false;
   run_report report;
-  duration provider_time{};        // in attempts, waits and queues: what is not Mainstay's own overhead
+  duration provider_time{}; // in attempts, waits and queues: what is not Mainstay's own overhead
 };
 
 } // namespace mainstay

@@ -18,8 +18,8 @@ caf::strong_actor_ptr stable_front::make(caf::actor_system& sys) {
 
 void stable_front::point_to(const caf::strong_actor_ptr& front, caf::strong_actor_ptr child) {
   auto& self = self_of(front);
-  // What waited goes first: the child becomes visible only when nothing waits any more. Nothing is delivered under the lock,
-  // because a child that is dead already drops letters, and those ask closed().
+  // What waited goes first: the child becomes visible only when nothing waits any more. Nothing is delivered under the
+  // lock, because a child that is dead already drops letters, and those ask closed().
   for (;;) {
     std::deque<caf::mailbox_element_ptr> waiting;
     {

@@ -1,6 +1,6 @@
-// The stable name of a supervised actor: a handle that stays valid while the actor behind it dies and is restarted. Forwards in the
-// sender's own thread, without a mailbox of its own; while nobody is behind it, a bounded number of messages waits.
-// The supervisor alone decides who is behind it. The lock guards the handle, not any policy's state.
+// The stable name of a supervised actor: a handle that stays valid while the actor behind it dies and is restarted.
+// Forwards in the sender's own thread, without a mailbox of its own; while nobody is behind it, a bounded number of
+// messages waits. The supervisor alone decides who is behind it. The lock guards the handle, not any policy's state.
 #pragma once
 
 #include <caf/all.hpp>

@@ -1,5 +1,5 @@
-// What every supervised actor has in common: it dies of an exception with the reason in its DOWN message, drops what it does not
-// understand without printing it (messages may hold secrets), and can be told to fail for a drill.
+// What every supervised actor has in common: it dies of an exception with the reason in its DOWN message, drops what it
+// does not understand without printing it (messages may hold secrets), and can be told to fail for a drill.
 #pragma once
 
 #include "actors/messages.hpp"
@@ -27,9 +27,7 @@ void live_supervised(Self* self) {
       std::rethrow_exception(x);
     } catch (const std::exception& e) {
       return caf::make_error(caf::sec::runtime_error, std::string(e.what()));
-    } catch (...) {
-      return caf::make_error(caf::sec::runtime_error, std::string("unknown exception"));
-    }
+    } catch (...) { return caf::make_error(caf::sec::runtime_error, std::string("unknown exception")); }
   });
 }
 

@@ -73,7 +73,8 @@ struct supervisor_state {
     ++c.restarts;
     spdlog::warn("actor {} died: {}; restarted", c.name, c.last_fault);
     raise(c);
-    tell_everybody(); // news in the dead mailbox are lost: those who have news tell them again when they are told the settings
+    tell_everybody(); // news in the dead mailbox are lost: those who have news tell them again when they are told the
+                      // settings
   }
 
   bool crash(const std::string& who) {
@@ -89,7 +90,8 @@ struct supervisor_state {
     std::vector<actor_row> out;
     auto now = clock::now();
     for (auto& c : children)
-      out.push_back({c.name, c.id, c.restarts, c.up, c.last_fault, std::chrono::duration<double>(now - c.since).count()});
+      out.push_back(
+          {c.name, c.id, c.restarts, c.up, c.last_fault, std::chrono::duration<double>(now - c.since).count()});
     return out;
   }
 
@@ -108,7 +110,8 @@ struct supervisor_state {
     auto& sys = self->system();
     auto breaker = std::make_shared<breaker_store>(p.name, p.breaker);
     auto breaker_front = stable_front::make(sys);
-    adopt("breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor); }, breaker_front);
+    adopt(
+        "breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor); }, breaker_front);
     d.breakers.emplace(p.name, caf::actor_cast<breaker_actor>(breaker_front));
 
     auto upstream = std::make_shared<upstream_store>();
@@ -116,15 +119,17 @@ struct supervisor_state {
     upstream->client = client;
     auto upstream_front = stable_front::make(sys);
     auto own = caf::actor_cast<upstream_actor>(upstream_front);
-    adopt("upstream/" + p.name, [=](caf::actor_system& s) { return spawn_upstream(s, upstream, own); }, upstream_front);
+    adopt(
+        "upstream/" + p.name, [=](caf::actor_system& s) { return spawn_upstream(s, upstream, own); }, upstream_front);
     d.upstreams.emplace(p.name, own);
   }
 
   void found(const config::settings_ptr& s, daemon_hooks hooks) {
     auto& sys = self->system();
     auto d = std::make_shared<directory>();
-    auto governor_front = stable_front::make(sys), keys_front = stable_front::make(sys), cache_front = stable_front::make(sys),
-         metrics_front = stable_front::make(sys), dispatcher_front = stable_front::make(sys), admin_front = stable_front::make(sys);
+    auto governor_front = stable_front::make(sys), keys_front = stable_front::make(sys),
+         cache_front = stable_front::make(sys), metrics_front = stable_front::make(sys),
+         dispatcher_front = stable_front::make(sys), admin_front = stable_front::make(sys);
     d->governor = caf::actor_cast<governor_actor>(governor_front);
     d->key_manager = caf::actor_cast<key_manager_actor>(keys_front);
     d->cache = caf::actor_cast<cache_actor>(cache_front);
@@ -134,22 +139,31 @@ struct supervisor_state {
     d->supervisor = self;
 
     auto governor = std::make_shared<governor_store>(*s);
-    adopt("rate_governor", [=](caf::actor_system& y) { return spawn_rate_governor(y, governor); }, governor_front);
+    adopt(
+        "rate_governor", [=](caf::actor_system& y) { return spawn_rate_governor(y, governor); }, governor_front);
     auto keys = std::make_shared<key_store>(*s);
-    adopt("key_manager", [=, g = d->governor](caf::actor_system& y) { return spawn_key_manager(y, keys, g); }, keys_front);
+    adopt(
+        "key_manager", [=, g = d->governor](caf::actor_system& y) { return spawn_key_manager(y, keys, g); },
+        keys_front);
     for (auto& p : s->providers) add_provider(*d, p, d->governor);
     auto cache = std::make_shared<cache_store>(*s);
-    adopt("cache_actor", [=](caf::actor_system& y) { return spawn_cache(y, cache); }, cache_front);
+    adopt(
+        "cache_actor", [=](caf::actor_system& y) { return spawn_cache(y, cache); }, cache_front);
     names = d;
     auto metrics = make_metrics_store();
-    adopt("metrics_aggregator", [=, this](caf::actor_system& y) { return spawn_metrics(y, metrics, names); }, metrics_front);
+    adopt(
+        "metrics_aggregator", [=, this](caf::actor_system& y) { return spawn_metrics(y, metrics, names); },
+        metrics_front);
     current = s;
     dispatch = std::make_shared<dispatcher_store>();
     dispatch->names = d;
     dispatch->capacity = in_flight_capacity(*s);
-    adopt("dispatcher", [store = dispatch](caf::actor_system& y) { return spawn_dispatcher(y, store); }, dispatcher_front);
+    adopt(
+        "dispatcher", [store = dispatch](caf::actor_system& y) { return spawn_dispatcher(y, store); },
+        dispatcher_front);
     auto admin = std::make_shared<admin_store>(admin_store{d, s, std::move(hooks)});
-    adopt("admin", [=](caf::actor_system& y) { return spawn_admin(y, admin); }, admin_front);
+    adopt(
+        "admin", [=](caf::actor_system& y) { return spawn_admin(y, admin); }, admin_front);
     configure_client(*s);
     for (auto& c : children) raise(c);
   }
@@ -179,20 +193,23 @@ struct supervisor_state {
     closing = true;
     for (auto& c : children) {
       stable_front::close(c.front);
-      if (c.up) self->send_exit(c.address, caf::exit_reason::user_shutdown);
-      else if (c.name == "dispatcher") end_runs(*dispatch); // it was given up: nobody else touches its store
+      if (c.up)
+        self->send_exit(c.address, caf::exit_reason::user_shutdown);
+      else if (c.name == "dispatcher")
+        end_runs(*dispatch); // it was given up: nobody else touches its store
     }
     leave_when_alone();
   }
 
   void leave_when_alone() {
-    if (std::none_of(children.begin(), children.end(), [](auto& c) { return c.up; })) self->quit(caf::exit_reason::user_shutdown);
+    if (std::none_of(children.begin(), children.end(), [](auto& c) { return c.up; }))
+      self->quit(caf::exit_reason::user_shutdown);
   }
 };
 
 supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self,
-                                       config::settings_ptr s, std::shared_ptr<http::client> client,
-                                       daemon_hooks hooks, supervision_settings settings,
+                                       config::settings_ptr s, std::shared_ptr<http::client> client, daemon_hooks hooks,
+                                       supervision_settings settings,
                                        std::shared_ptr<std::promise<directory_ptr>> names) {
   live_supervised(self);
   auto& st = self->state;
@@ -204,15 +221,15 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
   st.found(s, std::move(hooks));
   names->set_value(st.names);
   return {
-    [&st, self](const crash_order& order) -> caf::result<bool> {
-      if (order.name == "request_run") return self->delegate(st.names->dispatcher, order);
-      return st.crash(order.name);
-    },
-    [&st](const look&) { return st.rows(); },
-    [&st](const take_settings& t) {
-      st.take(t.value);
-      return true;
-    },
+      [&st, self](const crash_order& order) -> caf::result<bool> {
+        if (order.name == "request_run") return self->delegate(st.names->dispatcher, order);
+        return st.crash(order.name);
+      },
+      [&st](const look&) { return st.rows(); },
+      [&st](const take_settings& t) {
+        st.take(t.value);
+        return true;
+      },
   };
 }
 

@@ -1,6 +1,7 @@
-// The supervisor: gives every actor its stable name, spawns it, and spawns it again, over the store that outlived it, when it dies.
-// One-for-one. An actor that dies more than `restart_limit` times within `restart_window` is given up: the last word is logged and
-// `on_give_up` is called, which ends the daemon: better a clean restart of the whole than a storm.
+// The supervisor: gives every actor its stable name, spawns it, and spawns it again, over the store that outlived it,
+// when it dies. One-for-one. An actor that dies more than `restart_limit` times within `restart_window` is given up:
+// the last word is logged and `on_give_up` is called, which ends the daemon: better a clean restart of the whole than a
+// storm.
 #pragma once
 
 #include "actors/admin.hpp"

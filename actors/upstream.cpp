@@ -44,49 +44,53 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
   auto& st = self->state;
   st.store = std::move(store);
   return {
-    [&st, own_name](letter<place_call>& mail) {
-      auto& call = mail.content();
-      if (st.store->open.count(call.id) == 0) {
-        auto run = caf::actor_cast<run_actor>(call.run);
-        if (run) {
-          auto handle = st.store->client->start(std::move(*call.what), std::make_shared<call_reporter>(call.id, call.run, own_name));
-          st.store->open.emplace(call.id, handle);
-          ++st.store->placed;
+      [&st, own_name](letter<place_call>& mail) {
+        auto& call = mail.content();
+        if (st.store->open.count(call.id) == 0) {
+          auto run = caf::actor_cast<run_actor>(call.run);
+          if (run) {
+            auto handle = st.store->client->start(std::move(*call.what),
+                                                  std::make_shared<call_reporter>(call.id, call.run, own_name));
+            st.store->open.emplace(call.id, handle);
+            ++st.store->placed;
+          }
         }
-      }
-      mail.opened();
-    },
-    [&st](const letter<cancel_call>& mail) {
-      if (auto it = st.store->open.find(mail.content().id); it != st.store->open.end()) st.cancel(it);
-      mail.opened();
-    },
-    [&st](const letter<add_credit>& mail) {
-      auto& c = mail.content();
-      if (auto it = st.store->open.find(c.id); it != st.store->open.end()) st.store->client->add_credit(it->second, c.bytes);
-      mail.opened();
-    },
-    [&st](const letter<call_over>& mail) {
-      st.store->open.erase(mail.content().id);
-      mail.opened();
-    },
-    [&st](const letter<owner_gone>& mail) {
-      for (auto it = st.store->open.begin(); it != st.store->open.end();) {
-        auto here = it++;
-        if (here->first.request == mail.content().owner && mail.content().which.holds(here->first.serial)) st.cancel(here);
-      }
-      mail.opened();
-    },
-    [&st](const look&) {
-      return upstream_view{st.store->provider, st.store->open.size(), st.store->placed, st.store->cancelled};
-    },
-    [](const inject_fault& f) { fail_as_told(f); },
-    [](const take_settings&) {}, // every call carries what it needs
+        mail.opened();
+      },
+      [&st](const letter<cancel_call>& mail) {
+        if (auto it = st.store->open.find(mail.content().id); it != st.store->open.end()) st.cancel(it);
+        mail.opened();
+      },
+      [&st](const letter<add_credit>& mail) {
+        auto& c = mail.content();
+        if (auto it = st.store->open.find(c.id); it != st.store->open.end())
+          st.store->client->add_credit(it->second, c.bytes);
+        mail.opened();
+      },
+      [&st](const letter<call_over>& mail) {
+        st.store->open.erase(mail.content().id);
+        mail.opened();
+      },
+      [&st](const letter<owner_gone>& mail) {
+        for (auto it = st.store->open.begin(); it != st.store->open.end();) {
+          auto here = it++;
+          if (here->first.request == mail.content().owner && mail.content().which.holds(here->first.serial))
+            st.cancel(here);
+        }
+        mail.opened();
+      },
+      [&st](const look&) {
+        return upstream_view{st.store->provider, st.store->open.size(), st.store->placed, st.store->cancelled};
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [](const take_settings&) {}, // every call carries what it needs
   };
 }
 
 } // namespace
 
-caf::strong_actor_ptr spawn_upstream(caf::actor_system& sys, std::shared_ptr<upstream_store> store, upstream_actor own_name) {
+caf::strong_actor_ptr spawn_upstream(caf::actor_system& sys, std::shared_ptr<upstream_store> store,
+                                     upstream_actor own_name) {
   return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own_name)));
 }
 

@@ -1,5 +1,6 @@
-// The upstream of one provider: places calls with the HTTP client and passes what comes back straight to the run that asked, from the
-// client's thread. Remembers which calls are open in a store that outlives it: a restart cuts nobody's answer.
+// The upstream of one provider: places calls with the HTTP client and passes what comes back straight to the run that
+// asked, from the client's thread. Remembers which calls are open in a store that outlives it: a restart cuts nobody's
+// answer.
 #pragma once
 
 #include "actors/actors.hpp"

@@ -12,17 +12,18 @@ namespace mainstay::config {
 
 struct problem {
   std::string file;
-  int line = 0, column = 0;    // 1-based; 0: the file as a whole
-  std::string key;             // "providers[0].keys[1].secret"
-  std::string what;            // never contains a secret's value
+  int line = 0, column = 0; // 1-based; 0: the file as a whole
+  std::string key;          // "providers[0].keys[1].secret"
+  std::string what;         // never contains a secret's value
 };
 /// "file:line:column: key: what is wrong"
 std::string to_string(const problem&);
 
 struct loaded {
-  settings_ptr value;               // null if there are errors
-  std::vector<problem> errors;      // in file order
-  std::vector<problem> warnings;    // a model that depends on one provider alone, a fallback cycle, a provider left out for want of a key
+  settings_ptr value;          // null if there are errors
+  std::vector<problem> errors; // in file order
+  std::vector<problem>
+      warnings; // a model that depends on one provider alone, a fallback cycle, a provider left out for want of a key
 };
 
 using environment = std::function<std::optional<std::string>(const std::string& name)>;

@@ -21,7 +21,8 @@ const model_settings* settings::model(const std::string& asked) const noexcept {
 governor_settings governor_view(const settings& from) {
   governor_settings view;
   for (const auto& provider : from.providers) {
-    view.providers.push_back({provider.name, std::min(provider.pool_connections, provider.pool_per_host)}); // one host each
+    view.providers.push_back(
+        {provider.name, std::min(provider.pool_connections, provider.pool_per_host)}); // one host each
     for (const auto& key : provider.keys)
       view.keys.push_back({key.name, provider.name, key.limits, key.weight, key.models});
   }

@@ -1,5 +1,6 @@
-// The validated configuration: what the YAML of docs/operations.md becomes. Plain values, immutable once loaded; a run keeps the
-// snapshot it began with. Loading is all or nothing: either every section is valid, or every error is listed at once.
+// The validated configuration: what the YAML of docs/operations.md becomes. Plain values, immutable once loaded; a run
+// keeps the snapshot it began with. Loading is all or nothing: either every section is valid, or every error is listed
+// at once.
 #pragma once
 
 #include "core/backoff.hpp"
@@ -17,11 +18,19 @@
 
 namespace mainstay::config {
 
-struct listen_address { std::string host; std::uint16_t port = 0; };
+struct listen_address {
+  std::string host;
+  std::uint16_t port = 0;
+};
 
 struct door_settings {
-  struct http_door { listen_address listen; std::size_t body_limit = 32u << 20; };
-  struct zmq_door { std::string listen; };                  // "tcp://127.0.0.1:5555", "ipc:///path"
+  struct http_door {
+    listen_address listen;
+    std::size_t body_limit = 32u << 20;
+  };
+  struct zmq_door {
+    std::string listen;
+  }; // "tcp://127.0.0.1:5555", "ipc:///path"
   std::optional<http_door> http;
   std::optional<zmq_door> zmq;
   std::optional<listen_address> admin, metrics;
@@ -30,8 +39,8 @@ struct door_settings {
 struct client_settings {
   std::string name;
   secret key;
-  limit_set limits;                       // rpm, tpm, concurrency
-  std::vector<std::string> models;        // names or patterns; empty: all
+  limit_set limits;                                      // rpm, tpm, concurrency
+  std::vector<std::string> models;                       // names or patterns; empty: all
   mainstay::priority level = mainstay::priority::normal; // the default of its requests
 };
 
@@ -43,14 +52,16 @@ struct key_settings {
   std::vector<std::pair<std::string, limit_set>> models;
 };
 
-struct timeout_settings { duration connect = 5s, first_byte = 30s, idle = 30s, total = 120s; };
+struct timeout_settings {
+  duration connect = 5s, first_byte = 30s, idle = 30s, total = 120s;
+};
 
 struct provider_settings {
   std::string name;
-  std::string base_url;                   // without a trailing slash
+  std::string base_url; // without a trailing slash
   std::vector<key_settings> keys;
   std::uint32_t pool_connections = 50, pool_per_host = 20;
-  duration rest = 60s;                    // a failed key rests this long, unless all rest
+  duration rest = 60s; // a failed key rests this long, unless all rest
   timeout_settings timeouts;
   circuit_settings breaker;
   std::string proxy;
@@ -60,26 +71,26 @@ struct provider_settings {
 using target_group = std::vector<target>;
 
 struct model_settings {
-  std::string name;                       // may be a pattern: "gpt-*"
+  std::string name; // may be a pattern: "gpt-*"
   bool pattern = false;
-  std::vector<target_group> ladder;       // [0] the targets, then the fallbacks in order, names resolved, each target at most once; a target with
-                                          // an empty model takes the name the caller wrote
-  retry_policy retry;                     // the section, with this model's overrides
+  std::vector<target_group> ladder; // [0] the targets, then the fallbacks in order, names resolved, each target at most
+                                    // once; a target with an empty model takes the name the caller wrote
+  retry_policy retry; // the section, with this model's overrides
 };
 
 struct cache_settings {
   duration ttl = 1h;
   bool shared = false;
   std::size_t memory_entries = 10000;
-  std::optional<secret> redis_url;        // may hold a password
+  std::optional<secret> redis_url; // may hold a password
 };
 
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
-  std::vector<client_settings> clients;   // none: loopback callers only, no key asked
+  std::vector<client_settings> clients; // none: loopback callers only, no key asked
   std::vector<provider_settings> providers;
-  std::vector<model_settings> models;     // exact names first, then patterns, each in file order
+  std::vector<model_settings> models; // exact names first, then patterns, each in file order
   adaptive_settings adaptive;
   retry_budget_settings retry_budget;
   duration deadline = 120s;
@@ -87,7 +98,7 @@ struct settings {
   std::size_t queue_capacity = 10000;
   int level_weights[3] = {8, 4, 1};
   std::optional<cache_settings> cache;
-  std::string hash;                       // of the file's content, hex: tells versions apart
+  std::string hash; // of the file's content, hex: tells versions apart
 
   const provider_settings* provider(const std::string& name) const noexcept;
   /// The exact name if configured, else the first pattern that matches; null: unknown.

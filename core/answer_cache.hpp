@@ -1,4 +1,5 @@
-// Complete answers in memory: least recently used goes first, bounded by entries and by bytes, each entry for its time to live.
+// Complete answers in memory: least recently used goes first, bounded by entries and by bytes, each entry for its time
+// to live.
 #pragma once
 
 #include "core/clock.hpp"
@@ -14,7 +15,11 @@ namespace mainstay {
 
 class answer_cache {
 public:
-  struct settings { std::size_t entries = 10000; std::size_t bytes = 256u << 20; duration ttl = 1h; };
+  struct settings {
+    std::size_t entries = 10000;
+    std::size_t bytes = 256u << 20;
+    duration ttl = 1h;
+  };
 
   explicit answer_cache(settings);
   /// Smaller bounds evict at once; entries keep the time to live they were stored with.
@@ -31,12 +36,16 @@ public:
   std::uint64_t evictions() const noexcept { return evictions_; }
 
 private:
-  struct entry { std::string key; std::shared_ptr<const std::string> value; instant until; };
+  struct entry {
+    std::string key;
+    std::shared_ptr<const std::string> value;
+    instant until;
+  };
   using place = std::list<entry>::iterator;
   void drop(place);
   void shrink();
   settings settings_;
-  std::list<entry> order_; // most recently used first
+  std::list<entry> order_;                            // most recently used first
   std::unordered_map<std::string_view, place> index_; // the keys live in order_
   std::size_t bytes_ = 0;
   std::uint64_t evictions_ = 0;

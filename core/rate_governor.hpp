@@ -1,7 +1,7 @@
-// The rate governor's policy: RPM, RPS, TPM and concurrency per provider key and per client, the connection slots of each
-// provider, the retry budget, and the queue of those who wait for capacity. One question gives one decision: a target and a key with a
-// reservation, now, or a place in the queue, or "not before T".
-// Promises: a reservation is settled exactly once on every path (settle, withdraw, release of a lost owner, expiry); the sum of what was granted
+// The rate governor's policy: RPM, RPS, TPM and concurrency per provider key and per client, the connection slots of
+// each provider, the retry budget, and the queue of those who wait for capacity. One question gives one decision: a
+// target and a key with a reservation, now, or a place in the queue, or "not before T". Promises: a reservation is
+// settled exactly once on every path (settle, withdraw, release of a lost owner, expiry); the sum of what was granted
 // never exceeds a limit in any window; a waiter is answered exactly once; one model's waiters never block another's.
 #pragma once
 
@@ -26,10 +26,20 @@
 namespace mainstay {
 
 struct governor_settings {
-  struct key { std::string name, provider; limit_set limits; double weight = 1;
-               std::vector<std::pair<std::string, limit_set>> models; }; // glob pattern ("o1-*") -> limits of its own (a separate meter)
-  struct provider { std::string name; std::uint32_t slots = 20; };       // calls open at once: the bulkhead
-  struct client { std::string name; limit_set limits; };
+  struct key {
+    std::string name, provider;
+    limit_set limits;
+    double weight = 1;
+    std::vector<std::pair<std::string, limit_set>> models;
+  }; // glob pattern ("o1-*") -> limits of its own (a separate meter)
+  struct provider {
+    std::string name;
+    std::uint32_t slots = 20;
+  }; // calls open at once: the bulkhead
+  struct client {
+    std::string name;
+    limit_set limits;
+  };
   std::vector<key> keys;
   std::vector<provider> providers;
   std::vector<client> clients;
@@ -46,41 +56,52 @@ struct target { // whom to ask: a provider by its configured name and the model'
 };
 
 struct capacity_request {
-  lease_id id;                              // asking again with the same id replaces the waiting one
+  lease_id id; // asking again with the same id replaces the waiting one
   std::string client;
   priority level = priority::normal;
-  std::vector<target> targets;              // equals: the governor picks target and key together
-  std::vector<std::string> excluded_keys;   // keys this request has seen fail
-  std::uint64_t tokens = 0;                 // to reserve
-  instant wait_until{};                     // how long it is willing to wait for capacity (never beyond its deadline)
-  instant expires{};                        // the reservation is swept after this time if nobody settled it; unset: 10 min
-  bool wait_for_circuits = true;            // or is told at once where every target's circuit is open: others are left to ask
-  bool charge_retry = false;                // asking a target again: needs the retry budget
-  bool first_attempt = false;               // deposits into the retry budget
+  std::vector<target> targets;            // equals: the governor picks target and key together
+  std::vector<std::string> excluded_keys; // keys this request has seen fail
+  std::uint64_t tokens = 0;               // to reserve
+  instant wait_until{};                   // how long it is willing to wait for capacity (never beyond its deadline)
+  instant expires{};             // the reservation is swept after this time if nobody settled it; unset: 10 min
+  bool wait_for_circuits = true; // or is told at once where every target's circuit is open: others are left to ask
+  bool charge_retry = false;     // asking a target again: needs the retry budget
+  bool first_attempt = false;    // deposits into the retry budget
 };
 
-struct grant { lease_id id; std::uint32_t target_index = 0; std::string key; bool rate_limited_key = false; /* wants sent() */ };
+struct grant {
+  lease_id id;
+  std::uint32_t target_index = 0;
+  std::string key;
+  bool rate_limited_key = false; /* wants sent() */
+};
 
 enum class refusal_reason : std::uint8_t {
-  no_key,        // no key of these targets is enabled (all dead): waiting does not help
-  resting,       // keys rest or circuits are open until `not_before`
-  over_limit,    // limits or slots are used up; not before `not_before`
+  no_key,     // no key of these targets is enabled (all dead): waiting does not help
+  resting,    // keys rest or circuits are open until `not_before`
+  over_limit, // limits or slots are used up; not before `not_before`
   queue_full,
   retry_budget,
 };
 std::string_view to_string(refusal_reason) noexcept;
-struct refusal { lease_id id; refusal_reason why; instant not_before{}; }; // instant::max(): unknown
+struct refusal {
+  lease_id id;
+  refusal_reason why;
+  instant not_before{};
+}; // instant::max(): unknown
 
-struct queued { lease_id id; };
+struct queued {
+  lease_id id;
+};
 using capacity_answer = std::variant<grant, refusal, queued>;
 
 struct client_admission {
   bool admitted = true;
-  std::string limit;                 // "requests", "tokens" or "concurrency": which one refused
-  duration retry_after{};            // when refused: until it would fit; for concurrency 1 s
-  std::optional<std::uint32_t> limit_requests, remaining_requests;   // for x-ratelimit-* headers
+  std::string limit;      // "requests", "tokens" or "concurrency": which one refused
+  duration retry_after{}; // when refused: until it would fit; for concurrency 1 s
+  std::optional<std::uint32_t> limit_requests, remaining_requests; // for x-ratelimit-* headers
   std::optional<std::uint64_t> limit_tokens, remaining_tokens;
-  duration reset_requests{}, reset_tokens{};   // until the window is empty of this client's sends
+  duration reset_requests{}, reset_tokens{}; // until the window is empty of this client's sends
 };
 
 class governor {
@@ -93,24 +114,26 @@ public:
   /// Counters and leases survive by name; a limit that changed binds from now on.
   void reconfigure(governor_settings);
 
-  /// A client's own limits, checked and charged once per request under lease {request, 0}. Clients without limits are admitted free.
-  /// Idempotent: asked again under the same lease, it answers as the first time. Never queues.
+  /// A client's own limits, checked and charged once per request under lease {request, 0}. Clients without limits are
+  /// admitted free. Idempotent: asked again under the same lease, it answers as the first time. Never queues.
   client_admission admit(lease_id, const std::string& client, std::uint64_t tokens, instant expires, instant now);
 
-  /// Choice among all (target, key) pairs that could send now: the best score x weight, score = 0.3*free RPM + 0.3*free TPM + 0.4*health,
-  /// spread by smooth weighted round-robin so that equals take turns. Skips excluded, disabled, not_before and resting keys, targets whose circuit is open.
-  /// Where every key of the targets rests (rest_until) but none may be used otherwise, the least recently failed one is taken. None can send now: queued if something frees up
-  /// before wait_until (always possible when only slots or concurrency are missing), else refused at once. Waiters go before newcomers of the same pool.
-  /// A lease that already holds a grant gets the same grant again (idempotent).
+  /// Choice among all (target, key) pairs that could send now: the best score x weight, score = 0.3*free RPM + 0.3*free
+  /// TPM + 0.4*health, spread by smooth weighted round-robin so that equals take turns. Skips excluded, disabled,
+  /// not_before and resting keys, targets whose circuit is open. Where every key of the targets rests (rest_until) but
+  /// none may be used otherwise, the least recently failed one is taken. None can send now: queued if something frees
+  /// up before wait_until (always possible when only slots or concurrency are missing), else refused at once. Waiters
+  /// go before newcomers of the same pool. A lease that already holds a grant gets the same grant again (idempotent).
   capacity_answer acquire(const capacity_request&, instant now);
 
-  /// The request's bytes left completely at `at` (starts the ageing of its RPM and TPM entries). Optional: settle stamps what is not yet stamped.
+  /// The request's bytes left completely at `at` (starts the ageing of its RPM and TPM entries). Optional: settle
+  /// stamps what is not yet stamped.
   void sent(lease_id, instant at);
 
   struct settlement {
-    bool was_sent = true;                    // false: the reservation is withdrawn wholly
-    std::optional<std::uint64_t> tokens;     // what it really cost, where known; else the reservation stays charged
-    std::optional<bool> success;             // feeds the adaptive retries; none: neutral
+    bool was_sent = true;                // false: the reservation is withdrawn wholly
+    std::optional<std::uint64_t> tokens; // what it really cost, where known; else the reservation stays charged
+    std::optional<bool> success;         // feeds the adaptive retries; none: neutral
   };
   /// Ends a reservation (key's or client's); unknown ids are ignored (idempotent).
   void settle(lease_id, const settlement&, instant now);
@@ -121,31 +144,49 @@ public:
   void withdraw(lease_id);
 
   void on_standing(const key_standing&);
-  struct circuit_news { std::string provider, model; circuit_state state; instant retry_at; };  // model empty: the endpoint
+  struct circuit_news {
+    std::string provider, model;
+    circuit_state state;
+    instant retry_at;
+  }; // model empty: the endpoint
   void on_circuit(const circuit_news&);
 
-  /// The provider's own word on its limits (x-ratelimit-* of an answer): corrects the local count of that key downwards only
+  /// The provider's own word on its limits (x-ratelimit-* of an answer): corrects the local count of that key downwards
+  /// only
   /// ("remaining" below what we think is free blocks the difference until `reset`).
-  struct provider_limits { std::string key, model; std::optional<std::uint64_t> remaining_requests, remaining_tokens; std::optional<duration> reset_requests, reset_tokens; };
+  struct provider_limits {
+    std::string key, model;
+    std::optional<std::uint64_t> remaining_requests, remaining_tokens;
+    std::optional<duration> reset_requests, reset_tokens;
+  };
   void on_provider_limits(const provider_limits&, instant now);
 
-  /// Answers those who waited: grants as capacity allows, refusals for those whose wait is over or can no longer succeed; sweeps expired leases.
-  /// To be called after settle/release/on_* and when next_wake() comes. Work per call is bounded: what is left over makes next_wake() `now`.
+  /// Answers those who waited: grants as capacity allows, refusals for those whose wait is over or can no longer
+  /// succeed; sweeps expired leases. To be called after settle/release/on_* and when next_wake() comes. Work per call
+  /// is bounded: what is left over makes next_wake() `now`.
   std::vector<capacity_answer> tick(instant now);
   /// When tick has something to do next, if nothing else happens; instant::max() for never.
   instant next_wake(instant now);
 
   int max_retries(int configured) const noexcept; // adaptive
 
-  struct key_view { std::string key, provider; bool has_limits; double rpm_used, tpm_used, rps_used, concurrency_used; // ratios 0..1+, 0 where unlimited
-                    std::uint32_t in_flight; limit_set limits; };
+  struct key_view {
+    std::string key, provider;
+    bool has_limits;
+    double rpm_used, tpm_used, rps_used, concurrency_used; // ratios 0..1+, 0 where unlimited
+    std::uint32_t in_flight;
+    limit_set limits;
+  };
   struct view {
     std::vector<key_view> keys;
-    std::vector<key_view> clients;     // key = client's name
-    struct pool { std::string provider; std::uint32_t slots, in_use; };
+    std::vector<key_view> clients; // key = client's name
+    struct pool {
+      std::string provider;
+      std::uint32_t slots, in_use;
+    };
     std::vector<pool> pools;
     std::size_t waiting[3] = {0, 0, 0};
-    std::size_t leases = 0;            // reservations not yet settled: zero when idle
+    std::size_t leases = 0; // reservations not yet settled: zero when idle
     double retry_budget = 0, success_share = 1;
   };
   view look(instant now);

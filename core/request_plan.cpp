@@ -12,9 +12,9 @@ constexpr std::size_t history_limit = 64;
 /// high waits four times as long on the same model, low half as long
 duration scaled(duration d, priority level) {
   switch (level) {
-    case priority::high: return d * 4;
-    case priority::low: return d / 2;
-    default: return d;
+  case priority::high: return d * 4;
+  case priority::low: return d / 2;
+  default: return d;
   }
 }
 
@@ -26,26 +26,26 @@ bool status_allows_retry(const retry_policy& policy, const failure& f) {
 failure as_failure(const refusal& r) {
   failure f;
   switch (r.why) {
-    case refusal_reason::no_key:
-      f.what = failure_class::auth;
-      f.said.message = "no usable key is left";
-      break;
-    case refusal_reason::resting:
-      f.what = failure_class::overloaded;
-      f.said.message = "every provider of this model is resting after failures";
-      break;
-    case refusal_reason::over_limit:
-      f.what = failure_class::rate_limited;
-      f.said.message = "the rate limits of this model's keys are used up";
-      break;
-    case refusal_reason::queue_full:
-      f.what = failure_class::rate_limited;
-      f.said.message = "too many requests are waiting";
-      break;
-    case refusal_reason::retry_budget:
-      f.what = failure_class::overloaded;
-      f.said.message = "the retry budget is spent";
-      break;
+  case refusal_reason::no_key:
+    f.what = failure_class::auth;
+    f.said.message = "no usable key is left";
+    break;
+  case refusal_reason::resting:
+    f.what = failure_class::overloaded;
+    f.said.message = "every provider of this model is resting after failures";
+    break;
+  case refusal_reason::over_limit:
+    f.what = failure_class::rate_limited;
+    f.said.message = "the rate limits of this model's keys are used up";
+    break;
+  case refusal_reason::queue_full:
+    f.what = failure_class::rate_limited;
+    f.said.message = "too many requests are waiting";
+    break;
+  case refusal_reason::retry_budget:
+    f.what = failure_class::overloaded;
+    f.said.message = "the retry budget is spent";
+    break;
   }
   return f;
 }
@@ -54,10 +54,10 @@ failure as_failure(const refusal& r) {
 
 std::string_view to_string(answer_source s) noexcept {
   switch (s) {
-    case answer_source::primary: return "primary";
-    case answer_source::backup: return "backup";
-    case answer_source::fallback: return "fallback";
-    case answer_source::cache: return "cache";
+  case answer_source::primary: return "primary";
+  case answer_source::backup: return "backup";
+  case answer_source::fallback: return "fallback";
+  case answer_source::cache: return "cache";
   }
   return "primary";
 }
@@ -79,7 +79,8 @@ instant request_plan::patience(instant now) const {
 }
 
 std::size_t request_plan::untried() const {
-  return static_cast<std::size_t>(std::count_if(targets_.begin(), targets_.end(), [](auto& s) { return !s.tried && !s.out; }));
+  return static_cast<std::size_t>(
+      std::count_if(targets_.begin(), targets_.end(), [](auto& s) { return !s.tried && !s.out; }));
 }
 
 bool request_plan::others_left(std::size_t rung) const {
@@ -125,18 +126,21 @@ plan_step request_plan::last_resort(instant now) {
   std::vector<std::size_t> who;
   for (std::size_t i = 0; i < targets_.size(); ++i)
     if (!targets_[i].out) who.push_back(i);
-  if (!last_resort_ && !who.empty() && last_refusal_ && last_refusal_->why != refusal_reason::no_key
-      && last_refusal_->why != refusal_reason::queue_full && attempts_ < with_.policy.attempts && now < with_.deadline) {
+  if (!last_resort_ && !who.empty() && last_refusal_ && last_refusal_->why != refusal_reason::no_key &&
+      last_refusal_->why != refusal_reason::queue_full && attempts_ < with_.policy.attempts && now < with_.deadline) {
     last_resort_ = true;
     other_key_ = false;
     return acquire(std::move(who), with_.deadline, false, now);
   }
   step_give_up end;
-  if (last_failure_) end.why = *last_failure_;
-  else if (last_refusal_) end.why = as_failure(*last_refusal_);
+  if (last_failure_)
+    end.why = *last_failure_;
+  else if (last_refusal_)
+    end.why = as_failure(*last_refusal_);
   if (last_refusal_ && last_refusal_->not_before != instant::max() && last_refusal_->not_before > now)
     end.retry_at = last_refusal_->not_before;
-  else if (asked_to_wait_) end.retry_at = now + *asked_to_wait_;
+  else if (asked_to_wait_)
+    end.retry_at = now + *asked_to_wait_;
   return end;
 }
 
@@ -154,8 +158,8 @@ answer_source request_plan::granted(const target& at, const std::string& key, in
 plan_step request_plan::refused(const refusal& r, instant now) {
   last_refusal_ = r;
   if (other_key_ && current_.target < targets_.size()) {
-    // No other key of that target is free now: the same target after its backoff, or onwards. One that is only busy may be
-    // waited for like any capacity.
+    // No other key of that target is free now: the same target after its backoff, or onwards. One that is only busy may
+    // be waited for like any capacity.
     other_key_ = false;
     if (r.why != refusal_reason::no_key && pending_delay_ == duration::max()) return next_rung(now);
     return same_again(current_.target, pending_delay_, now);
@@ -207,7 +211,8 @@ plan_step request_plan::differed(instant now) {
   waiting_for_.reset();
   other_key_ = false;
   targets_[current_.target].out = true;
-  if (attempts_ >= with_.policy.attempts || now >= with_.deadline) return step_give_up{last_failure_.value_or(failure{}), {}};
+  if (attempts_ >= with_.policy.attempts || now >= with_.deadline)
+    return step_give_up{last_failure_.value_or(failure{}), {}};
   return next_rung(now);
 }
 
@@ -248,11 +253,13 @@ plan_step request_plan::failed(const failure& f, instant now, double draw, int m
 plan_step request_plan::same_again(std::size_t who, duration delay, instant now) {
   auto& s = targets_[who];
   if (delay != duration::max()) {
-    bool alone = !std::any_of(targets_.begin(), targets_.end(), [&](auto& o) { return &o != &s && o.rung >= rung_ && !o.out; });
+    bool alone =
+        !std::any_of(targets_.begin(), targets_.end(), [&](auto& o) { return &o != &s && o.rung >= rung_ && !o.out; });
     auto limit = alone ? with_.deadline : patience(now);
     if (delay < with_.deadline - now && now + delay <= limit) {
       ++s.retries;
-      if (last_failure_ && last_failure_->what == failure_class::rate_limited) s.bad_keys.clear(); // the wait was for them
+      if (last_failure_ && last_failure_->what == failure_class::rate_limited)
+        s.bad_keys.clear(); // the wait was for them
       waiting_for_ = who;
       return step_wait{now + delay};
     }

@@ -1,5 +1,6 @@
-// A chat request in the OpenAI dialect, read once: what routing, limits and caching need to know, and where in the bytes the few
-// things stand that may be replaced for a provider. Everything else reaches the provider as the caller wrote it.
+// A chat request in the OpenAI dialect, read once: what routing, limits and caching need to know, and where in the
+// bytes the few things stand that may be replaced for a provider. Everything else reaches the provider as the caller
+// wrote it.
 #pragma once
 
 #include "net/bytes.hpp"
@@ -13,35 +14,43 @@
 namespace mainstay {
 
 struct chat_request {
-  struct span { std::size_t begin = 0, end = 0; };   // of a value in `bytes`, end exclusive
+  struct span {
+    std::size_t begin = 0, end = 0;
+  }; // of a value in `bytes`, end exclusive
 
   bytes_ptr bytes;
   std::string model;
   bool stream = false;
-  bool wants_usage = false;          // stream_options.include_usage
-  bool plain_text = true;            // one choice, no tools, no response_format other than text, no audio, no logprobs: a cut stream may be continued
-  std::uint64_t prompt_tokens = 0;   // estimate (core/token_estimate) over the strings of `messages` and `tools`
-  std::uint32_t choices = 1;         // n
-  std::uint64_t answer_cap = 0;      // max_completion_tokens or max_tokens, times n; 0: none given
-  span model_value;                  // with its quotes
+  bool wants_usage = false; // stream_options.include_usage
+  bool plain_text = true;   // one choice, no tools, no response_format other than text, no audio, no logprobs: a cut
+                            // stream may be continued
+  std::uint64_t prompt_tokens = 0; // estimate (core/token_estimate) over the strings of `messages` and `tools`
+  std::uint32_t choices = 1;       // n
+  std::uint64_t answer_cap = 0;    // max_completion_tokens or max_tokens, times n; 0: none given
+  span model_value;                // with its quotes
   std::optional<span> stream_options_value;
-  std::size_t first_member = 0;      // just behind the opening brace
+  std::size_t first_member = 0; // just behind the opening brace
 };
 
 /// Whose fault it is: always the caller's (400). `param` names the offending field, empty for the body as a whole.
-struct request_problem { std::string message, param, code; };
+struct request_problem {
+  std::string message, param, code;
+};
 
-/// Strict where it matters, blind to what it does not know: UTF-8, no duplicate of the members read here, nesting at most 128, `model` a non-empty string up to
-/// 256 bytes without control characters, `messages` a non-empty array of objects with a string `role`, `stream` a bool, caps positive integers, n 1..128, stream_options an object with stream only.
-/// One pass (SAX, bounded depth), no DOM. Names that some providers match to ours without case ("Model") are refused too.
+/// Strict where it matters, blind to what it does not know: UTF-8, no duplicate of the members read here, nesting at
+/// most 128, `model` a non-empty string up to 256 bytes without control characters, `messages` a non-empty array of
+/// objects with a string `role`, `stream` a bool, caps positive integers, n 1..128, stream_options an object with
+/// stream only. One pass (SAX, bounded depth), no DOM. Names that some providers match to ours without case ("Model")
+/// are refused too.
 std::variant<chat_request, request_problem> parse_chat_request(bytes_ptr body);
 
-/// The bytes for the provider: model name replaced where it differs, and for streams stream_options.include_usage true. Returns the caller's
-/// own bytes (no copy) where nothing changes.
+/// The bytes for the provider: model name replaced where it differs, and for streams stream_options.include_usage true.
+/// Returns the caller's own bytes (no copy) where nothing changes.
 bytes_ptr upstream_body(const chat_request&, std::string_view model);
 
-/// SHA-256, hex, over everything that can change the answer in canonical form (members sorted, numbers normalised, unknown ones included, `stream` and
-/// `stream_options` not), plus `scope` (the model's configuration hash and the client, or "" if shared). Depends on no whitespace or member order.
+/// SHA-256, hex, over everything that can change the answer in canonical form (members sorted, numbers normalised,
+/// unknown ones included, `stream` and `stream_options` not), plus `scope` (the model's configuration hash and the
+/// client, or "" if shared). Depends on no whitespace or member order.
 std::string cache_key(const chat_request&, std::string_view scope);
 
 } // namespace mainstay

@@ -66,7 +66,9 @@ void connection::refuse(const framing_fault& fault) {
   keep_alive_ = false;
   unread_input_ = true;
   auto type = fault.status >= 500 ? "server_error" : "invalid_request_error";
-  answer_at_once(fault.status, {{"x-should-retry", "false"}}, make_bytes(error_json(fault.message, type, fault.code)));
+  auto& labels = loop_.settings.fault_headers;
+  answer_at_once(fault.status, labels ? labels() : header_list{},
+                 make_bytes(error_json(fault.message, type, fault.code)));
 }
 
 void connection::refuse_timeout() { refuse({408, "request_timeout", "the request did not arrive in time"}); }

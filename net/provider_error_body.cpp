@@ -74,7 +74,8 @@ private:
     if (auto details = v.find("details"); details && details->is(json::kind::array))
       for (auto& d : details->items) {
         wait(text(d, "retryDelay"));
-        if (auto violations = d.find("violations"); violations && violations->is(json::kind::array) && !violations->items.empty())
+        if (auto violations = d.find("violations");
+            violations && violations->is(json::kind::array) && !violations->items.empty())
           quota(text(violations->items.front(), "quotaId"));
       }
   }
@@ -97,7 +98,8 @@ private:
   static void word(std::string& into, std::string_view text) {
     if (into.empty()) into = cleaned(text, word_limit);
   }
-  void quota(std::string_view id) { // Gemini: which limit it was ("...PerDay..."), where the code is only the status again
+  void
+  quota(std::string_view id) { // Gemini: which limit it was ("...PerDay..."), where the code is only the status again
     auto& code = found.said.code;
     if (!id.empty() && (code.empty() || json::whole_number(code))) code = cleaned(id, word_limit);
   }
@@ -117,7 +119,8 @@ error_words read_error_words(std::string_view body) {
            first != body.npos && std::string_view("<{[\"").find(body[first]) == std::string_view::npos)
     reader.found.said.message = cleaned(body, message_limit); // plain words, as proxies write them
   else if (first != body.npos && body[first] == '<')
-    reader.found.said.type = "html_page"; // from something on the way, not from the provider's API: core/failure_classifier knows
+    reader.found.said.type =
+        "html_page"; // from something on the way, not from the provider's API: core/failure_classifier knows
   return std::move(reader.found);
 }
 

@@ -4,8 +4,8 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t hold_limit = 1u << 20;   // of chunks before the first visible one
-constexpr std::uint64_t junk_limit = 100;      // events that are no chunk: beyond that it is no answer
+constexpr std::size_t hold_limit = 1u << 20; // of chunks before the first visible one
+constexpr std::uint64_t junk_limit = 100;    // events that are no chunk: beyond that it is no answer
 
 } // namespace
 
@@ -42,17 +42,22 @@ stream_relay::state stream_relay::finish(const sink& to) {
   });
   if (state_ == state::finished) state_ = state::complete;
   if (state_ == state::going) {
-    if (saw_visible_ || memory_.begun) fail(failure_class::truncated, "the provider's stream ended in the middle of the answer");
-    else fail(failure_class::malformed, "the provider's stream ended without an answer");
+    if (saw_visible_ || memory_.begun)
+      fail(failure_class::truncated, "the provider's stream ended in the middle of the answer");
+    else
+      fail(failure_class::malformed, "the provider's stream ended without an answer");
   }
   return state_;
 }
 
 void stream_relay::event(std::string_view data, const sink& to) {
   if (data == "[DONE]") {
-    if (finishes_ >= asked_.choices) state_ = state::complete;
-    else if (saw_visible_) fail(failure_class::truncated, "the provider ended the stream before it finished the answer");
-    else fail(failure_class::malformed, "the provider's stream held no answer");
+    if (finishes_ >= asked_.choices)
+      state_ = state::complete;
+    else if (saw_visible_)
+      fail(failure_class::truncated, "the provider ended the stream before it finished the answer");
+    else
+      fail(failure_class::malformed, "the provider's stream held no answer");
     return;
   }
   auto facts = read_chunk(data);
@@ -73,8 +78,10 @@ void stream_relay::event(std::string_view data, const sink& to) {
 
   bool only_usage = facts.no_choices && facts.usage;
   if (!only_usage || asked_.wants_usage) {
-    if (continuing_) splice(data, facts, to);
-    else pass_on(data, facts, to);
+    if (continuing_)
+      splice(data, facts, to);
+    else
+      pass_on(data, facts, to);
   } else {
     to.emit(make_bytes(std::string(data)), false);
   }
@@ -101,8 +108,10 @@ void stream_relay::pass_on(std::string_view data, chunk_facts& facts, const sink
     held_.clear();
   }
   if (facts.visible) {
-    if (asked_.continuable && facts.only_text) memory_.text += facts.text;
-    else memory_.text_only = false;
+    if (asked_.continuable && facts.only_text)
+      memory_.text += facts.text;
+    else
+      memory_.text_only = false;
   }
   to.emit(std::move(json), true);
 }
@@ -140,8 +149,10 @@ void stream_relay::splice(std::string_view data, chunk_facts& facts, const sink&
   begin();
   to.emit(make_bytes(adopt_chunk(data, memory_.id, memory_.model, std::nullopt)), true);
   if (facts.visible) {
-    if (facts.only_text) sent += facts.text;
-    else memory_.text_only = false;
+    if (facts.only_text)
+      sent += facts.text;
+    else
+      memory_.text_only = false;
     matched_ = sent.size();
   }
 }

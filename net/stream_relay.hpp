@@ -1,7 +1,8 @@
-// From a provider's streamed answer to the caller's: takes bytes as they come, gives back the events to pass on, and says when the answer
-// is complete or broken. Holds back everything before the first visible piece, so that an attempt that fails until then leaves no trace; skips junk;
-// keeps the usage chunk from callers who did not ask; and makes an answer begun elsewhere whole, if this attempt reproduces what was already sent.
-// Pure but for the bytes it keeps: no sockets, no time.
+// From a provider's streamed answer to the caller's: takes bytes as they come, gives back the events to pass on, and
+// says when the answer is complete or broken. Holds back everything before the first visible piece, so that an attempt
+// that fails until then leaves no trace; skips junk; keeps the usage chunk from callers who did not ask; and makes an
+// answer begun elsewhere whole, if this attempt reproduces what was already sent. Pure but for the bytes it keeps: no
+// sockets, no time.
 #pragma once
 
 #include "net/chat_answer.hpp"
@@ -21,16 +22,16 @@ struct stream_memory {
 class stream_relay {
 public:
   struct request {
-    bool continuable = true;   // one choice of plain text: it is remembered, so that another attempt may go on
-    bool wants_usage = false;  // the caller asked for it
+    bool continuable = true;  // one choice of plain text: it is remembered, so that another attempt may go on
+    bool wants_usage = false; // the caller asked for it
     std::uint32_t choices = 1;
   };
   stream_relay(stream_memory& memory, request);
 
   enum class state : std::uint8_t { going, finished, complete, failed };
   /// finished: every choice ended, only the usage is missing; complete: nothing more is needed; failed: see failure().
-  /// `emit` gets each event (JSON, in order) and whether it is for the caller: the usage nobody asked for is not. `first` is called once, before the
-  /// first visible event of this attempt.
+  /// `emit` gets each event (JSON, in order) and whether it is for the caller: the usage nobody asked for is not.
+  /// `first` is called once, before the first visible event of this attempt.
   struct sink {
     std::function<void()> first;
     std::function<void(bytes_ptr json, bool for_caller)> emit;
@@ -59,8 +60,8 @@ private:
 
   stream_memory& memory_;
   request asked_;
-  bool continuing_;            // began with text already sent
-  std::size_t matched_ = 0;    // of memory_.text, reproduced so far
+  bool continuing_;         // began with text already sent
+  std::size_t matched_ = 0; // of memory_.text, reproduced so far
   bool announced_ = false, differs_ = false;
   bool saw_visible_ = false, saw_usage_chunk_ = false;
   std::uint32_t finishes_ = 0; // choices that ended

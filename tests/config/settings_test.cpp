@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(the_governor_sees_keys_slots_clients_queue_and_budgets) {
   BOOST_TEST(!view.keys[0].models[0].second.tpm);
   BOOST_TEST(view.keys[1].limits.none());
   BOOST_TEST_REQUIRE(view.providers.size() == 1u);
-  BOOST_TEST(view.providers[0].slots == 7u);
+  BOOST_TEST(view.providers[0].slots == 3u);
   BOOST_TEST_REQUIRE(view.clients.size() == 1u);
   BOOST_TEST(*view.clients[0].limits.rpm == 6u);
   BOOST_TEST(view.queue_capacity == 9u);

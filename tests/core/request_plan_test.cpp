@@ -98,7 +98,8 @@ BOOST_AUTO_TEST_CASE(a_retry_after_longer_than_the_patience_moves_on_to_the_fall
 }
 
 BOOST_AUTO_TEST_CASE(high_priority_waits_four_times_as_long_and_low_half) {
-  for (auto [level, waits] : std::map<priority, bool>{{priority::high, true}, {priority::normal, false}, {priority::low, false}}) {
+  for (auto [level, waits] :
+       std::map<priority, bool>{{priority::high, true}, {priority::normal, false}, {priority::low, false}}) {
     auto c = two_rungs();
     c.level = level;
     request_plan plan(c);
@@ -150,7 +151,8 @@ BOOST_AUTO_TEST_CASE(a_silent_target_is_not_asked_twice) {
 }
 
 BOOST_AUTO_TEST_CASE(a_content_refusal_and_the_callers_own_fault_end_at_once) {
-  for (auto what : {failure_class::content_filter, failure_class::caller_fault, failure_class::cancelled, failure_class::deadline}) {
+  for (auto what : {failure_class::content_filter, failure_class::caller_fault, failure_class::cancelled,
+                    failure_class::deadline}) {
     request_plan plan(two_rungs());
     plan.begin(start);
     plan.granted(at("a"), "k1", start);
@@ -204,7 +206,8 @@ BOOST_AUTO_TEST_CASE(repetitions_leave_an_attempt_for_every_target_that_was_not_
   request_plan plan(c);
   plan.begin(start);
   plan.granted(at("a"), "k1", start);
-  BOOST_TEST(acquire_of(plan.failed(status(500, failure_class::server_error), start, 0.5, 3)).targets[0].provider == "b");
+  BOOST_TEST(acquire_of(plan.failed(status(500, failure_class::server_error), start, 0.5, 3)).targets[0].provider ==
+             "b");
 }
 
 BOOST_AUTO_TEST_CASE(the_story_names_every_failed_attempt_in_order) {
@@ -217,8 +220,8 @@ BOOST_AUTO_TEST_CASE(the_story_names_every_failed_attempt_in_order) {
   BOOST_TEST(plan.story() == "a/m: idle_timeout; b/m: model_missing");
 }
 
-// Whatever happens, a plan ends: within `attempts` calls, within max_retries repetitions of each target, never after the deadline, never at a
-// target that said "not me".
+// Whatever happens, a plan ends: within `attempts` calls, within max_retries repetitions of each target, never after
+// the deadline, never at a target that said "not me".
 BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
   for (unsigned seed = 0; seed < 3000; ++seed) {
     std::mt19937 random(seed);
@@ -230,7 +233,8 @@ BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
     }
     c.policy.attempts = 1 + static_cast<int>(pick(8));
     c.policy.max_retries = static_cast<int>(pick(4));
-    c.policy.base_delay = c.policy.server_error_delay = c.policy.rate_limit_delay = c.policy.network_error_delay = 100ms * (1 + pick(30));
+    c.policy.base_delay = c.policy.server_error_delay = c.policy.rate_limit_delay = c.policy.network_error_delay =
+        100ms * (1 + pick(30));
     c.level = static_cast<priority>(pick(3));
     c.deadline = start + 60s;
     request_plan plan(c);
@@ -252,9 +256,11 @@ BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
       BOOST_REQUIRE(!a.targets.empty());
       BOOST_REQUIRE(a.wait_until <= c.deadline);
       switch (pick(6)) {
-        case 0: step = plan.refused(no(static_cast<refusal_reason>(pick(5)), now + 1s * pick(90)), now); continue;
-        case 1: step = plan.no_permit(a.targets[pick(static_cast<unsigned>(a.targets.size()))], now + 100ms * pick(50), now); continue;
-        default: break;
+      case 0: step = plan.refused(no(static_cast<refusal_reason>(pick(5)), now + 1s * pick(90)), now); continue;
+      case 1:
+        step = plan.no_permit(a.targets[pick(static_cast<unsigned>(a.targets.size()))], now + 100ms * pick(50), now);
+        continue;
+      default: break;
       }
       auto t = a.targets[pick(static_cast<unsigned>(a.targets.size()))];
       BOOST_REQUIRE_MESSAGE(!silent[t.provider], "seed " << seed << ": a silent target was asked twice");

@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(the_bodies_real_providers_send_are_understood) {
        "upstream connect error or disconnect/reset before headers. reset reason: overflow", failure_class::overloaded},
       {"a JSON string", 500, R"("something broke")", "", "", "", "something broke", failure_class::server_error},
       {"nginx", 502, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>insufficient_quota</body></html>",
-       "", "", "", "the provider answered with status 502 and no readable error", failure_class::server_error},
+       "html_page", "", "", "the provider answered with status 502 and no readable error", failure_class::server_error},
       {"nothing", 500, "", "", "", "", "the provider answered with status 500 and no readable error",
        failure_class::server_error},
       {"spaces", 429, "  \n", "", "", "", "the provider answered with status 429 and no readable error",

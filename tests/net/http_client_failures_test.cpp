@@ -97,8 +97,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_http_is_malformed) {
   BOOST_TEST(outcome_of_one(sends("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nxx")) == "malformed");
   BOOST_TEST(outcome_of_one(sends("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhello\r\n")) ==
              "malformed");
-  BOOST_TEST(outcome_of_one(sends("HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n")) ==
-             "malformed");
+  BOOST_TEST(outcome_of_one(sends("HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n")) == "malformed");
 }
 
 BOOST_AUTO_TEST_CASE(endless_headers_an_endless_line_and_endless_trailers_are_malformed) {

@@ -9,12 +9,17 @@ using namespace mainstay;
 namespace {
 
 std::string role_chunk(const std::string& id = "s1") {
-  return R"({"id":")" + id + R"(","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]})";
+  return R"({"id":")" + id +
+         R"(","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]})";
 }
 std::string text_chunk(const std::string& text, const std::string& id = "s1") {
-  return R"({"id":")" + id + R"(","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":")" + text + R"("},"finish_reason":null}]})";
+  return R"({"id":")" + id +
+         R"(","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":{"content":")" + text +
+         R"("},"finish_reason":null}]})";
 }
-std::string end_chunk() { return R"({"id":"s1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})"; }
+std::string end_chunk(const std::string& id = "s1") {
+  return R"({"id":")" + id + R"(","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
+}
 std::string usage_chunk() {
   return R"({"id":"s1","model":"m","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}})";
 }
@@ -30,7 +35,10 @@ struct caller {
   std::vector<std::string> events;
   int heads = 0;
   stream_relay::sink sink() {
-    return {[this] { ++heads; }, [this](bytes_ptr json, bool mine) { if (mine) events.push_back(*json); }};
+    return {[this] { ++heads; },
+            [this](bytes_ptr json, bool mine) {
+              if (mine) events.push_back(*json);
+            }};
   }
   std::string text() const {
     std::string all;
@@ -52,7 +60,8 @@ BOOST_AUTO_TEST_CASE(a_whole_stream_is_passed_on_byte_for_byte_without_the_usage
   caller c;
   stream_relay relay(c.memory, {});
   auto to = c.sink();
-  std::vector<std::string> events = {role_chunk(), text_chunk("Hello "), text_chunk("world"), end_chunk(), usage_chunk()};
+  std::vector<std::string> events = {role_chunk(), text_chunk("Hello "), text_chunk("world"), end_chunk(),
+                                     usage_chunk()};
   BOOST_TEST((relay.feed(make_bytes(sse(events) + "data: [DONE]\n\n"), to) == stream_relay::state::complete));
   events.pop_back();
   BOOST_TEST(c.events == events);
@@ -72,7 +81,9 @@ BOOST_AUTO_TEST_CASE(who_asked_for_the_usage_gets_it) {
 BOOST_AUTO_TEST_CASE(nothing_reaches_the_caller_before_something_visible_came) {
   caller c;
   stream_relay relay(c.memory, {});
-  relay.feed(make_bytes(": comment\n\n" + sse({role_chunk(), R"({"error":{"message":"overloaded","type":"server_error","code":null}})"})), c.sink());
+  relay.feed(make_bytes(": comment\n\n" +
+                        sse({role_chunk(), R"({"error":{"message":"overloaded","type":"server_error","code":null}})"})),
+             c.sink());
   BOOST_TEST((relay.current() == stream_relay::state::failed));
   BOOST_TEST(c.events.empty());
   BOOST_TEST(c.heads == 0);
@@ -82,7 +93,9 @@ BOOST_AUTO_TEST_CASE(nothing_reaches_the_caller_before_something_visible_came) {
 BOOST_AUTO_TEST_CASE(a_junk_event_is_skipped) {
   caller c;
   stream_relay relay(c.memory, {});
-  relay.feed(make_bytes(sse({role_chunk(), text_chunk("a "), "{not json", text_chunk("b"), end_chunk(), usage_chunk()})), c.sink());
+  relay.feed(
+      make_bytes(sse({role_chunk(), text_chunk("a "), "{not json", text_chunk("b"), end_chunk(), usage_chunk()})),
+      c.sink());
   BOOST_TEST((relay.current() == stream_relay::state::complete));
   BOOST_TEST(c.text() == "a b");
   BOOST_TEST(relay.junk_events() == 1u);
@@ -91,7 +104,8 @@ BOOST_AUTO_TEST_CASE(a_junk_event_is_skipped) {
 BOOST_AUTO_TEST_CASE(a_stream_without_done_is_complete_with_its_usage) {
   caller c;
   stream_relay relay(c.memory, {});
-  BOOST_TEST((relay.feed(make_bytes(sse({role_chunk(), text_chunk("a"), end_chunk(), usage_chunk()})), c.sink()) == stream_relay::state::complete));
+  BOOST_TEST((relay.feed(make_bytes(sse({role_chunk(), text_chunk("a"), end_chunk(), usage_chunk()})), c.sink()) ==
+              stream_relay::state::complete));
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_that_ends_before_its_finish_reason_is_truncated) {
@@ -113,7 +127,8 @@ BOOST_AUTO_TEST_CASE(a_stream_without_any_answer_is_malformed) {
   }
 }
 
-// Cut anywhere, at any byte, and begun again by attempts that cut their words elsewhere: the caller reads the whole text once, under one id, with one role.
+// Cut anywhere, at any byte, and begun again by attempts that cut their words elsewhere: the caller reads the whole
+// text once, under one id, with one role.
 BOOST_AUTO_TEST_CASE(a_cut_stream_is_made_whole_by_an_attempt_that_reproduces_it) {
   const std::string text = "amber anchor autumn basin beacon birch bridge canyon cedar";
   std::mt19937 random(7);
@@ -124,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_cut_stream_is_made_whole_by_an_attempt_that_reproduces_it
       events.push_back(text_chunk(text.substr(at, n), id));
       at += n;
     }
-    events.push_back(end_chunk());
+    events.push_back(end_chunk(id));
     events.push_back(usage_chunk());
     return sse(events);
   };
@@ -156,9 +171,13 @@ BOOST_AUTO_TEST_CASE(several_choices_are_complete_when_the_last_of_them_ended) {
   };
   caller c;
   stream_relay relay(c.memory, {.continuable = false, .choices = 2});
-  relay.feed(make_bytes(sse({piece(0, R"("delta":{"content":"a"})"), piece(0, R"("delta":{},"finish_reason":"stop")")})), c.sink());
+  relay.feed(
+      make_bytes(sse({piece(0, R"("delta":{"content":"a"})"), piece(0, R"("delta":{},"finish_reason":"stop")")})),
+      c.sink());
   BOOST_TEST((relay.current() == stream_relay::state::going));
-  relay.feed(make_bytes(sse({piece(1, R"("delta":{"content":"b"})"), piece(1, R"("delta":{},"finish_reason":"stop")"), usage_chunk()})), c.sink());
+  relay.feed(make_bytes(sse({piece(1, R"("delta":{"content":"b"})"), piece(1, R"("delta":{},"finish_reason":"stop")"),
+                             usage_chunk()})),
+             c.sink());
   BOOST_TEST((relay.current() == stream_relay::state::complete));
 
   caller cut;
@@ -183,7 +202,10 @@ BOOST_AUTO_TEST_CASE(another_answer_is_never_spliced_onto_what_was_sent) {
 BOOST_AUTO_TEST_CASE(a_stream_with_a_tool_call_under_way_is_not_continued) {
   caller c;
   stream_relay first(c.memory, {.continuable = false});
-  first.feed(make_bytes(sse({R"({"id":"s1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}]}}]})"})), c.sink());
+  first.feed(
+      make_bytes(sse(
+          {R"({"id":"s1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{"}}]}}]})"})),
+      c.sink());
   stream_relay second(c.memory, {.continuable = false});
   BOOST_TEST((second.current() == stream_relay::state::failed));
 }

@@ -190,7 +190,7 @@ def test_a_dead_host_an_unknown_name_and_a_refused_port_are_told_apart(start):
                       {"name": "closed", "base_url": "http://127.0.0.1:9/v1", "keys": [{"name": "c1", "secret": "sec-c1"}]}, provider("b", b)],
         "models": [model("smart", "nowhere/m", fallbacks=["closed/m", "b/m"])], "retry": FAST})
     assert gateway.chat("x").complete("x")
-    assert gateway.metric("mainstay_attempts_total", provider="nowhere", outcome="dns_failed") >= 1
+    wait_for(lambda: gateway.metric("mainstay_attempts_total", provider="nowhere", outcome="dns_failed") >= 1)
     assert gateway.metric("mainstay_attempts_total", provider="closed", outcome="connect_failed") >= 1
 
 

@@ -205,4 +205,4 @@ def test_a_certificate_nobody_vouches_for_and_a_wrong_name_are_refused(tls):
     base["providers"][0]["base_url"] = f"https://127.0.0.1:{port}/v1"
     wrong_name = start.gateway(base, env={"SSL_CERT_FILE": str(directory / "cert.pem")})
     assert wrong_name.chat("x").status == 502
-    assert wrong_name.metric("mainstay_attempts_total", outcome="connect_failed") == 1
+    wait_for(lambda: wrong_name.metric("mainstay_attempts_total", outcome="connect_failed") == 1)

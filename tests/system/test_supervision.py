@@ -93,7 +93,7 @@ def test_states_survive_their_actors_restart(gateway_of):
     assert next(k for k in gateway.ctl("keys")["keys"] if k["name"] == "a-k1")["state"] == "disabled"
     assert {r["state"] for r in gateway.ctl("breakers")["breakers"] if r["provider"] == "b" and r["circuit"] == "endpoint"} == {"open (forced)"}
     assert gateway.chat("in the cache").source == "cache"
-    assert gateway.metric("mainstay_requests_total", outcome="ok") == 2
+    wait_for(lambda: gateway.metric("mainstay_requests_total", outcome="ok") == 2)
 
 
 def test_a_restart_storm_ends_with_a_clear_last_word(gateway_of):

@@ -1,4 +1,5 @@
-// mainstayctl: sends one command to a node's admin actor over CAF networking and draws the answer; without a command it reads them one after the other.
+// mainstayctl: sends one command to a node's admin actor over CAF networking and draws the answer; without a command it
+// reads them one after the other.
 #include "actors/actors.hpp"
 #include "tools/ctl/table.hpp"
 
@@ -35,11 +36,10 @@ connection parse_node(const std::string& text) {
   try {
     std::size_t used = 0;
     auto port = std::stoul(text.substr(colon + 1), &used);
-    if (colon == std::string::npos || colon == 0 || used + colon + 1 != text.size() || port == 0 || port > 65535) throw std::invalid_argument("");
+    if (colon == std::string::npos || colon == 0 || used + colon + 1 != text.size() || port == 0 || port > 65535)
+      throw std::invalid_argument("");
     c.port = static_cast<std::uint16_t>(port);
-  } catch (const std::exception&) {
-    throw CLI::ValidationError("--node", "must be HOST:PORT");
-  }
+  } catch (const std::exception&) { throw CLI::ValidationError("--node", "must be HOST:PORT"); }
   c.host = text.substr(0, colon);
   return c;
 }
@@ -54,13 +54,16 @@ std::vector<std::string> words_of(const std::string& line) {
 int ask(caf::scoped_actor& self, const mainstay::console_actor& node, std::vector<std::string> words, bool json) {
   int code = exit_unreachable;
   self->request(node, patience, mainstay::console_ask{std::move(words)})
-    .receive(
-      [&](const mainstay::console_reply& reply) {
-        code = reply.ok ? 0 : exit_refused;
-        if (json) std::cout << reply.json << "\n";
-        else mainstay::ctl::draw(reply.ok ? std::cout : std::cerr, reply.json, isatty(reply.ok ? STDOUT_FILENO : STDERR_FILENO));
-      },
-      [&](const caf::error& e) { std::cerr << "no answer from the node: " << to_string(e) << "\n"; });
+      .receive(
+          [&](const mainstay::console_reply& reply) {
+            code = reply.ok ? 0 : exit_refused;
+            if (json)
+              std::cout << reply.json << "\n";
+            else
+              mainstay::ctl::draw(reply.ok ? std::cout : std::cerr, reply.json,
+                                  isatty(reply.ok ? STDOUT_FILENO : STDERR_FILENO));
+          },
+          [&](const caf::error& e) { std::cerr << "no answer from the node: " << to_string(e) << "\n"; });
   return code;
 }
 
@@ -80,9 +83,7 @@ int main(int argc, char** argv) {
   connection where;
   try {
     where = parse_node(node);
-  } catch (const CLI::Error& e) {
-    return app.exit(e);
-  }
+  } catch (const CLI::Error& e) { return app.exit(e); }
 
   console_config config;
   caf::actor_system system(config);
@@ -95,7 +96,8 @@ int main(int argc, char** argv) {
   if (!words.empty()) return ask(self, *remote, words, json);
   bool prompt = isatty(STDIN_FILENO);
   int code = 0;
-  for (std::string line; (prompt ? std::cout << "mainstay> " << std::flush : std::cout), std::getline(std::cin, line);) {
+  for (std::string line;
+       (prompt ? std::cout << "mainstay> " << std::flush : std::cout), std::getline(std::cin, line);) {
     auto spoken = words_of(line);
     if (spoken.empty()) continue;
     if (spoken[0] == "exit" || spoken[0] == "quit") break;

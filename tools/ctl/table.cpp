@@ -37,9 +37,10 @@ std::size_t width_of(const std::string& utf8) {
 
 const char* colour_of(const std::string& word) {
   static const std::map<std::string, const char*> colours = {
-    {"open", "\033[31m"}, {"open (forced)", "\033[31m"}, {"down", "\033[31m"}, {"disabled", "\033[31m"},
-    {"half-open", "\033[33m"}, {"resting", "\033[33m"}, {"draining", "\033[33m"}, {"closed (forced)", "\033[33m"},
-    {"closed", "\033[32m"}, {"up", "\033[32m"}, {"healthy", "\033[32m"}, {"ready", "\033[32m"}};
+      {"open", "\033[31m"},     {"open (forced)", "\033[31m"},   {"down", "\033[31m"},
+      {"disabled", "\033[31m"}, {"half-open", "\033[33m"},       {"resting", "\033[33m"},
+      {"draining", "\033[33m"}, {"closed (forced)", "\033[33m"}, {"closed", "\033[32m"},
+      {"up", "\033[32m"},       {"healthy", "\033[32m"},         {"ready", "\033[32m"}};
   auto it = colours.find(word);
   return it == colours.end() ? nullptr : it->second;
 }
@@ -52,13 +53,17 @@ public:
     auto pad = std::string(width > width_of(text) ? width - width_of(text) : 0, ' ');
     auto* colour = colours_ ? colour_of(text) : nullptr;
     if (right) out_ << pad;
-    if (colour) out_ << colour << text << "\033[0m";
-    else out_ << text;
+    if (colour)
+      out_ << colour << text << "\033[0m";
+    else
+      out_ << text;
     if (!right) out_ << pad;
   }
   void bold(const std::string& text) {
-    if (colours_) out_ << "\033[1m" << text << "\033[0m";
-    else out_ << text;
+    if (colours_)
+      out_ << "\033[1m" << text << "\033[0m";
+    else
+      out_ << text;
   }
 
 private:
@@ -70,7 +75,8 @@ void draw_table(std::ostream& out, painter& paint, const rapidjson::Value& rows)
   std::vector<std::string> columns;
   for (auto& row : rows.GetArray())
     for (auto& m : row.GetObject())
-      if (std::find(columns.begin(), columns.end(), m.name.GetString()) == columns.end()) columns.emplace_back(m.name.GetString());
+      if (std::find(columns.begin(), columns.end(), m.name.GetString()) == columns.end())
+        columns.emplace_back(m.name.GetString());
   std::vector<std::size_t> widths;
   std::vector<bool> numeric;
   for (auto& c : columns) {
@@ -134,8 +140,10 @@ void draw(std::ostream& out, const std::string& json, bool colours) {
     if (!first) out << "\n";
     first = false;
     if (count > 1) out << heading(m.name.GetString()) << "\n";
-    if (m.value.Empty()) out << "(none)\n";
-    else draw_table(out, paint, m.value);
+    if (m.value.Empty())
+      out << "(none)\n";
+    else
+      draw_table(out, paint, m.value);
   }
 }
 

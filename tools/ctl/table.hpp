@@ -1,4 +1,5 @@
-// Draws the console's JSON for people: scalars as lines, arrays of objects as tables, words of state in colour on a terminal.
+// Draws the console's JSON for people: scalars as lines, arrays of objects as tables, words of state in colour on a
+// terminal.
 #pragma once
 
 #include <ostream>

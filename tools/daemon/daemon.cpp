@@ -14,7 +14,7 @@ namespace mainstay {
 namespace {
 
 constexpr std::size_t scheduler_threads = 2;
-constexpr auto flush_patience = 2s;    // for answers that are still being written when the last run has ended
+constexpr auto flush_patience = 2s; // for answers that are still being written when the last run has ended
 constexpr auto reload_patience = 5s;
 constexpr int exit_cut = 3, exit_given_up = 4;
 
@@ -84,15 +84,17 @@ void daemon::open_doors() {
     http::server_settings s;
     s.address = doors.metrics->host;
     s.port = doors.metrics->port;
-    metrics_ = std::make_unique<http::server>(s, make_metrics_door(*system_, house_.names->metrics, [this] { return ready_.load(); }));
+    metrics_ = std::make_unique<http::server>(
+        s, make_metrics_door(*system_, house_.names->metrics, [this] { return ready_.load(); }));
     metrics_->start();
     spdlog::info("metrics door: http://{}:{}/metrics", s.address, metrics_->port());
   }
   if (doors.admin) {
-    auto published = system_->middleman().publish(caf::actor_cast<console_actor>(house_.names->admin), doors.admin->port,
-                                                  doors.admin->host.c_str(), true);
-    if (!published) throw std::runtime_error("admin door: cannot listen on " + doors.admin->host + ":" + std::to_string(doors.admin->port)
-                                             + ": " + to_string(published.error()));
+    auto published = system_->middleman().publish(caf::actor_cast<console_actor>(house_.names->admin),
+                                                  doors.admin->port, doors.admin->host.c_str(), true);
+    if (!published)
+      throw std::runtime_error("admin door: cannot listen on " + doors.admin->host + ":" +
+                               std::to_string(doors.admin->port) + ": " + to_string(published.error()));
     spdlog::info("admin door: {}:{}", doors.admin->host, *published);
   }
   if (doors.zmq) {
@@ -108,6 +110,7 @@ void daemon::open_doors() {
     s.address = doors.http->listen.host;
     s.port = doors.http->listen.port;
     s.body_limit = doors.http->body_limit;
+    s.fault_headers = final_labels;
     http_ = std::make_unique<http::server>(s, make_http_door(live_, house_.names->dispatcher));
     http_->start();
     spdlog::info("http door: http://{}:{}/v1", s.address, http_->port());
@@ -132,7 +135,7 @@ daemon_hooks::outcome daemon::reload() {
     caf::scoped_actor self{*system_};
     std::string why;
     self->request(house_.supervisor, reload_patience, take_settings{loaded.value, nullptr})
-      .receive([](bool) {}, [&](const caf::error& e) { why = to_string(e); });
+        .receive([](bool) {}, [&](const caf::error& e) { why = to_string(e); });
     if (!why.empty()) return {false, "the supervisor did not take it: " + why};
   }
   settings_ = loaded.value;
@@ -148,8 +151,8 @@ std::optional<drain_result> daemon::drain_dispatcher(instant until) {
     bool died = false; // a restarted dispatcher has the same requests: it is asked again
     auto left = std::max(until - clock::now(), duration(0s));
     self->request(house_.names->dispatcher, left + 2s, drain_order{left})
-      .receive([&](drain_result& r) { result = std::move(r); },
-               [&](const caf::error& e) { died = e == caf::sec::request_receiver_down && !given_up_; });
+        .receive([&](drain_result& r) { result = std::move(r); },
+                 [&](const caf::error& e) { died = e == caf::sec::request_receiver_down && !given_up_; });
     if (!died) return result;
   }
 }
@@ -177,7 +180,8 @@ int daemon::drain() {
   }
   std::string ids;
   for (auto& id : cut->cut_ids) ids += " " + id;
-  spdlog::warn("drain limit: {} requests were cut off:{}{}", cut->cut, ids, cut->cut > cut->cut_ids.size() ? " ..." : "");
+  spdlog::warn("drain limit: {} requests were cut off:{}{}", cut->cut, ids,
+               cut->cut > cut->cut_ids.size() ? " ..." : "");
   return exit_cut;
 }
 

@@ -18,7 +18,8 @@ public:
   /// Reads the file again. A wrong one is logged, every error, and changes nothing.
   daemon_hooks::outcome reload();
 
-  /// Refuses what is new, finishes what runs, ends everything. Returns the exit code: 0, 3 if the limit cut something off, 4 if an actor was given up.
+  /// Refuses what is new, finishes what runs, ends everything. Returns the exit code: 0, 3 if the limit cut something
+  /// off, 4 if an actor was given up.
   int drain();
 
 private:

@@ -26,7 +26,8 @@ sigset_t handled_signals() {
 void set_up_log(const std::string& level) {
   spdlog::init_thread_pool(8192, 1);
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto log = std::make_shared<spdlog::async_logger>("mainstay", sink, spdlog::thread_pool(), spdlog::async_overflow_policy::overrun_oldest);
+  auto log = std::make_shared<spdlog::async_logger>("mainstay", sink, spdlog::thread_pool(),
+                                                    spdlog::async_overflow_policy::overrun_oldest);
   log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
   log->flush_on(spdlog::level::warn);
   spdlog::set_default_logger(log);
@@ -46,8 +47,9 @@ int main(int argc, char** argv) {
   bool check = false;
   app.add_option("--config", file, "the configuration (YAML)")->required();
   app.add_flag("--check", check, "validate the configuration and exit: 0 if it is good, 2 if not");
-  app.add_option("--log-level", level, "trace, debug, info, warn, error, critical")->capture_default_str()
-    ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical"}));
+  app.add_option("--log-level", level, "trace, debug, info, warn, error, critical")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical"}));
   app.set_version_flag("--version", "mainstayd " MAINSTAY_VERSION);
   CLI11_PARSE(app, argc, argv);
 
@@ -74,9 +76,7 @@ int main(int argc, char** argv) {
       daemon.reload();
     }
     code = daemon.drain();
-  } catch (const std::exception& e) {
-    spdlog::critical("{}", e.what());
-  }
+  } catch (const std::exception& e) { spdlog::critical("{}", e.what()); }
   spdlog::shutdown();
   return code;
 }
