@@ -271,33 +271,26 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
 
 } // namespace mainstay
 
-#define MAINSTAY_LOCAL_MESSAGES(X)                                                                                     \
-  X(mainstay::inject_fault)                                                                                            \
-  X(mainstay::take_settings) X(mainstay::look) X(mainstay::letter<mainstay::owner_gone>)                               \
-      X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>)                             \
-          X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result)               \
-              X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::caller_left)   \
-                  X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) X(  \
-                      mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request)              \
-                      X(mainstay::capacity_reply) X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>)  \
-                          X(mainstay::withdraw_lease) X(mainstay::key_standing) X(mainstay::governor::circuit_news) X( \
-                              mainstay::governor::provider_limits) X(mainstay::governor::view) X(mainstay::ask_permit) \
-                              X(mainstay::provider_breaker::answer) X(mainstay::letter<mainstay::settle_permit>)       \
-                                  X(mainstay::breaker_order) X(mainstay::breaker_view) X(                              \
-                                      mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order)                  \
-                                      X(std::vector<mainstay::key_book::view>) X(std::vector<mainstay::key_standing>)  \
-                                          X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put)       \
-                                              X(mainstay::cache_clear) X(mainstay::redis_answer)                       \
-                                                  X(mainstay::cache_view) X(mainstay::letter<mainstay::place_call>)    \
-                                                      X(mainstay::letter<mainstay::cancel_call>)                       \
-                                                          X(mainstay::letter<mainstay::add_credit>)                    \
-                                                              X(mainstay::letter<mainstay::call_over>)                 \
-                                                                  X(mainstay::upstream_view)                           \
-                                                                      X(mainstay::letter<mainstay::run_report>)        \
-                                                                          X(mainstay::scrape)                          \
-                                                                              X(mainstay::metrics_view)                \
-                                                                                  X(std::vector<mainstay::actor_row>)  \
-                                                                                      X(mainstay::crash_order)
+// clang-format off
+#define MAINSTAY_LOCAL_MESSAGES(X) \
+  X(mainstay::inject_fault) X(mainstay::take_settings) X(mainstay::look) X(mainstay::letter<mainstay::owner_gone>) \
+  X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
+  X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
+  X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::caller_left) \
+  X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \
+  X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply) \
+  X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
+  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::provider_limits) \
+  X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::provider_breaker::answer) \
+  X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::breaker_view) \
+  X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \
+  X(std::vector<mainstay::key_standing>) X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put) \
+  X(mainstay::cache_clear) X(mainstay::redis_answer) X(mainstay::cache_view) \
+  X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
+  X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
+  X(mainstay::letter<mainstay::run_report>) X(mainstay::scrape) X(mainstay::metrics_view) \
+  X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
+// clang-format on
 
 #define MAINSTAY_ALLOW(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(type)
 MAINSTAY_LOCAL_MESSAGES(MAINSTAY_ALLOW)

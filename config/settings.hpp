@@ -75,7 +75,7 @@ struct model_settings {
   bool pattern = false;
   std::vector<target_group> ladder; // [0] the targets, then the fallbacks in order, names resolved, each target at most
                                     // once; a target with an empty model takes the name the caller wrote
-  retry_policy retry; // the section, with this model's overrides
+  retry_policy retry;               // the section, with this model's overrides
 };
 
 struct cache_settings {

@@ -8,7 +8,7 @@ using namespace mainstay::config::testing;
 namespace {
 
 loaded shipped(variables values) {
-  return load_file(MAINSTAY_TEST_DATA "/../../config/mainstay.yaml", fake(std::move(values)));
+  return load_file(MAINSTAY_SOURCE_DIR "/config/mainstay.yaml", fake(std::move(values)));
 }
 
 std::string providers_of(const loaded& result) {
