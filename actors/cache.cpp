@@ -1,6 +1,7 @@
 #include "actors/cache.hpp"
 
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -64,9 +65,9 @@ cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> sel
         auto id = st.next++;
         st.asked.emplace(id, cache_state::question{ask.key, promise});
         auto weak = caf::actor_cast<caf::actor_addr>(self->address());
-        s.redis->get(redis_prefix + ask.key, [weak, id](redis_result, bytes_ptr value) {
+        s.redis->get(redis_prefix + ask.key, [weak, id, here = turn::here()](redis_result, bytes_ptr value) {
           // from the Redis thread, or at once from ours: an answer to this very actor, not to its successor
-          if (auto to = caf::actor_cast<cache_actor>(weak)) caf::anon_send(to, redis_answer{id, std::move(value)});
+          if (auto to = caf::actor_cast<cache_actor>(weak)) tell(to, redis_answer{id, std::move(value)}, here);
         });
         return promise;
       },

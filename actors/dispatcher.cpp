@@ -3,6 +3,7 @@
 #include "actors/reply_labels.hpp"
 #include "actors/request_run.hpp"
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -68,7 +69,7 @@ struct dispatcher_state {
       return answer_without_run(*rec, 503, "overloaded", "too many requests are in flight", 1);
     }
     ++store->accepted;
-    auto run = spawn_request_run(self->system(), rec, store->names);
+    auto run = spawn_request_run(self->system(), self->context(), rec, store->names);
     store->open.emplace(rec->number, dispatcher_store::entry{rec, run, rec->in.deadline});
     store->deadlines.emplace(rec->in.deadline, rec->number);
     watch(rec->number, run);
@@ -113,7 +114,7 @@ struct dispatcher_state {
       return forget(id);
     }
     ++store->recovered;
-    open->second.run = spawn_request_run(self->system(), rec, store->names);
+    open->second.run = spawn_request_run(self->system(), self->context(), rec, store->names);
     watch(id, open->second.run);
   }
 
@@ -129,7 +130,7 @@ struct dispatcher_state {
     if (!store->deadlines.empty()) next = std::min(next, store->deadlines.begin()->first);
     if (next == instant::max() || (armed != instant::max() && armed <= next)) return;
     armed = next;
-    self->delayed_send(self, std::max(next - clock::now(), duration(1ms)), run_wake{++generation});
+    send_at(self, next, run_wake{++generation});
   }
 
   void on_time() {

@@ -1,6 +1,7 @@
 #include "actors/rate_governor.hpp"
 
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 
 #include <limits>
 #include <map>
@@ -59,7 +60,7 @@ struct governor_state {
     auto next = store->policy.next_wake(now);
     if (next == instant::max() || (armed > now && armed <= next)) return;
     armed = next;
-    self->delayed_send(self, std::max(next - now, duration(1ms)), run_wake{++generation});
+    send_at(self, std::max(next, now + 1ms), run_wake{++generation});
   }
 };
 

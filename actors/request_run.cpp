@@ -4,6 +4,7 @@
 #include "actors/key_manager.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 #include "core/token_estimate.hpp"
 
 #include <algorithm>
@@ -193,7 +194,7 @@ struct run_state {
   void watch_caller() {
     auto weak = caf::actor_cast<caf::actor_addr>(self);
     rec->in.reply->observe_progress(progress_step, [weak](std::size_t bytes) {
-      if (auto run = caf::actor_cast<run_actor>(weak)) caf::anon_send(run, caller_progress{bytes});
+      if (auto run = caf::actor_cast<run_actor>(weak)) tell(run, caller_progress{bytes});
     });
   }
 
@@ -717,7 +718,7 @@ struct run_state {
 
   void wake_at(instant when, waking what) {
     wake_for = what;
-    self->delayed_send(self, std::max(when - clock::now(), duration::zero()), run_wake{++wake_generation});
+    send_at(self, when, run_wake{++wake_generation});
   }
   void again_soon(waking what) {
     if (over) return;
@@ -789,8 +790,11 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
 
 } // namespace
 
-run_actor spawn_request_run(caf::actor_system& sys, run_record_ptr rec, directory_ptr names) {
-  return sys.spawn(behave, std::move(rec), std::move(names));
+run_actor spawn_request_run(caf::actor_system& sys, caf::execution_unit* where, run_record_ptr rec,
+                            directory_ptr names) {
+  caf::actor_config cfg{where};
+  auto* begin = &behave;
+  return sys.spawn_functor<caf::no_spawn_options>(std::true_type{}, cfg, begin, rec, names);
 }
 
 } // namespace mainstay

@@ -7,7 +7,7 @@
 
 namespace mainstay {
 
-/// `names` are the stable names of this request's configuration.
-run_actor spawn_request_run(caf::actor_system&, run_record_ptr, directory_ptr names);
+/// `names` are the stable names of this request's configuration; `where`: whose turn its first step is (null: CAF's).
+run_actor spawn_request_run(caf::actor_system&, caf::execution_unit* where, run_record_ptr, directory_ptr names);
 
 } // namespace mainstay

@@ -10,9 +10,9 @@ stable_front& self_of(const caf::strong_actor_ptr& front) {
 
 } // namespace
 
-caf::strong_actor_ptr stable_front::make(caf::actor_system& sys) {
+caf::strong_actor_ptr stable_front::make(caf::actor_system& sys, caf::execution_unit* home) {
   caf::actor_config cfg{nullptr};
-  auto handle = caf::make_actor<stable_front, caf::actor>(sys.next_actor_id(), sys.node(), &sys, cfg);
+  auto handle = caf::make_actor<stable_front, caf::actor>(sys.next_actor_id(), sys.node(), &sys, cfg, home);
   return caf::actor_cast<caf::strong_actor_ptr>(handle);
 }
 
@@ -31,7 +31,7 @@ void stable_front::point_to(const caf::strong_actor_ptr& front, caf::strong_acto
       self.child_ = nullptr;
       waiting.swap(self.waiting_);
     }
-    for (auto& m : waiting) child->enqueue(std::move(m), nullptr);
+    for (auto& m : waiting) child->enqueue(std::move(m), self.home_);
   }
 }
 
@@ -67,7 +67,7 @@ void stable_front::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* h
     }
   }
   if (child) {
-    child->enqueue(std::move(what), host);
+    child->enqueue(std::move(what), home_ ? home_ : host);
   } else {
     bounce(what); // a request is answered with an error, anything else ends here
   }

@@ -14,9 +14,10 @@ class stable_front : public caf::monitorable_actor {
 public:
   static constexpr std::size_t waiting_limit = 100000;
 
-  explicit stable_front(caf::actor_config& cfg) : caf::monitorable_actor(cfg) {}
+  stable_front(caf::actor_config& cfg, caf::execution_unit* home) : caf::monitorable_actor(cfg), home_(home) {}
 
-  static caf::strong_actor_ptr make(caf::actor_system&);
+  /// `home`: where whoever stands behind the name runs when it is spoken to; null: where the sender does, or anywhere.
+  static caf::strong_actor_ptr make(caf::actor_system&, caf::execution_unit* home = nullptr);
 
   /// Puts `child` behind the name and hands it what waited. Null: nobody for now.
   static void point_to(const caf::strong_actor_ptr& front, caf::strong_actor_ptr child);
@@ -27,6 +28,7 @@ public:
   void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
 
 private:
+  caf::execution_unit* const home_;
   std::mutex guard_;
   caf::strong_actor_ptr child_;
   bool closed_ = false;

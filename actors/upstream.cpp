@@ -1,23 +1,24 @@
 #include "actors/upstream.hpp"
 
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 
 namespace mainstay {
 
 namespace {
 
-/// Lives on the client's thread; turns its calls into messages.
+/// Lives on the client's loop; turns its calls into messages.
 class call_reporter : public http::call_observer {
 public:
   call_reporter(lease_id id, caf::actor_addr run, upstream_actor upstream)
     : id_(id), run_(caf::actor_cast<run_actor>(run)), upstream_(std::move(upstream)) {}
 
   void on_head(int status, header_list headers) override {
-    caf::anon_send(run_, call_head{id_.serial, status, std::make_shared<const header_list>(std::move(headers))});
+    tell(run_, call_head{id_.serial, status, std::make_shared<const header_list>(std::move(headers))});
   }
-  void on_data(bytes_ptr piece) override { caf::anon_send(run_, call_data{id_.serial, std::move(piece)}); }
+  void on_data(bytes_ptr piece) override { tell(run_, call_data{id_.serial, std::move(piece)}); }
   void on_end(std::optional<http::call_error> error, const http::call_summary& summary) override {
-    caf::anon_send(run_, call_end{id_.serial, std::move(error), summary});
+    tell(run_, call_end{id_.serial, std::move(error), summary});
     letter<call_over>::post(caf::actor_cast<caf::strong_actor_ptr>(upstream_), call_over{id_});
   }
 

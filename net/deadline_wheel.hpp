@@ -52,6 +52,8 @@ public:
       while (auto* e = next_due(waiting, now)) on_due(*e);
     }
   }
+  /// When expire() has something to look at next.
+  time_point next_turn() const noexcept { return start_ + (turned_ + 1) * tick; }
   /// Nothing is in the wheel: it need not turn.
   bool empty() const noexcept { return linked_ == 0; }
 

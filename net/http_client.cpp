@@ -1,23 +1,16 @@
-// The thread behind client: commands come in through one queue and an eventfd, epoll says which socket curl works on
-// next, the observers hear what came after every drive. Nothing here waits but epoll_wait, and nothing scans all calls.
+// The client's side of the loop: calls come in at once on the loop's own thread, and through its tasks from others;
+// curl is driven when its sockets or timers say so; the observers hear what came after every drive. Nothing here waits,
+// and nothing scans all calls.
 #include "net/http_client.hpp"
 
-#include "net/deadline_wheel.hpp"
 #include "net/http_pool.hpp"
 #include "net/http_transfer.hpp"
-#include "net/wakeup.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cerrno>
-#include <deque>
 #include <mutex>
 #include <new>
-#include <sys/epoll.h>
-#include <system_error>
-#include <thread>
-#include <unistd.h>
+#include <stdexcept>
 #include <unordered_map>
 #include <variant>
 
@@ -35,40 +28,33 @@ struct grant_credit {
 struct apply_caps {};
 using command = std::variant<call_start, cancel_call, grant_credit, apply_caps>;
 
-constexpr std::uint64_t wakeup_tag = ~std::uint64_t{0};
-constexpr std::size_t spare_transfers = 1024; // kept for reuse, some kilobytes each
+constexpr std::size_t spare_transfers = 256; // kept for reuse, some kilobytes each
 
-struct descriptor {
-  int fd;
-  ~descriptor() { close(fd); }
-};
-
-int make_epoll() {
+/// Before any thread of curl's own could exist.
+void make_curl_ready() {
   static const CURLcode curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (curl_ready != CURLE_OK) throw std::runtime_error("libcurl cannot be initialised");
-  int fd = epoll_create1(EPOLL_CLOEXEC);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
-  return fd;
 }
 
 } // namespace
 
-struct client::impl {
-  impl();
-  ~impl();
+struct client::impl final : event_loop::follower, connection_pool::owner, transfer::watcher {
+  explicit impl(std::shared_ptr<event_loop>);
 
   // From any thread.
   void push(command);
   connection_pool& pool_named(const std::string&);
 
-  // On the client's thread.
+  // On the loop's thread.
   struct open_call {
     std::unique_ptr<transfer> way;
     connection_pool* pool = nullptr;
   };
-  void loop();
-  int wait_ms() const;
-  void run_commands();
+  bool work() override;
+  bool pending() const override { return !queue.empty(); }
+  instant due() const override;
+  void driven(connection_pool&) override;
+  void deadline_of(transfer&) override;
   void run(call_start&);
   void run(const cancel_call&);
   void run(const grant_credit&);
@@ -77,17 +63,11 @@ struct client::impl {
   std::unique_ptr<transfer> spare_transfer();
   void tell_touched(connection_pool&);
   void settle(connection_pool&);
-  void expire();
   void finish(transfer&, std::optional<call_error>);
   void admit_waiting(connection_pool&);
-  void cancel_all();
+  void close();
 
-  // Destroyed bottom up: transfers leave the wheel and the pools before those go.
-  descriptor epoll{make_epoll()};
-  wakeup wake;
-  std::mutex queue_mutex;
-  std::vector<command> queue;
-  std::atomic<bool> stopping{false};
+  const std::shared_ptr<event_loop> loop;
   std::atomic<call_handle> last_handle{0};
   std::atomic<std::size_t> open_count{0};
 
@@ -95,35 +75,29 @@ struct client::impl {
   std::vector<std::unique_ptr<connection_pool>> pools;
   std::unordered_map<std::string, connection_pool*> pools_by_name;
 
-  std::vector<connection_pool*> driven; // by index; the thread's own list of pools it has met
-  deadline_wheel wheel{clock::now()};
+  // The loop's thread's. Destroyed bottom up: transfers leave the pools before those go.
+  std::vector<command> queue; // commands are done between drives of curl, never inside one
+  std::vector<command> batch;
+  bool closing = false;
+  std::vector<connection_pool*> met; // by index; the thread's own list of pools
   transfer::touched_list touched;
   std::unordered_map<call_handle, open_call> open;
   std::vector<std::unique_ptr<transfer>> spare;
-  std::thread thread;
 };
 
-client::impl::impl() {
-  epoll_event wish{};
-  wish.events = EPOLLIN;
-  wish.data.u64 = wakeup_tag;
-  if (epoll_ctl(epoll.fd, EPOLL_CTL_ADD, wake.fd(), &wish) != 0)
-    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
-  thread = std::thread([this] { loop(); });
+client::impl::impl(std::shared_ptr<event_loop> l) : loop(std::move(l)) {
+  make_curl_ready();
+  loop->run([this] { loop->follow(*this); });
 }
 
-client::impl::~impl() {
-  stopping.store(true);
-  wake.signal();
-  thread.join();
-}
-
+/// The caller keeps the client until what it pushed has been seen: close() runs behind it in the loop's order.
 void client::impl::push(command c) {
-  {
-    std::lock_guard lock(queue_mutex);
+  if (loop->on_thread()) {
     queue.push_back(std::move(c));
+    return;
   }
-  wake.signal();
+  auto carried = std::make_shared<command>(std::move(c));
+  loop->post([this, carried] { queue.push_back(std::move(*carried)); });
 }
 
 connection_pool& client::impl::pool_named(const std::string& name) {
@@ -131,70 +105,45 @@ connection_pool& client::impl::pool_named(const std::string& name) {
   auto known = pools_by_name.find(name);
   if (known != pools_by_name.end()) return *known->second;
   auto index = static_cast<std::uint32_t>(pools.size());
-  auto& made = *pools.emplace_back(std::make_unique<connection_pool>(name, epoll.fd, index));
+  auto& made = *pools.emplace_back(std::make_unique<connection_pool>(name, *loop, *this, index));
   pools_by_name.emplace(name, &made);
   return made;
 }
 
-void client::impl::loop() {
-  block_signals_in_this_thread();
-  pthread_setname_np(pthread_self(), "http-client");
-  std::array<epoll_event, 1024> events;
-  while (!stopping.load()) {
-    auto count = epoll_wait(epoll.fd, events.data(), events.size(), wait_ms());
-    bool commands = false;
-    for (int i = 0; i < count; ++i) {
-      auto tag = events[i].data.u64;
-      if (tag == wakeup_tag) {
-        commands = true;
-        continue;
-      }
-      auto& pool = *driven[tag >> 32];
-      pool.drive(static_cast<int>(tag & 0xFFFFFFFF), events[i].events);
-      settle(pool);
-    }
-    if (commands) {
-      wake.clear();
-      run_commands();
-    }
-    for (auto* pool : driven) {
-      if (!pool || pool->timers_due() > clock::now()) continue;
+/// Commands first, then what curl wants to do now: calls that came together are sent together.
+bool client::impl::work() {
+  bool worked = !queue.empty();
+  batch.swap(queue);
+  for (auto& c : batch) std::visit([this](auto& what) { run(what); }, c);
+  batch.clear();
+  for (auto* pool : met) {
+    if (!pool) continue;
+    if (pool->timers_due() <= clock::now()) {
       pool->drive_timers();
       settle(*pool);
+      worked = true;
     }
-    expire(); // last: bytes that lay waiting while this thread could not run count before the deadline does
+    pool->watch_sockets();
   }
-  cancel_all();
-  // Closing TLS connections writes to them: in this thread, where a peer that is gone raises no signal.
-  spare.clear();
-  driven.clear();
-  std::lock_guard lock(pools_mutex);
-  pools_by_name.clear();
-  pools.clear();
+  return worked;
 }
 
-int client::impl::wait_ms() const {
-  auto now = clock::now();
-  auto until = wheel.empty() ? instant::max() : now + deadline_wheel::tick;
-  for (auto* pool : driven)
+instant client::impl::due() const {
+  auto until = instant::max();
+  for (auto* pool : met)
     if (pool) until = std::min(until, pool->timers_due());
-  if (until == instant::max()) return -1;
-  return static_cast<int>(std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(until - now).count()));
+  return until;
 }
 
-void client::impl::run_commands() {
-  std::vector<command> batch;
-  {
-    std::lock_guard lock(queue_mutex);
-    batch.swap(queue);
-  }
-  for (auto& c : batch) std::visit([this](auto& what) { run(what); }, c);
+void client::impl::driven(connection_pool& pool) {
+  settle(pool);
+  pool.watch_sockets();
 }
 
 void client::impl::run(call_start& start) {
   std::unique_ptr<transfer> way;
   connection_pool* pool = nullptr;
-  if (!stopping.load()) {
+  if (!closing) {
     try {
       pool = &driven_pool(start.what.pool);
       way = spare_transfer();
@@ -202,15 +151,15 @@ void client::impl::run(call_start& start) {
   }
   if (!way) {
     open_count.fetch_sub(1);
-    auto error = stopping.load() ? call_error{failure_class::cancelled, "the client is closing"}
-                                 : call_error{failure_class::connect_failed, "libcurl has no memory left"};
+    auto error = closing ? call_error{failure_class::cancelled, "the client is closing"}
+                         : call_error{failure_class::connect_failed, "libcurl has no memory left"};
     start.observer->on_end(std::move(error), {});
     return;
   }
   auto& t = *way;
   open.emplace(start.handle, open_call{std::move(way), pool});
   if (auto error = t.take(std::move(start))) return finish(t, std::move(error));
-  wheel.arm(t, t.deadline_wanted());
+  loop->arm(t, t.deadline_wanted());
   if (!pool->admit(t)) finish(t, call_error{failure_class::connect_failed, "libcurl has no memory left"});
 }
 
@@ -231,7 +180,7 @@ void client::impl::run(const grant_credit& c) {
 }
 
 void client::impl::run(const apply_caps&) {
-  for (auto* pool : driven) {
+  for (auto* pool : met) {
     if (!pool) continue;
     pool->apply_caps();
     admit_waiting(*pool);
@@ -240,16 +189,16 @@ void client::impl::run(const apply_caps&) {
 
 connection_pool& client::impl::driven_pool(const std::string& name) {
   auto& pool = pool_named(name);
-  if (driven.size() <= pool.index()) driven.resize(pool.index() + 1);
-  if (!driven[pool.index()]) {
-    driven[pool.index()] = &pool;
+  if (met.size() <= pool.index()) met.resize(pool.index() + 1);
+  if (!met[pool.index()]) {
+    met[pool.index()] = &pool;
     pool.apply_caps();
   }
   return pool;
 }
 
 std::unique_ptr<transfer> client::impl::spare_transfer() {
-  if (spare.empty()) return std::make_unique<transfer>(touched);
+  if (spare.empty()) return std::make_unique<transfer>(*this, touched);
   auto t = std::move(spare.back());
   spare.pop_back();
   return t;
@@ -260,7 +209,7 @@ void client::impl::tell_touched(connection_pool& pool) {
     pool.count_connections(*t);
     t->touched = false;
     t->flush();
-    wheel.arm(*t, t->deadline_wanted());
+    loop->arm(*t, t->deadline_wanted());
   }
   touched.clear();
 }
@@ -275,21 +224,17 @@ void client::impl::settle(connection_pool& pool) {
   }
 }
 
-void client::impl::expire() {
-  auto now = clock::now();
-  wheel.expire(now, [&](deadline_wheel::entry& entry) {
-    auto& t = static_cast<transfer&>(entry);
-    if (t.deadline_wanted() <= now) {
-      finish(t, t.lateness());
-    } else {
-      wheel.arm(t, t.deadline_wanted());
-    }
-  });
+/// Bytes that lay waiting while this thread could not run have been read by now: deadlines are looked at last.
+void client::impl::deadline_of(transfer& t) {
+  if (t.deadline_wanted() <= clock::now())
+    finish(t, t.lateness());
+  else
+    loop->arm(t, t.deadline_wanted());
 }
 
 void client::impl::finish(transfer& t, std::optional<call_error> error) {
   auto ended = std::move(open.extract(t.handle()).mapped());
-  wheel.disarm(t);
+  loop->disarm(t);
   ended.pool->count_connections(t);
   ended.pool->remove(t, error.has_value());
   open_count.fetch_sub(1);
@@ -299,23 +244,29 @@ void client::impl::finish(transfer& t, std::optional<call_error> error) {
 }
 
 void client::impl::admit_waiting(connection_pool& pool) {
-  if (stopping.load()) return;
+  if (closing) return;
   while (auto* t = pool.next_with_room())
     if (!pool.admit(*t)) return pool.wait(*t); // no memory: the next call that ends brings another try
 }
 
-void client::impl::cancel_all() {
+/// On the loop's thread: closing TLS connections writes to them, and here a peer that is gone raises no signal.
+void client::impl::close() {
+  closing = true;
   while (!open.empty())
     finish(*open.begin()->second.way, call_error{failure_class::cancelled, "the client is closing"});
-  for (bool more = true; more;) { // an observer may start another call as its last act: that is cancelled too
-    run_commands();
-    std::lock_guard lock(queue_mutex);
-    more = !queue.empty();
-  }
+  while (!queue.empty()) work(); // an observer may start another call as its last act: that is cancelled too
+  loop->unfollow(*this);
+  spare.clear();
+  met.clear();
+  std::lock_guard lock(pools_mutex);
+  pools_by_name.clear();
+  pools.clear();
 }
 
-client::client() : impl_(std::make_unique<impl>()) {}
-client::~client() = default;
+client::client(std::shared_ptr<event_loop> loop) : impl_(std::make_unique<impl>(std::move(loop))) {}
+client::~client() {
+  impl_->loop->run([this] { impl_->close(); });
+}
 
 void client::configure(const std::vector<pool_settings>& settings) {
   for (auto& s : settings) impl_->pool_named(s.name).set_caps(s.connections, s.per_host);

@@ -1,5 +1,5 @@
-// The way out: one thread drives every provider's connections through libcurl's multi interface (socket_action, epoll,
-// eventfd). Owns: connections, easy handles (reused), timers per call. Knows nothing of LLMs; reports bytes as they
+// The way out: an event_loop drives every provider's connections through libcurl's multi interface (socket_action).
+// Owns: connections, easy handles (reused), timers per call. Knows nothing of LLMs; reports bytes as they
 // come. HTTP/1.1, and HTTP/2 where TLS negotiates it (ALPN); certificates and host names are always verified
 // (SSL_CERT_FILE is honoured); redirects are never followed; nothing but http and https; signals off; TCP_NODELAY; no
 // Expect header; accept-encoding identity.
@@ -9,6 +9,7 @@
 #include "core/failure.hpp"
 #include "core/secret.hpp"
 #include "net/bytes.hpp"
+#include "net/event_loop.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -52,7 +53,7 @@ struct call_summary {
   std::uint64_t received_bytes = 0;
 };
 
-/// Called on the client's thread, in order: head at most once, data any number of times, end exactly once (also after
+/// Called on the loop's thread, in order: head at most once, data any number of times, end exactly once (also after
 /// cancel()). Implementations must not block or throw.
 class call_observer {
 public:
@@ -71,8 +72,8 @@ struct pool_settings {
 
 class client {
 public:
-  client();
-  ~client(); // cancels every call (on_end with cancelled), joins the thread
+  explicit client(std::shared_ptr<event_loop>);
+  ~client(); // cancels every call (on_end with cancelled)
   /// Caps of a pool, from now on. The multi handle's connection cache is at least as large, so that idle connections
   /// are kept.
   void configure(const std::vector<pool_settings>&);

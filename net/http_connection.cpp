@@ -5,13 +5,12 @@
 #include "net/http_connection.hpp"
 
 #include <algorithm>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace mainstay::http {
 namespace {
-
-namespace asio = boost::asio;
-using asio::ip::tcp;
 
 constexpr std::size_t early_input_slack = 4u << 10;  // beyond header_limit, while a request is being answered
 constexpr std::size_t most_discarded = 64u << 20;    // of a refused request's body
@@ -19,60 +18,44 @@ constexpr std::size_t most_per_turn = 1u << 20;      // read before others get t
 constexpr std::size_t first_body_reserve = 1u << 20; // a large content-length alone reserves no more
 constexpr std::uint64_t slowest_body_per_second = 1u << 10;
 
-std::string text_of(const tcp::endpoint& peer, asio::ip::address address) {
-  auto host = address.is_v6() ? "[" + address.to_string() + "]" : address.to_string();
-  return host + ":" + std::to_string(peer.port());
-}
-
-asio::ip::address unmapped(const tcp::endpoint& peer) {
-  auto address = peer.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped())
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  return address;
-}
-
 } // namespace
 
-void http_loop::arm(deadline_wheel::entry& entry, deadline_wheel::time_point due) {
-  wheel.arm(entry, due);
-  if (!turns && !wheel.empty()) turn();
-}
+connection::connection(http_loop& loop, int fd, std::string peer, bool peer_is_loopback)
+  : loop_(loop), fd_(fd), peer_(std::move(peer)), peer_is_loopback_(peer_is_loopback) {}
 
-void http_loop::turn() {
-  turning.expires_after(deadline_wheel::tick);
-  turning.async_wait([this](boost::system::error_code ec) {
-    if (ec) return;
-    turns = false;
-    wheel.expire(std::chrono::steady_clock::now(),
-                 [](deadline_wheel::entry& e) { static_cast<connection&>(e).deadline_reached(); });
-    if (!turns && !wheel.empty()) turn();
-  });
-  turns = true;
+connection::~connection() {
+  if (fd_ >= 0) ::close(fd_);
 }
-
-connection::connection(http_loop& loop, tcp::socket socket, const tcp::endpoint& peer)
-  : loop_(loop), socket_(std::move(socket)), peer_(text_of(peer, unmapped(peer))),
-    peer_is_loopback_(unmapped(peer).is_loopback()) {}
 
 void connection::start() {
   guarded([this] {
+    loop_.events.watch(fd_, EPOLLIN, *this);
     set_deadline(loop_.settings.header_timeout);
     readable(); // the request is often there already
   });
 }
 
-void connection::set_deadline(std::chrono::milliseconds from_now) { loop_.arm(*this, clock::now() + from_now); }
+void connection::set_deadline(std::chrono::milliseconds from_now) { loop_.events.arm(*this, clock::now() + from_now); }
 
-// --- reading ---
+/// While reading is paused the socket still tells of a connection that broke.
+void connection::set_interest() {
+  if (phase_ == phase::closed) return;
+  loop_.events.rewatch(fd_, (paused_ ? 0u : EPOLLIN) | (writing_ ? EPOLLOUT : 0u));
+}
 
-void connection::wait_readable() {
-  if (reading_ || paused_ || phase_ == phase::closed) return;
-  reading_ = true;
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](boost::system::error_code ec) {
-    self->reading_ = false;
-    if (!ec) self->guarded([&] { self->readable(); });
+void connection::on_events(int, std::uint32_t events) {
+  guarded([&] {
+    if (events & EPOLLOUT && writing_) {
+      writing_ = false;
+      flush();
+      set_interest();
+    }
+    if (paused_ && events & (EPOLLHUP | EPOLLERR)) return close();
+    if (!paused_ && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) readable();
   });
 }
+
+// --- reading ---
 
 std::size_t connection::read_room() const noexcept {
   auto room = loop_.scratch.size();
@@ -82,14 +65,16 @@ std::size_t connection::read_room() const noexcept {
 }
 
 void connection::readable() {
+  if (phase_ == phase::closed) return;
   for (std::size_t taken = 0; taken < most_per_turn;) {
     auto room = read_room();
     if (room == 0) {
       paused_ = true;
+      set_interest();
       watch_answer();
       return;
     }
-    auto n = ::recv(socket_.native_handle(), loop_.scratch.data(), room, MSG_DONTWAIT);
+    auto n = ::recv(fd_, loop_.scratch.data(), room, MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (n <= 0) return close(); // left, or half-closed, which counts as having left
@@ -98,7 +83,6 @@ void connection::readable() {
     if (phase_ == phase::closed) return;
     if (static_cast<std::size_t>(n) < room) break; // that was all
   }
-  wait_readable();
 }
 
 void connection::received(std::string_view bytes) {
@@ -236,16 +220,15 @@ bool connection::take_body(std::string_view& input) {
   // Every byte buys time, but not forever: a body may not come slower than a floor on average.
   auto now = clock::now();
   auto earned = std::chrono::seconds(body_.size() / slowest_body_per_second) + 2 * loop_.settings.body_timeout;
-  loop_.arm(*this, std::min<clock::time_point>(now + loop_.settings.body_timeout, body_began_at_ + earned));
+  loop_.events.arm(*this, std::min<clock::time_point>(now + loop_.settings.body_timeout, body_began_at_ + earned));
   return false;
 }
 
 void connection::dispatch() {
   phase_ = phase::answering;
-  loop_.wheel.disarm(*this);
+  loop_.events.disarm(*this);
   auto framing = http11_ ? stream_framing::chunked : stream_framing::until_close;
-  std::shared_ptr<asio::io_context> context(loop_.shared_from_this(), &loop_.context);
-  exchange_ = std::make_shared<exchange>(std::move(context), this, framing, bodiless_);
+  exchange_ = std::make_shared<exchange>(loop_.events, this, framing, bodiless_);
   auto body = body_.empty() ? loop_.nothing : make_bytes(std::move(body_));
   body_ = {};
   try {
@@ -269,9 +252,9 @@ void connection::close() noexcept {
   if (phase_ == phase::closed) return;
   auto self = shared_from_this();
   phase_ = phase::closed;
-  boost::system::error_code ignored;
-  socket_.close(ignored);
-  loop_.wheel.disarm(*this);
+  loop_.events.unwatch(fd_);
+  ::close(std::exchange(fd_, -1));
+  loop_.events.disarm(*this);
   out_.clear();
   if (auto unfinished = std::exchange(exchange_, nullptr)) unfinished->caller_left();
   loop_.connections.erase(this);

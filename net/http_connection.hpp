@@ -5,16 +5,12 @@
 // limit, but for the handler's own time to answer.
 #pragma once
 
-#include "net/deadline_wheel.hpp"
+#include "net/event_loop.hpp"
 #include "net/http_chunked.hpp"
 #include "net/http_exchange.hpp"
 #include "net/http_framing.hpp"
 #include "net/http_server.hpp"
 #include "net/http_wire.hpp"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <array>
 #include <atomic>
@@ -25,17 +21,12 @@ namespace mainstay::http {
 
 class connection;
 
-/// The thread's shared state. Members are destroyed bottom up: connections leave the wheel before it goes.
-struct http_loop : std::enable_shared_from_this<http_loop> {
-  explicit http_loop(server_settings s, std::shared_ptr<handler> h) : settings(std::move(s)), answers(std::move(h)) {}
+/// What all connections of one server share.
+struct http_loop {
+  http_loop(event_loop& e, server_settings s, std::shared_ptr<handler> h)
+    : events(e), settings(std::move(s)), answers(std::move(h)) {}
 
-  void arm(deadline_wheel::entry& entry, deadline_wheel::time_point due);
-  void turn(); // keeps the wheel turning while something is in it
-
-  deadline_wheel wheel{std::chrono::steady_clock::now()};
-  boost::asio::io_context context{1};
-  boost::asio::steady_timer turning{context};
-  bool turns = false; // the timer is set
+  event_loop& events;
   server_settings settings;
   std::shared_ptr<handler> answers;
   bool draining = false;
@@ -47,13 +38,17 @@ struct http_loop : std::enable_shared_from_this<http_loop> {
 };
 
 class connection final : public exchange_owner,
-                         public deadline_wheel::entry,
+                         public event_loop::watcher,
+                         public event_loop::timed,
                          public std::enable_shared_from_this<connection> {
 public:
-  connection(http_loop& loop, boost::asio::ip::tcp::socket socket, const boost::asio::ip::tcp::endpoint& peer);
+  /// Takes the descriptor over.
+  connection(http_loop& loop, int fd, std::string peer, bool peer_is_loopback);
+  ~connection();
   void start();
   void answer_waits() override;
-  void deadline_reached();
+  void on_events(int fd, std::uint32_t events) override;
+  void on_deadline() override;
   /// Reads what has already arrived; closes if that is nothing and no request is under way.
   void drain();
   /// At once, whatever is under way. The handler of an unfinished answer is told that its caller left.
@@ -71,8 +66,7 @@ private:
       step();
     } catch (...) { close(); }
   }
-  void wait_readable();
-  void wait_writable();
+  void set_interest();
   void readable();
   std::size_t read_room() const noexcept;
   void received(std::string_view bytes);
@@ -101,12 +95,12 @@ private:
   void set_deadline(std::chrono::milliseconds from_now);
 
   http_loop& loop_;
-  boost::asio::ip::tcp::socket socket_;
+  int fd_;
   std::string peer_;
   bool peer_is_loopback_;
 
   phase phase_ = phase::head;
-  bool reading_ = false, writing_ = false;      // a wait is pending
+  bool writing_ = false;                        // waiting for room in the socket
   bool consuming_ = false, more_input_ = false; // in consume(), and whether it has more than this request
   bool paused_ = false;
   bool head_began_ = false, line_skipped_ = false;

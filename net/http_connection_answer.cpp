@@ -10,9 +10,6 @@ namespace mainstay::http {
 namespace {
 
 using namespace std::chrono_literals;
-namespace asio = boost::asio;
-using asio::ip::tcp;
-
 constexpr std::size_t most_unsent = 64u << 20;  // of streams: whoever produces without watching progress ends here
 constexpr std::size_t most_per_turn = 1u << 20; // written before others get their turn
 constexpr auto linger_time = 2s;
@@ -56,7 +53,7 @@ std::string connection::head_of(int status, std::string_view type, const header_
 /// An answer of the server's own, without an exchange.
 void connection::answer_at_once(int status, const header_list& headers, bytes_ptr body) {
   phase_ = keep_alive_ ? phase::answering : phase::leaving;
-  loop_.wheel.disarm(*this);
+  loop_.events.disarm(*this);
   absorb({whole_answer{status, "application/json", headers, std::move(body)}, {}, {}, true});
   flush();
 }
@@ -79,21 +76,11 @@ void connection::next_request() {
   unreported_ = 0;
   scanner_.reset();
   set_deadline(loop_.settings.idle_timeout);
-  if (consuming_) return;
-  if (!in_.empty()) consume(in_);
-  wait_readable();
+  set_interest();
+  if (!consuming_ && !in_.empty()) consume(in_);
 }
 
 // --- writing ---
-
-void connection::wait_writable() {
-  if (writing_ || phase_ == phase::closed) return;
-  writing_ = true;
-  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](boost::system::error_code ec) {
-    self->writing_ = false;
-    if (!ec) self->guarded([&] { self->flush(); });
-  });
-}
 
 /// Writes until everything left, the socket is full, or it is others' turn. While a wait is pending there is no point
 /// in trying.
@@ -108,7 +95,8 @@ void connection::flush() {
   if (moved || !blocked_) write_due_ = clock::now() + loop_.settings.write_timeout;
   blocked_ = true;
   watch_answer();
-  wait_writable();
+  writing_ = true;
+  set_interest();
   report_progress();
 }
 
@@ -119,7 +107,7 @@ bool connection::write_some() {
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = out_.gather(parts.data(), parts.size(), offered);
-  auto sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  auto sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0 && errno == EINTR) return true;
   if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
   if (sent < 0) {
@@ -165,10 +153,9 @@ void connection::linger() {
   phase_ = phase::lingering;
   paused_ = false;
   in_ = {};
-  boost::system::error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  ::shutdown(fd_, SHUT_WR);
   set_deadline(linger_time);
-  wait_readable();
+  set_interest();
 }
 
 // --- time and endings ---
@@ -180,10 +167,10 @@ void connection::watch_answer() {
   if (blocked_) due = write_due_;
   if (paused_) due = std::min<clock::time_point>(due, clock::now() + hang_up_check);
   if (phase_ == phase::body) return; // the body's own deadline holds
-  loop_.arm(*this, due);
+  loop_.events.arm(*this, due);
 }
 
-void connection::deadline_reached() {
+void connection::on_deadline() {
   guarded([this] {
     switch (phase_) {
     case phase::head: return head_began_ || !in_.empty() ? refuse_timeout() : close();
@@ -200,14 +187,14 @@ void connection::deadline_reached() {
 }
 
 bool connection::peer_hung_up() noexcept {
-  pollfd p{socket_.native_handle(), POLLRDHUP, 0};
+  pollfd p{fd_, POLLRDHUP, 0};
   return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 /// Closes with a reset: what the kernel still holds for a reader that takes nothing is dropped too.
 void connection::abort() noexcept {
-  boost::system::error_code ignored;
-  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  ::linger at_once{1, 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   close();
 }
 

@@ -1,8 +1,6 @@
 // Locks are held for moves and flags only; callbacks and destructors of callbacks always run outside them.
 #include "net/http_exchange.hpp"
 
-#include <boost/asio/post.hpp>
-
 #include <utility>
 
 namespace mainstay::http {
@@ -17,9 +15,8 @@ void call(const std::function<void()>& f) noexcept {
 
 } // namespace
 
-exchange::exchange(std::shared_ptr<boost::asio::io_context> loop, exchange_owner* owner, stream_framing framing,
-                   bool bodiless)
-  : loop_(std::move(loop)), framing_(framing), bodiless_(bodiless), owner_(owner) {}
+exchange::exchange(event_loop& loop, exchange_owner* owner, stream_framing framing, bool bodiless)
+  : loop_(loop), framing_(framing), bodiless_(bodiless), owner_(owner) {}
 
 std::shared_ptr<response> exchange::handle() {
   return {this, [self = shared_from_this()](response*) { self->dropped(); }};
@@ -45,7 +42,7 @@ void exchange::change(Change&& apply) noexcept {
 /// Posting is safe only until the connection closed: the loop runs at least until then.
 void exchange::wake() {
   if (scheduled_) return;
-  boost::asio::post(*loop_, [self = shared_from_this()] {
+  loop_.post([self = shared_from_this()] {
     if (self->owner_) self->owner_->answer_waits();
   });
   scheduled_ = true;

@@ -4,10 +4,9 @@
 // without an end ends itself.
 #pragma once
 
+#include "net/event_loop.hpp"
 #include "net/http_server.hpp"
 #include "net/http_wire.hpp"
-
-#include <boost/asio/io_context.hpp>
 
 #include <memory>
 #include <mutex>
@@ -51,7 +50,8 @@ class exchange final : public response, public std::enable_shared_from_this<exch
 public:
   /// Begins as if the loop were about to look: whoever creates it calls collect() soon, so answers given at once need
   /// no wake-up.
-  exchange(std::shared_ptr<boost::asio::io_context> loop, exchange_owner* owner, stream_framing framing, bool bodiless);
+  /// The loop outlives the owner, and nothing is posted once the owner has gone.
+  exchange(event_loop& loop, exchange_owner* owner, stream_framing framing, bool bodiless);
   /// The reference that handlers get.
   std::shared_ptr<response> handle();
 
@@ -84,7 +84,7 @@ private:
   void end_with(wire_piece piece);
   void dropped() noexcept;
 
-  const std::shared_ptr<boost::asio::io_context> loop_;
+  event_loop& loop_;
   const stream_framing framing_;
   const bool bodiless_;
   exchange_owner* owner_; // the loop's thread only

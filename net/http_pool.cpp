@@ -1,15 +1,16 @@
-// curl's socket and timer wishes become epoll registrations and a due time; admission keeps the caps.
+// curl's socket and timer wishes become the loop's watches and a due time; admission keeps the caps.
 #include "net/http_pool.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <new>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 namespace mainstay::http {
 
-connection_pool::connection_pool(std::string name, int epoll_fd, std::uint32_t index)
-  : name_(std::move(name)), epoll_fd_(epoll_fd), index_(index), multi_(curl_multi_init()), share_(curl_share_init()) {
+connection_pool::connection_pool(std::string name, event_loop& loop, owner& o, std::uint32_t index)
+  : name_(std::move(name)), loop_(loop), owner_(o), index_(index), multi_(curl_multi_init()),
+    share_(curl_share_init()) {
   if (!multi_ || !share_) {
     if (multi_) curl_multi_cleanup(multi_);
     if (share_) curl_share_cleanup(share_);
@@ -55,7 +56,7 @@ bool connection_pool::admit(transfer& t) {
     wait(t);
     return true;
   }
-  if (!t.enter(multi_, share_)) return false;
+  if (!t.enter(multi_, share_, &on_close, this)) return false;
   active_.fetch_add(1, std::memory_order_relaxed);
   ++active_per_host_[t.authority()];
   return true;
@@ -81,13 +82,34 @@ transfer* connection_pool::next_with_room() {
   return t;
 }
 
-void connection_pool::drive(int fd, std::uint32_t epoll_events) {
+void connection_pool::on_events(int fd, std::uint32_t events) {
+  auto known = wishes_.find(fd);
+  if (known == wishes_.end() || known->second.wanted == 0) { // an idle connection: the peer closed it
+    if (known != wishes_.end()) known->second.watched = 0;
+    return loop_.unwatch(fd);
+  }
   int bits = 0;
   // An error or a hang-up is found out by reading (and writing), where curl gets the errno.
-  if (epoll_events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) bits |= CURL_CSELECT_IN;
-  if (epoll_events & (EPOLLOUT | EPOLLERR)) bits |= CURL_CSELECT_OUT;
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) bits |= CURL_CSELECT_IN;
+  if (events & (EPOLLOUT | EPOLLERR)) bits |= CURL_CSELECT_OUT;
   int running = 0;
   curl_multi_socket_action(multi_, fd, bits, &running);
+  owner_.driven(*this);
+}
+
+void connection_pool::watch_sockets() {
+  for (int fd : changed_) {
+    auto at = wishes_.find(fd);
+    if (at == wishes_.end()) continue; // closed meanwhile
+    auto& w = at->second;
+    if (w.wanted == 0 || w.wanted == w.watched) continue;
+    if (w.watched == 0)
+      loop_.watch(fd, w.wanted, *this);
+    else
+      loop_.rewatch(fd, w.wanted);
+    w.watched = w.wanted;
+  }
+  changed_.clear();
 }
 
 void connection_pool::drive_timers() {
@@ -112,22 +134,23 @@ transfer* connection_pool::next_finished(CURLcode& result) {
   return nullptr;
 }
 
-int connection_pool::on_socket(CURL*, curl_socket_t fd, int what, void* self, void* known) noexcept {
+int connection_pool::on_socket(CURL*, curl_socket_t fd, int what, void* self, void*) noexcept {
   auto& pool = *static_cast<connection_pool*>(self);
-  if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(pool.epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); // gone already where the socket was closed
-    curl_multi_assign(pool.multi_, fd, nullptr);
-    return 0;
+  auto& w = pool.wishes_[fd];
+  w.wanted = 0;
+  if (what != CURL_POLL_REMOVE) {
+    if (what & CURL_POLL_IN) w.wanted |= EPOLLIN;
+    if (what & CURL_POLL_OUT) w.wanted |= EPOLLOUT;
   }
-  epoll_event wish{};
-  if (what & CURL_POLL_IN) wish.events |= EPOLLIN;
-  if (what & CURL_POLL_OUT) wish.events |= EPOLLOUT;
-  wish.data.u64 = tag_of(pool.index_, fd);
-  if (known && epoll_ctl(pool.epoll_fd_, EPOLL_CTL_MOD, fd, &wish) == 0) return 0;
-  if (epoll_ctl(pool.epoll_fd_, EPOLL_CTL_ADD, fd, &wish) != 0 && errno == EEXIST)
-    epoll_ctl(pool.epoll_fd_, EPOLL_CTL_MOD, fd, &wish);
-  curl_multi_assign(pool.multi_, fd, self);
+  pool.changed_.push_back(fd);
   return 0;
+}
+
+int connection_pool::on_close(void* self, curl_socket_t fd) noexcept {
+  auto& pool = *static_cast<connection_pool*>(self);
+  pool.loop_.unwatch(fd);
+  pool.wishes_.erase(fd);
+  return ::close(fd);
 }
 
 int connection_pool::on_timer(CURLM*, long ms, void* self) noexcept {

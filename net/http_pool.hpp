@@ -17,10 +17,19 @@
 
 namespace mainstay::http {
 
-class connection_pool {
+class connection_pool final : event_loop::watcher {
 public:
-  /// Sockets are registered in `epoll_fd` with tag_of(index, fd) as data. Throws std::bad_alloc.
-  connection_pool(std::string name, int epoll_fd, std::uint32_t index);
+  /// Hears of every drive that a socket's event set off.
+  class owner {
+  public:
+    virtual void driven(connection_pool&) = 0;
+
+  protected:
+    ~owner() = default;
+  };
+
+  /// Throws std::bad_alloc.
+  connection_pool(std::string name, event_loop&, owner&, std::uint32_t index);
   ~connection_pool(); // every transfer has left
   connection_pool(const connection_pool&) = delete;
   connection_pool& operator=(const connection_pool&) = delete;
@@ -41,31 +50,39 @@ public:
   transfer* next_with_room();
   void count_connections(transfer& t) { made_.fetch_add(t.take_new_connections(), std::memory_order_relaxed); }
 
-  /// Lets curl work on a socket's events, or on what is due.
-  void drive(int fd, std::uint32_t epoll_events);
+  /// Lets curl work on what is due.
   void drive_timers();
   instant timers_due() const noexcept { return timers_due_; }
+  /// Tells the loop what curl wants to know of its sockets by now. To be called after whatever had curl work.
+  void watch_sockets();
   /// The next finished transfer, still entered; null: none.
   transfer* next_finished(CURLcode& result);
 
-  static std::uint64_t tag_of(std::uint32_t index, int fd) noexcept {
-    return std::uint64_t{index} << 32 | static_cast<std::uint32_t>(fd);
-  }
-
 private:
+  /// What curl wants to know of a socket, and what the loop was asked for: the same only when it has to be, because
+  /// between two calls on a kept connection curl's wishes go back and forth.
+  struct socket_wish {
+    std::uint32_t wanted = 0, watched = 0;
+  };
+
+  void on_events(int fd, std::uint32_t events) override;
   bool has_room(const transfer&) const;
 
   static int on_socket(CURL*, curl_socket_t, int what, void* self, void* known) noexcept;
   static int on_timer(CURLM*, long ms, void* self) noexcept;
+  static int on_close(void* self, curl_socket_t) noexcept;
 
   const std::string name_;
-  const int epoll_fd_;
+  event_loop& loop_;
+  owner& owner_;
   const std::uint32_t index_;
   std::atomic<std::uint32_t> connections_{20}, per_host_{10}, active_{0};
   std::atomic<std::uint64_t> made_{0};
   CURLM* multi_;
   CURLSH* share_; // TLS sessions: a new connection resumes
   instant timers_due_ = instant::max();
+  std::unordered_map<int, socket_wish> wishes_;
+  std::vector<int> changed_; // sockets whose wishes are to be looked at
   std::unordered_map<std::string, std::uint32_t> active_per_host_;
   std::deque<transfer*> waiting_;
 };

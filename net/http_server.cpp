@@ -1,25 +1,23 @@
-// The listening socket and the thread: accepts, paces accepting when places or file descriptors run out, drains, stops.
-// The thread ends by running out of work: stop() closes everything, and a loop without connections and timers returns.
+// The listening socket: accepts, paces accepting when places or file descriptors run out, drains, stops. Lives on an
+// event_loop it shares with others.
 #include "net/http_server.hpp"
 
 #include "net/http_connection.hpp"
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-
-#include <csignal>
+#include <arpa/inet.h>
+#include <cerrno>
 #include <fcntl.h>
-#include <mutex>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <system_error>
-#include <thread>
+#include <unistd.h>
 
 namespace mainstay::http {
 
 using namespace std::chrono_literals;
-namespace asio = boost::asio;
-using asio::ip::tcp;
 
 namespace {
 
@@ -27,22 +25,9 @@ constexpr int listen_backlog = 4096;
 constexpr int most_accepts_per_turn = 128;
 constexpr auto accept_pause = 100ms; // after running out of file descriptors or memory
 
-[[noreturn]] void fail(const server_settings& settings, const boost::system::error_code& ec) {
-  std::error_code code = ec.category() == boost::system::system_category()
-                             ? std::error_code(ec.value(), std::system_category())
-                             : std::make_error_code(std::errc::address_not_available);
-  throw std::system_error(code, "cannot listen on " + settings.address + ":" + std::to_string(settings.port));
-}
-
-tcp::endpoint endpoint_of(asio::io_context& context, const server_settings& settings) {
-  auto host = settings.address;
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  boost::system::error_code ec;
-  auto address = asio::ip::make_address(host, ec);
-  if (!ec) return {address, settings.port};
-  auto found = tcp::resolver(context).resolve(host, std::to_string(settings.port), tcp::resolver::passive, ec);
-  if (ec || found.empty()) fail(settings, ec);
-  return found.begin()->endpoint();
+[[noreturn]] void fail(const server_settings& settings, int error) {
+  throw std::system_error(error, std::system_category(),
+                          "cannot listen on " + settings.address + ":" + std::to_string(settings.port));
 }
 
 /// Accepted sockets inherit these from the listening one, which saves system calls for every connection.
@@ -56,97 +41,126 @@ void set_inherited_options(int fd) {
   set(IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
+/// A socket that listens on the settings' address; `port` becomes the one it got.
+int listen_on(const server_settings& settings, std::uint16_t& port) {
+  auto host = settings.address;
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  if (getaddrinfo(host.c_str(), std::to_string(settings.port).c_str(), &hints, &found) != 0)
+    fail(settings, EADDRNOTAVAIL);
+  std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> holder(found, &freeaddrinfo);
+  int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) fail(settings, errno);
+  int yes = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  set_inherited_options(fd);
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (::bind(fd, found->ai_addr, found->ai_addrlen) != 0 || ::listen(fd, listen_backlog) != 0 ||
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) {
+    int error = errno;
+    ::close(fd);
+    fail(settings, error);
+  }
+  port = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
+                                           : reinterpret_cast<sockaddr_in&>(bound).sin_port);
+  return fd;
+}
+
+struct peer_name {
+  std::string text;
+  bool loopback = false;
+};
+
+/// IPv4 in IPv6's clothes counts as what it is.
+peer_name name_of(const sockaddr_storage& from) {
+  char host[INET6_ADDRSTRLEN] = "";
+  if (from.ss_family == AF_INET6) {
+    auto& a = reinterpret_cast<const sockaddr_in6&>(from);
+    auto port = ":" + std::to_string(ntohs(a.sin6_port));
+    if (IN6_IS_ADDR_V4MAPPED(&a.sin6_addr)) {
+      ::inet_ntop(AF_INET, a.sin6_addr.s6_addr + 12, host, sizeof host);
+      return {host + port, a.sin6_addr.s6_addr[12] == 127};
+    }
+    ::inet_ntop(AF_INET6, &a.sin6_addr, host, sizeof host);
+    return {"[" + std::string(host) + "]" + port, IN6_IS_ADDR_LOOPBACK(&a.sin6_addr) != 0};
+  }
+  auto& a = reinterpret_cast<const sockaddr_in&>(from);
+  ::inet_ntop(AF_INET, &a.sin_addr, host, sizeof host);
+  return {host + (":" + std::to_string(ntohs(a.sin_port))), (ntohl(a.sin_addr.s_addr) >> 24) == 127};
+}
+
 bool out_of_resources(int error) noexcept {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 } // namespace
 
-struct server::impl : std::enable_shared_from_this<server::impl> {
-  impl(server_settings settings, std::shared_ptr<handler> answers)
-    : loop(std::make_shared<http_loop>(std::move(settings), std::move(answers))) {
-    listen();
-  }
-
-  void listen() {
-    auto endpoint = endpoint_of(loop->context, loop->settings);
-    boost::system::error_code ec;
-    auto check = [&] {
-      if (ec) fail(loop->settings, ec);
-    };
-    acceptor.open(endpoint.protocol(), ec), check();
-    ::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
-    acceptor.set_option(tcp::acceptor::reuse_address(true), ec), check();
-    set_inherited_options(acceptor.native_handle());
-    acceptor.bind(endpoint, ec), check();
-    acceptor.listen(listen_backlog, ec), check();
-    acceptor.non_blocking(true, ec), check();
-    port = acceptor.local_endpoint(ec).port(), check();
-  }
-
-  void run() {
-    wait_for_callers();
-    for (;;) try {
-        loop->context.run();
-        return;
-      } catch (...) { // connections catch their own; whatever else went wrong, the door stays open
-      }
+struct server::impl final : event_loop::watcher, event_loop::timed {
+  impl(std::shared_ptr<event_loop> e, server_settings settings, std::shared_ptr<handler> answers)
+    : events(std::move(e)), loop(*events, std::move(settings), std::move(answers)) {
+    listener = listen_on(loop.settings, port);
   }
 
   // --- accepting ---
 
-  void wait_for_callers() {
-    if (waiting || pausing || !acceptor.is_open()) return;
-    waiting = true;
-    acceptor.async_wait(tcp::acceptor::wait_read, [this](boost::system::error_code ec) {
-      waiting = false;
-      if (!ec) accept_callers();
-    });
+  void start() {
+    if (started || listener < 0) return;
+    started = true;
+    loop.on_closed = [this] { watch_callers(); };
+    events->watch(listener, 0, *this);
+    watch_callers();
   }
 
-  bool full() const noexcept { return loop->connections.size() >= loop->settings.max_connections; }
+  bool full() const noexcept { return loop.connections.size() >= loop.settings.max_connections; }
 
-  void accept_callers() {
+  void watch_callers() {
+    if (started && listener >= 0) events->rewatch(listener, full() || pausing ? 0 : EPOLLIN);
+  }
+
+  void on_events(int, std::uint32_t) override {
     try {
       for (int i = 0; i < most_accepts_per_turn && !full(); ++i)
         if (!accept_one()) break;
     } catch (...) { // no memory for one more
       pause();
     }
-    if (!full()) wait_for_callers(); // else on_closed does
+    watch_callers();
   }
 
   /// False: nobody waits, or accepting has to pause.
   bool accept_one() {
-    tcp::endpoint peer;
-    auto size = static_cast<socklen_t>(peer.capacity());
-    int fd = ::accept4(acceptor.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    int fd = ::accept4(listener, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (out_of_resources(errno)) pause();
       return errno == EINTR || errno == ECONNABORTED;
     }
-    peer.resize(size);
-    tcp::socket socket(loop->context);
-    boost::system::error_code ec;
-    socket.assign(peer.protocol(), fd, ec);
-    if (ec) {
+    std::shared_ptr<connection> c;
+    try {
+      auto peer = name_of(from);
+      c = std::make_shared<connection>(loop, fd, std::move(peer.text), peer.loopback);
+    } catch (...) {
       ::close(fd);
-      return true;
+      throw;
     }
-    auto c = std::make_shared<connection>(*loop, std::move(socket), peer);
-    loop->connections.emplace(c.get(), c);
-    loop->count.store(loop->connections.size(), std::memory_order_relaxed);
+    loop.connections.emplace(c.get(), c);
+    loop.count.store(loop.connections.size(), std::memory_order_relaxed);
     c->start();
     return true;
   }
 
   void pause() {
     pausing = true;
-    pause_timer.expires_after(accept_pause);
-    pause_timer.async_wait([this](boost::system::error_code ec) {
-      pausing = false;
-      if (!ec) accept_callers();
-    });
+    events->arm(*this, clock::now() + accept_pause);
+  }
+
+  void on_deadline() override {
+    pausing = false;
+    watch_callers();
   }
 
   // --- ending ---
@@ -154,94 +168,67 @@ struct server::impl : std::enable_shared_from_this<server::impl> {
   template <class Step>
   void each_connection(Step step) {
     std::vector<std::shared_ptr<connection>> all;
-    all.reserve(loop->connections.size());
-    for (auto& [_, c] : loop->connections) all.push_back(c);
+    all.reserve(loop.connections.size());
+    for (auto& [_, c] : loop.connections) all.push_back(c);
     for (auto& c : all) step(*c);
   }
 
   void drain() {
-    if (loop->draining) return;
-    while (acceptor.is_open() && !full() && accept_one()) {} // whom the kernel has already let in
-    loop->draining = true;
+    if (loop.draining) return;
+    while (listener >= 0 && !full() && accept_one()) {} // whom the kernel has already let in
+    loop.draining = true;
     stop_accepting();
     each_connection([](connection& c) { c.drain(); });
   }
 
   void stop_accepting() {
-    boost::system::error_code ignored;
-    acceptor.close(ignored);
-    pause_timer.cancel(ignored);
+    if (listener < 0) return;
+    events->unwatch(listener);
+    ::close(std::exchange(listener, -1));
+    events->disarm(*this);
   }
 
   void shut_down() {
-    loop->draining = true;
+    loop.draining = true;
+    loop.on_closed = nullptr;
     stop_accepting();
-    loop->on_closed = nullptr;
     each_connection([](connection& c) { c.close(); });
-    loop->turning.cancel();
-    work.reset();
+    loop.answers = nullptr; // whoever still holds a response must not keep the handler, which may hold responses
   }
 
-  void start(std::shared_ptr<impl> self) {
-    std::lock_guard lock(control);
-    if (thread.joinable() || stopped) return;
-    loop->on_closed = [this]() noexcept {
-      if (!full()) wait_for_callers();
-    };
-    // Signals are for the main thread.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      thread = std::thread([self = std::move(self)] { self->run(); });
-    } catch (...) {
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  }
-
-  void stop() {
-    std::lock_guard lock(control);
-    if (!std::exchange(stopped, true)) {
-      if (!thread.joinable()) return stop_accepting();
-      asio::post(loop->context, [this] { shut_down(); });
-    }
-    if (!thread.joinable()) return;
-    // From inside a handler the thread cannot wait for itself: it ends when the handler has returned.
-    if (thread.get_id() == std::this_thread::get_id()) return thread.detach();
-    thread.join();
-    loop->answers =
-        nullptr; // responses still held somewhere keep the loop; let them not keep the handler, which may hold them
-  }
-
-  std::shared_ptr<http_loop> loop;
-  tcp::acceptor acceptor{loop->context};
-  asio::steady_timer pause_timer{loop->context};
-  asio::executor_work_guard<asio::io_context::executor_type> work{loop->context.get_executor()};
+  std::shared_ptr<event_loop> events;
+  http_loop loop;
+  int listener = -1;
   std::uint16_t port = 0;
-  bool waiting = false, pausing = false; // the loop's thread
-  std::mutex control;                    // start and stop
-  bool stopped = false;
-  std::thread thread;
+  bool started = false, pausing = false; // the loop's thread
 };
 
-server::server(server_settings settings, std::shared_ptr<handler> answers)
-  : impl_(std::make_shared<impl>(std::move(settings), std::move(answers))) {}
+server::server(std::shared_ptr<event_loop> events, server_settings settings, std::shared_ptr<handler> answers)
+  : impl_(std::make_unique<impl>(std::move(events), std::move(settings), std::move(answers))) {}
 
-server::~server() { stop(); }
-void server::start() { impl_->start(impl_); }
+server::~server() {
+  impl_->events->run([this] { impl_->shut_down(); });
+}
+void server::start() {
+  impl_->events->run([this] { impl_->start(); });
+}
 std::uint16_t server::port() const noexcept { return impl_->port; }
-void server::stop() { impl_->stop(); }
-std::size_t server::connections() const noexcept { return impl_->loop->count.load(std::memory_order_relaxed); }
+void server::stop() {
+  auto end = [i = impl_.get()] { i->shut_down(); };
+  if (impl_->events->on_thread())
+    impl_->events->post(end); // a handler stops its own server: when it has returned
+  else
+    impl_->events->run(end);
+}
+std::size_t server::connections() const noexcept { return impl_->loop.count.load(std::memory_order_relaxed); }
 
 void server::drain() {
-  asio::post(impl_->loop->context, [i = impl_.get()] { i->drain(); });
+  impl_->events->post([i = impl_.get()] { i->drain(); });
 }
 
 void server::reconfigure(server_settings settings) {
-  asio::post(impl_->loop->context, [i = impl_.get(), settings = std::move(settings)] {
-    auto& now = i->loop->settings;
+  impl_->events->run([&] {
+    auto& now = impl_->loop.settings;
     now.body_limit = settings.body_limit;
     now.header_timeout = settings.header_timeout;
     now.body_timeout = settings.body_timeout;

@@ -1,4 +1,4 @@
-// An HTTP/1.1 server on one thread (Asio): accepts, guards the framing, reads whole requests up to a limit, answers
+// An HTTP/1.1 server on an event_loop: accepts, guards the framing, reads whole requests up to a limit, answers
 // whole or as server-sent events, notices callers who leave (a half-close counts as leaving). Knows nothing of LLMs,
 // actors or JSON. Guards (RFC 9112): content-length with transfer-encoding, differing or odd content-lengths, transfer
 // codings other than a single "chunked" (501), HTTP/1.0 with chunked, bare LF, obs-fold, control characters in the
@@ -10,6 +10,7 @@
 #pragma once
 
 #include "net/bytes.hpp"
+#include "net/event_loop.hpp"
 #include "net/reply_channel.hpp"
 
 #include <chrono>
@@ -81,13 +82,13 @@ std::string error_json(std::string_view message, std::string_view type, std::str
 class server {
 public:
   /// Binds and listens; throws std::system_error with the address in its text. Serves from start().
-  server(server_settings, std::shared_ptr<handler>);
-  ~server(); // stop()
+  server(std::shared_ptr<event_loop>, server_settings, std::shared_ptr<handler>);
+  ~server(); // closes everything, at once; not from within a handler
   void start();
   std::uint16_t port() const noexcept;
   /// Stops accepting and closes idle keep-alive connections; requests in flight go on and get "connection: close".
   void drain();
-  /// Closes everything and joins the thread. Idempotent.
+  /// Closes everything; from within a handler, once it has returned. Idempotent. The loop goes on.
   void stop();
   /// Connections open now.
   std::size_t connections() const noexcept;
@@ -96,7 +97,7 @@ public:
 
 private:
   struct impl;
-  std::shared_ptr<impl> impl_;
+  std::unique_ptr<impl> impl_;
 };
 
 } // namespace mainstay::http

@@ -52,7 +52,7 @@ instant after(instant from, duration d) { return d < instant::max() - from ? fro
 
 } // namespace
 
-transfer::transfer(touched_list& touched) : easy_(curl_easy_init()), touched_(touched) {
+transfer::transfer(watcher& w, touched_list& touched) : easy_(curl_easy_init()), watcher_(w), touched_(touched) {
   if (!easy_) throw std::bad_alloc();
   set_lasting_options();
 }
@@ -163,7 +163,9 @@ void transfer::set_body() {
   curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_size_));
 }
 
-bool transfer::enter(CURLM* multi, CURLSH* share) {
+bool transfer::enter(CURLM* multi, CURLSH* share, curl_closesocket_callback on_close, void* closer) {
+  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETDATA, closer);
   curl_easy_setopt(easy_, CURLOPT_SHARE, share);
   phase_ = phase::connecting;
   if (curl_multi_add_handle(multi, easy_) != CURLM_OK) return false;

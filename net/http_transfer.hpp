@@ -4,7 +4,7 @@
 // (flush) and arms the deadline. One thread.
 #pragma once
 
-#include "net/deadline_wheel.hpp"
+#include "net/event_loop.hpp"
 #include "net/http_call_outcome.hpp"
 #include "net/http_client.hpp"
 #include "net/http_response_head.hpp"
@@ -27,21 +27,32 @@ struct call_start {
   instant at{};
 };
 
-class transfer : public deadline_wheel::entry {
+class transfer final : public event_loop::timed {
 public:
   using touched_list = std::vector<transfer*>;
 
+  /// Who looks after transfers whose deadline has passed (or was moved).
+  class watcher {
+  public:
+    virtual void deadline_of(transfer&) = 0;
+
+  protected:
+    ~watcher() = default;
+  };
+
   /// `touched` collects the transfers whose observer has something to hear or whose deadline changed. Throws
   /// std::bad_alloc.
-  explicit transfer(touched_list& touched);
+  transfer(watcher&, touched_list& touched);
   ~transfer();
+  void on_deadline() override { watcher_.deadline_of(*this); }
   transfer(const transfer&) = delete;
   transfer& operator=(const transfer&) = delete;
 
   /// Takes a call over; nothing is sent yet. An error: the call cannot be made as it stands; end() it with that.
   std::optional<call_error> take(call_start&&);
-  /// Becomes part of a pool's multi handle; from here on curl's callbacks run. False: curl has no memory left.
-  bool enter(CURLM*, CURLSH*);
+  /// Becomes part of a pool's multi handle; from here on curl's callbacks run. `on_close` closes the sockets of
+  /// connections that this call makes. False: curl has no memory left.
+  bool enter(CURLM*, CURLSH*, curl_closesocket_callback on_close, void* closer);
   /// The connection was a reused one that the peer had closed, and the request did not get out whole: nobody can have
   /// acted on it. curl repeats a request where reading fails so, but not where sending does. True at most once per
   /// call.
@@ -99,6 +110,7 @@ private:
   CURLM* multi_ = nullptr;
   curl_slist* headers_ = nullptr;
   std::array<char, CURL_ERROR_SIZE> words_{};
+  watcher& watcher_;
   touched_list& touched_;
 
   call_handle handle_ = 0;

@@ -46,7 +46,7 @@ inline std::string outcome_of_one(scripted_server::script then, http::call_timeo
   scripted_server server([&](scripted_connection& c) {
     if (c.read_request()) then(c);
   });
-  http::client client;
+  http::client client(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url());
   what.timeouts = limits;
   return run(client, std::move(what))->outcome();

@@ -12,7 +12,7 @@ BOOST_AUTO_TEST_SUITE(http_client_failures)
 // ---- connections that do not come to be
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_dns_failed) {
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto answer = run(http, a_call("http://nowhere.invalid/"));
   BOOST_TEST(answer->outcome() == "dns_failed");
   BOOST_TEST((answer->summary().sent_at == instant{}));
@@ -20,14 +20,14 @@ BOOST_AUTO_TEST_CASE(an_unknown_name_is_dns_failed) {
 
 BOOST_AUTO_TEST_CASE(a_refused_port_is_connect_failed) {
   std::string url = scripted_server(always(ok)).url(); // closed again by the end of this line
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto answer = run(http, a_call(url));
   BOOST_TEST(answer->outcome() == "connect_failed");
   BOOST_TEST(answer->error()->detail != "");
 }
 
 BOOST_AUTO_TEST_CASE(other_protocols_and_broken_urls_are_connect_failed) {
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   for (auto url : {"ftp://127.0.0.1/", "file:///etc/hostname", "http://", "", "http://[::1", "gopher://127.0.0.1:1/x"})
     BOOST_TEST(run(http, a_call(url))->outcome() == "connect_failed", url);
 }
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(a_silent_tls_handshake_is_a_connect_timeout_and_a_garbled_o
     c.send("this is no TLS\r\n");
     c.wait_until_left();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call("https://127.0.0.1:" + std::to_string(silent.port()) + "/");
   what.timeouts.connect = 100ms;
   BOOST_TEST(run(http, what)->outcome() == "connect_timeout");
@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(a_connection_that_dies_in_the_body_is_truncated_and_what_ca
       c.read_request();
       c.send(answer);
     });
-    client http;
+    client http(std::make_shared<event_loop>("test"));
     auto got = run(http, a_call(server.url()));
     BOOST_TEST(got->outcome() == "truncated", answer);
     BOOST_TEST(got->status() == 200);
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(a_reset_in_the_body_is_truncated_even_where_only_the_end_de
     seen.acquire(); // a reset destroys what the peer has not read yet
     c.reset();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto observer = std::make_shared<call_recorder>();
   http.start(a_call(server.url()), observer);
   BOOST_TEST(observer->wait_body(4));
@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(the_first_byte_timer_waits_for_the_upload_but_the_total_doe
       },
       4096);
   scripted_server never([](scripted_connection& c) { c.pass(10s); }, 4096);
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   for (auto pieces : {std::vector<std::string>{large}, {large, "and", "more"}}) {
     auto what = a_call(slow.url(), pieces);
     what.timeouts.first_byte = 150ms;
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(an_answer_before_the_request_was_heard_out_is_an_answer) {
         c.pass(10s);
       },
       4096);
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url(), {std::string(8u << 20, 'u')});
   what.timeouts.total = 2s;
   auto answer = run(http, what);

@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(used_up_credit_is_felt_by_the_server_and_stops_the_idle_tim
     c.send(std::string(total - sent, 'x'));
     c.wait_until_left();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url());
   what.credit = credit;
   what.timeouts.idle = 200ms;
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(the_idle_timer_runs_again_after_a_pause) {
     c.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it");
     c.wait_until_left();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url());
   what.credit = 10;
   what.timeouts.idle = 100ms;
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(credit_may_come_in_single_bytes_and_start_at_none) {
   for (int i = 0; i < 300'000; ++i) body += static_cast<char>('a' + i % 26);
   const auto answer = "HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   scripted_server server(always(answer));
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url());
   what.credit = 0;
   auto observer = std::make_shared<call_recorder>();
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_paused_call_does_not_hold_up_the_others) {
            c.send("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n" + std::string(1'000'000, 'x')))
       ;
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url());
   what.credit = 1;
   auto paused = std::make_shared<call_recorder>();
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_call_can_be_cancelled_in_every_phase) {
     c.send("HTTP/1.1 200 OK\r\n\r\nsome");
     c.wait_until_left();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   http.configure({{"narrow", 1, 1}});
   auto fresh = [] { return std::make_shared<call_recorder>(); };
 
@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(cancelling_closes_the_connection) {
     c.wait_until_left();
     left.release();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto observer = std::make_shared<call_recorder>();
   auto handle = http.start(a_call(server.url()), observer);
   asked.acquire();
@@ -214,7 +214,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_client_cancels_every_call_even_those_started
   std::vector<std::shared_ptr<call_recorder>> calls;
   auto late = std::make_shared<call_recorder>();
   {
-    client http;
+    client http(std::make_shared<event_loop>("test"));
     http.configure({{"provider", 5, 5}});
     for (int i = 0; i < 20; ++i) {
       calls.push_back(std::make_shared<call_recorder>());
@@ -251,7 +251,7 @@ BOOST_AUTO_TEST_CASE(the_caps_hold_per_host_and_per_pool_and_nobody_waits_foreve
     };
   };
   scripted_server a(counting(0)), b(counting(1)), c(counting(2));
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   http.configure({{"provider", 4, 2}});
   std::vector<std::shared_ptr<call_recorder>> calls;
   for (int i = 0; i < 60; ++i) {
@@ -270,7 +270,7 @@ BOOST_AUTO_TEST_CASE(the_caps_hold_per_host_and_per_pool_and_nobody_waits_foreve
 
 BOOST_AUTO_TEST_CASE(a_call_that_waits_for_a_connection_ends_with_its_total_time) {
   scripted_server server([](scripted_connection& c) { c.wait_until_left(); });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   http.configure({{"provider", 1, 1}});
   auto first = std::make_shared<call_recorder>();
   auto handle = http.start(a_call(server.url()), first);
@@ -309,7 +309,7 @@ BOOST_AUTO_TEST_CASE(a_random_walk_over_peers_credit_and_cancelling) {
       }
     });
     std::mt19937 random(seed);
-    client http;
+    client http(std::make_shared<event_loop>("test"));
     http.configure({{"provider", 16, 16}});
     std::vector<std::pair<call_handle, std::shared_ptr<call_recorder>>> calls;
     for (int i = 0; i < 150; ++i) {

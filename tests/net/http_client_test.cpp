@@ -18,7 +18,7 @@ BOOST_AUTO_TEST_CASE(a_request_goes_out_as_given_and_the_answer_comes_back_whole
     c.send("HTTP/1.1 201 Created\r\nX-Thing: Some Value\r\nTransfer-Encoding: chunked\r\n\r\n"
            "5\r\nhello\r\n6\r\n world\r\n0\r\ntrailer: x\r\n\r\n");
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url("/v1/chat?x=1"), {"{\"a\":", std::string(300'000, 'b'), "", "}"});
   what.authorization = secret{"authorization: Bearer very-secret"};
   auto before = clock::now();
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(bodies_of_no_one_and_many_pieces_and_gets_take_turns_on_one
       if (!c.send(ok)) return;
     }
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto get = a_call(server.url());
   get.get = true;
   auto untyped = a_call(server.url(), {"u"});
@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(bodies_of_no_one_and_many_pieces_and_gets_take_turns_on_one
 
 BOOST_AUTO_TEST_CASE(fifty_calls_one_after_the_other_use_one_connection) {
   scripted_server server(always(ok));
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   for (int i = 0; i < 50; ++i) {
     auto answer = run(http, a_call(server.url()));
     BOOST_TEST(answer->outcome() == "");
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(five_hundred_calls_are_in_flight_at_once_and_their_connecti
     c.send(ok);
     while (c.read_request() && c.send(ok)) {}
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   http.configure({{"provider", many, many}});
   for (int round = 0; round < 2; ++round) {
     std::vector<std::shared_ptr<call_recorder>> calls;
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_closes_idle_connections_never_surfaces) {
     }
     closed.release();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   for (int i = 0; i < 50; ++i) {
     auto answer = run(http, a_call(server.url(), {"a", "b"}));
     BOOST_REQUIRE_MESSAGE(answer->outcome() == "", i << ": " << answer->error()->detail);
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_met_a_closing_connection_is_sent_again_whole
     c.send(ok);
     c.read_more(); // the next request has begun to arrive: too late
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   for (int i = 0; i < 10; ++i) {
     auto answer = run(http, a_call(server.url(), {first, second}));
     BOOST_REQUIRE_MESSAGE(answer->outcome() == "", i << ": " << answer->error()->detail);
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_met_a_closing_connection_is_sent_again_whole
 
 BOOST_AUTO_TEST_CASE(a_redirect_is_an_answer_like_any_other) {
   scripted_server server(always("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n"));
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto answer = run(http, a_call(server.url()));
   BOOST_TEST(answer->outcome() == "");
   BOOST_TEST(answer->status() == 302);
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_redirect_is_an_answer_like_any_other) {
 BOOST_AUTO_TEST_CASE(interim_heads_are_skipped) {
   scripted_server server(always("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
                                 "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\ny"));
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto answer = run(http, a_call(server.url()));
   BOOST_TEST(answer->status() == 200);
   BOOST_TEST(!find_header(answer->headers(), "link"));
@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(the_environments_proxies_are_not_used) {
   setenv("http_proxy", "http://127.0.0.1:1", 1);
   setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
   scripted_server server(always(ok));
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   BOOST_TEST(run(http, a_call(server.url()))->outcome() == "");
   unsetenv("http_proxy");
   unsetenv("ALL_PROXY");
@@ -182,7 +182,7 @@ BOOST_AUTO_TEST_CASE(a_given_proxy_is_used_and_its_refusal_is_a_failed_connectio
     if (auto r = c.read_request()) asked = r->head.substr(0, r->head.find('\r'));
     c.send("HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n");
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call("https://nowhere.invalid/");
   what.proxy = proxy.url();
   auto answer = run(http, what);
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_given_proxy_is_used_and_its_refusal_is_a_failed_connectio
 
 BOOST_AUTO_TEST_CASE(a_header_line_cannot_smuggle_another) {
   scripted_server server(always(ok));
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto what = a_call(server.url());
   what.header_lines.push_back("x: y\r\nevil: 1");
   BOOST_TEST(run(http, what)->outcome() == "caller_fault");

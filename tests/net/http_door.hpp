@@ -214,7 +214,8 @@ private:
 
 /// A server with a scripted handler.
 struct door {
-  explicit door(server_settings settings = {}, bool start = true) : it(settings, script) {
+  explicit door(server_settings settings = {}, bool start = true)
+    : it(std::make_shared<event_loop>("test"), settings, script) {
     if (start) it.start();
   }
   caller call(int receive_buffer = 0) { return caller(it.port(), receive_buffer); }

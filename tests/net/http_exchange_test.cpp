@@ -1,4 +1,4 @@
-// The hand-over between answering threads and the loop, with a loop that the test turns itself.
+// The hand-over between answering threads and the loop.
 #include "net/http_exchange.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -11,21 +11,21 @@ using namespace mainstay::http;
 namespace {
 
 struct fixture : exchange_owner {
-  std::shared_ptr<boost::asio::io_context> loop = std::make_shared<boost::asio::io_context>();
+  event_loop loop{"test"};
   std::shared_ptr<exchange> ex = std::make_shared<exchange>(loop, this, stream_framing::until_close, false);
   std::shared_ptr<response> handle = ex->handle();
-  int looks = 0;
+  std::atomic<int> looks{0};
 
   fixture() { ex->collect(); } // the look that every exchange begins with
-  ~fixture() {                 // as a connection does: close first, then let the loop run dry
-    ex->caller_left();
-    handle.reset();
-    turn();
+  ~fixture() {                 // as a connection does: close first, on the loop's thread
+    loop.run([this] { ex->caller_left(); });
   }
   void answer_waits() override { ++looks; }
-  std::size_t turn() {
-    loop->restart();
-    return loop->poll();
+  /// How often the connection is told to look by what was posted since the last time.
+  int turn() {
+    static const event_loop::task nothing = [] {};
+    loop.run(nothing); // behind what was posted
+    return looks.exchange(0);
   }
 };
 
@@ -41,17 +41,16 @@ BOOST_FIXTURE_TEST_SUITE(http_exchange, fixture)
 
 BOOST_AUTO_TEST_CASE(a_hundred_events_before_the_loop_looks_wake_it_once) {
   handle->stream_head({});
-  BOOST_TEST(turn() == 0u); // a head alone can wait
+  BOOST_TEST(turn() == 0); // a head alone can wait
   std::thread([&] {
     for (int i = 0; i < 100; ++i) handle->stream_event(make_bytes("1"));
   }).join();
-  BOOST_TEST(turn() == 1u);
-  BOOST_TEST(looks == 1);
+  BOOST_TEST(turn() == 1);
   auto part = ex->collect();
   BOOST_TEST(part.stream_head.has_value());
   BOOST_TEST(part.pieces.size() == 100u);
   handle->stream_event(make_bytes("2"));
-  BOOST_TEST(turn() == 1u);
+  BOOST_TEST(turn() == 1);
 }
 
 BOOST_AUTO_TEST_CASE(what_comes_after_the_end_is_ignored) {
@@ -124,7 +123,7 @@ BOOST_AUTO_TEST_CASE(after_the_caller_left_nothing_is_kept_or_posted) {
   handle->reply(200, {}, body);
   handle.reset();
   BOOST_TEST(body.use_count() == 1);
-  BOOST_TEST(turn() == 0u);
+  BOOST_TEST(turn() == 0);
 }
 
 // A callback may use the response it belongs to: no lock is held while it runs.
@@ -135,7 +134,7 @@ BOOST_AUTO_TEST_CASE(a_leaver_may_call_back_into_the_response) {
     handle->observe_progress(1, nullptr);
   });
   ex->caller_left();
-  BOOST_TEST(turn() == 0u);
+  BOOST_TEST(turn() == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -309,9 +309,9 @@ BOOST_AUTO_TEST_CASE(an_address_in_use_is_named_in_the_error) {
     return e.code() == std::errc::address_in_use &&
            std::string(e.what()).find("127.0.0.1:" + std::to_string(s.port)) != std::string::npos;
   };
-  BOOST_CHECK_EXCEPTION(server(s, d.script), std::system_error, names_it);
+  BOOST_CHECK_EXCEPTION(server(std::make_shared<event_loop>("test"), s, d.script), std::system_error, names_it);
   s.address = "no such host";
-  BOOST_CHECK_THROW(server(s, d.script), std::system_error);
+  BOOST_CHECK_THROW(server(std::make_shared<event_loop>("test"), s, d.script), std::system_error);
 }
 
 BOOST_AUTO_TEST_CASE(callers_before_start_wait_and_are_served) {

@@ -38,14 +38,15 @@ public:
 
 daemon::daemon(std::string config_file, config::settings_ptr settings)
   : file_(std::move(config_file)), settings_(std::move(settings)), live_(std::make_shared<live_settings>(settings_)),
-    client_(std::make_shared<http::client>()), system_config_(std::make_unique<system_config>()),
-    system_(std::make_unique<caf::actor_system>(*system_config_)) {
+    loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
+    system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
+    turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;
     ::kill(::getpid(), SIGTERM);
   };
-  house_ = start_household(*system_, settings_, client_, hooks(), supervision);
+  house_ = start_household(*system_, turn_.get(), settings_, client_, hooks(), supervision);
   try {
     open_doors();
   } catch (...) {
@@ -65,7 +66,10 @@ void daemon::shut_down() {
   if (house_.supervisor) stop_household(*system_, house_);
   house_ = {};
   client_.reset();
+  if (system_) system_->await_all_actors_done(); // their last turns still come
+  turn_.reset();
   system_.reset();
+  loop_.reset();
 }
 
 daemon_hooks daemon::hooks() {
@@ -85,7 +89,7 @@ void daemon::open_doors() {
     s.address = doors.metrics->host;
     s.port = doors.metrics->port;
     metrics_ = std::make_unique<http::server>(
-        s, make_metrics_door(*system_, house_.names->metrics, [this] { return ready_.load(); }));
+        loop_, s, make_metrics_door(*system_, house_.names->metrics, [this] { return ready_.load(); }));
     metrics_->start();
     spdlog::info("metrics door: http://{}:{}/metrics", s.address, metrics_->port());
   }
@@ -111,7 +115,7 @@ void daemon::open_doors() {
     s.port = doors.http->listen.port;
     s.body_limit = doors.http->body_limit;
     s.fault_headers = final_labels;
-    http_ = std::make_unique<http::server>(s, make_http_door(live_, house_.names->dispatcher));
+    http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names->dispatcher));
     http_->start();
     spdlog::info("http door: http://{}:{}/v1", s.address, http_->port());
   }

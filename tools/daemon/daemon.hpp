@@ -3,6 +3,7 @@
 
 #include "actors/doors.hpp"
 #include "actors/supervisor.hpp"
+#include "actors/turn.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -35,9 +36,11 @@ private:
   std::atomic<bool> ready_{false}, given_up_{false};
   instant started_ = clock::now();
   std::shared_ptr<live_settings> live_;
+  std::shared_ptr<event_loop> loop_; // both HTTP doors, the calls to providers and the actors they speak to
   std::shared_ptr<http::client> client_;
   std::unique_ptr<system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
+  std::unique_ptr<turn> turn_;
   household house_;
   std::unique_ptr<http::server> http_, metrics_;
   std::unique_ptr<mq::server> zmq_;
