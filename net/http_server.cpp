@@ -117,7 +117,7 @@ struct server::impl final : event_loop::watcher, event_loop::timed {
   bool full() const noexcept { return loop.connections.size() >= loop.settings.max_connections; }
 
   void watch_callers() {
-    if (started && listener >= 0) events->rewatch(listener, full() || pausing ? 0 : EPOLLIN);
+    if (started && listener >= 0) events->rewatch(listener, full() || pausing ? 0u : EPOLLIN);
   }
 
   void on_events(int, std::uint32_t) override {

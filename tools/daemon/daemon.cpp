@@ -1,6 +1,7 @@
 #include "tools/daemon/daemon.hpp"
 
 #include "config/load.hpp"
+#include "tools/daemon/quiet_scheduler.hpp"
 
 #include <caf/io/all.hpp>
 #include <spdlog/spdlog.h>
@@ -24,6 +25,7 @@ constexpr int exit_cut = 3, exit_given_up = 4;
 class daemon::system_config : public caf::actor_system_config {
 public:
   system_config() {
+    load<quiet_scheduler>();
     load<caf::io::middleman>();
     add_message_types<caf::id_block::mainstay>();
     set("scheduler.policy", caf::atom("stealing"));
