@@ -50,6 +50,10 @@ bool is_ideograph(char32_t c) noexcept {
 
 std::size_t ascii_run(std::string_view text, std::size_t at) noexcept {
   std::size_t end = at;
+  for (std::uint64_t words[4]; text.size() - end >= sizeof words; end += sizeof words) {
+    std::memcpy(words, text.data() + end, sizeof words);
+    if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) break;
+  }
   for (std::uint64_t word; text.size() - end >= sizeof word; end += sizeof word) {
     std::memcpy(&word, text.data() + end, sizeof word);
     if (word & 0x8080808080808080u) break;

@@ -4,6 +4,9 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace mainstay::json {
 namespace {
@@ -24,6 +27,16 @@ std::uint64_t special_bytes(const char* at) noexcept {
 bool is_plain_ascii(unsigned char c) noexcept { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
 
 const char* plain_ascii_run(const char* at, const char* end) noexcept {
+#ifdef __SSE2__
+  // Compared as signed numbers, bytes from 0x80 on are below 0x20 too.
+  for (; end - at >= 16; at += 16) {
+    auto bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    auto special = _mm_or_si128(
+        _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+    if (auto found = static_cast<unsigned>(_mm_movemask_epi8(special))) return at + std::countr_zero(found);
+  }
+#endif
   if constexpr (std::endian::native == std::endian::little) {
     for (; end - at >= 8; at += 8)
       if (auto special = special_bytes(at)) return at + (std::countr_zero(special) >> 3);
