@@ -63,7 +63,10 @@ BOOST_AUTO_TEST_CASE(actors_that_actors_of_the_loop_speak_to_run_on_the_loop) {
   auto first = system.spawn([&](caf::event_based_actor* self) -> caf::behavior {
     return {[&, self](const std::string& go) {
       self->request(second, 10s, 0).then([&, self, go](int on_loop) {
-        if (!on_loop) return self->send(self, go); // a worker was still ending its first step
+        if (!on_loop) { // one of CAF's workers was still ending a first step: once more from the loop
+          loop->post([me = caf::actor_cast<caf::actor>(self), go] { tell(me, go); });
+          return;
+        }
         there.set_value();
         self->quit();
       });
