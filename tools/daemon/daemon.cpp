@@ -32,7 +32,7 @@ public:
     set("scheduler.max-threads", scheduler_threads);
     set("work-stealing.aggressive-poll-attempts", size_t{10});
     set("work-stealing.moderate-poll-attempts", size_t{0});
-    set("work-stealing.relaxed-sleep-duration", caf::timespan{2ms});
+    set("work-stealing.relaxed-sleep-duration", caf::timespan{50ms}); // what is sent to a sleeper wakes it
     set("middleman.workers", size_t{1});
     set("middleman.app-identifiers", std::vector<std::string>{"mainstay-console-1"});
   }
