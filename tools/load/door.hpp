@@ -14,7 +14,8 @@ enum class door_kind : std::uint8_t { http, zmq };
 
 /// A request under way.
 struct flight {
-  std::uint64_t number = 0; // of the question; never used twice in a run
+  std::uint64_t id = 0;     // never used twice in a run
+  std::uint64_t number = 0; // of the question
   door_kind door = door_kind::http;
   bool streamed = false;
   instant intended, sent; // when it was due, when it was handed to its door
@@ -43,8 +44,8 @@ public:
   virtual void send(flight&) = 0;
   /// Its time is over: whatever still comes of it is thrown away.
   virtual void abandon(flight&) = 0;
-  /// At the end of every turn of the loop.
-  virtual void turn_ended() = 0;
+  /// Before every wait of the loop, outside all watchers. True: something came in, and more may be there.
+  virtual bool before_wait() = 0;
 };
 
 } // namespace mainstay::load

@@ -11,6 +11,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace mainstay::load {
@@ -46,13 +47,15 @@ private:
   void open_doors();
   void watch_signals();
   void warm_up();
-  void measure();
-  void pump(instant now);
-  void begin_flight(instant intended, instant now);
+  void serve();
+  void start_due(instant now);
+  flight& new_flight(instant intended, instant now);
   void end_overdue(instant now);
-  bool may_start(instant now) const;
+  std::optional<instant> next_due(instant now) const;
+  bool exhausted(instant now) const;
   instant next_alarm(instant now) const;
-  std::size_t room() const noexcept;
+  bool room() const noexcept { return open_.size() + resting_.size() < callers_; }
+  door& door_of(const flight&);
 
   const options& options_;
   std::function<void(const tally&, std::size_t)> each_second_;
@@ -60,9 +63,11 @@ private:
   std::vector<door_slot> doors_;
   question_text question_;
   std::size_t next_door_ = 0;
-  std::uint64_t next_number_ = 0, begun_ = 0, wanted_ = 0; // begun_ of wanted_ in this phase
-  std::list<flight> open_, spare_;                         // open_ in the order they were due
-  std::deque<instant> resting_;                            // closed loop: callers who could not connect wait until then
+  const rate_profile* rate_ = nullptr;                 // of this phase; null: closed loop
+  std::size_t callers_ = 1;                            // at most so many requests under way
+  std::uint64_t next_id_ = 0, begun_ = 0, wanted_ = 0; // begun_ of wanted_ in this phase
+  std::list<flight> open_, spare_;                     // open_ in the order they were due
+  std::deque<instant> resting_;                        // closed loop: callers who could not connect wait until then
   tally counted_;
   instant began_{}, ends_{};
   bool measuring_ = false, interrupted_ = false;

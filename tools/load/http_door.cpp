@@ -214,6 +214,9 @@ void http_door::lost(connection& c) {
   connections_.pop_back();
 }
 
-void http_door::turn_ended() { closed_.clear(); }
+bool http_door::before_wait() {
+  closed_.clear();
+  return false;
+}
 
 } // namespace mainstay::load

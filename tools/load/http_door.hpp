@@ -32,13 +32,13 @@ public:
 
   void send(flight&) override;
   void abandon(flight&) override;
-  void turn_ended() override;
+  bool before_wait() override;
 
 private:
   class connection;
   friend class connection;
 
-  void lost(connection&); // closed: forgets it at the end of the turn
+  void lost(connection&); // closed: forgets it when the turn is over
 
   reactor& reactor_;
   door_owner& owner_;

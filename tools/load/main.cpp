@@ -1,5 +1,6 @@
 // mainstay-load: reads the command line, runs, reports. Exit code 0: every request was answered well; 1: not; 2: bad
 // usage.
+#include "tools/load/progress.hpp"
 #include "tools/load/report.hpp"
 
 #include <cstdio>
@@ -28,8 +29,13 @@ void write_json(const options& o, const run_result& r) {
 int main(int argc, char** argv) {
   auto o = read_options(argc, argv);
   try {
-    generator g(o, [](const tally&, std::size_t) {});
+    progress shown;
+    generator g(o, [&](const tally& t, std::size_t open) {
+      if (!o.quiet) shown.show(t, open);
+    });
     auto r = g.run();
+    shown.end();
+    if (!o.quiet) (o.json_file == "-" ? std::cerr : std::cout) << report_text(o, r) << std::flush;
     if (!o.json_file.empty()) write_json(o, r);
     auto& all = r.counted.all();
     auto well = all.errors() == 0 && r.unfinished == 0 && r.counted.surplus_answers() == 0;

@@ -11,6 +11,7 @@ namespace mainstay::load {
 namespace {
 
 constexpr auto default_run_time = 10s;
+constexpr std::size_t default_open_loop = 2000, default_callers = 1;
 constexpr int bad_usage = 2;
 
 struct command_line {
@@ -18,6 +19,7 @@ struct command_line {
   std::string run_time, timeout = "60s", key;
   std::vector<std::string> headers;
   std::uint64_t requests = 0;
+  std::size_t connections = 0;
   std::uint32_t max_tokens = 0;
   bool unique = false;
 };
@@ -25,10 +27,17 @@ struct command_line {
 void describe(CLI::App& app, command_line& line) {
   auto& o = line.given;
   app.add_option("--http", o.http, "HTTP door, HOST:PORT");
+  app.add_option("--zmq", o.zmq, "message-queue door, tcp://HOST:PORT; with both, each gets every other request");
   app.add_option("--path", o.shape.path, "path of the requests")->capture_default_str();
-  app.add_option("--connections", o.connections, "closed loop: so many callers, each one request after the other")
+  app.add_option("--rate", o.rate_text,
+                 "open loop: requests per second, such as 200, 200/5s,1000 or "
+                 "step:200..15000/3s (docs/load.md)");
+  app.add_option("--connections", line.connections,
+                 "closed loop: so many callers, each one request after the other (default 1); open loop: at most so "
+                 "many requests under way (default 2000)")
       ->check(CLI::Range(1, 100000));
-  app.add_option("--duration", line.run_time, "how long requests are started, such as 10s; without --requests 10s");
+  app.add_option("--duration", line.run_time,
+                 "how long requests are started, such as 10s; 10s if nothing else ends the run");
   app.add_option("--requests", line.requests, "how many requests are started")->check(CLI::PositiveNumber);
   app.add_option("--warmup", o.warmup, "so many requests first, not counted");
   app.add_option("--stream", o.stream_share, "share of streamed requests")->check(CLI::Range(0.0, 1.0));
@@ -70,10 +79,17 @@ std::pair<std::string, std::string> header_of(const std::string& text) {
 
 options checked(command_line& line) {
   auto& o = line.given;
-  if (o.http.empty()) throw CLI::RequiredError("--http");
+  if (o.http.empty() && o.zmq.empty()) throw CLI::RequiredError("--http or --zmq");
+  if (!o.rate_text.empty()) {
+    auto read = rate_profile::parse(o.rate_text);
+    if (!read.profile) throw CLI::ValidationError("--rate", read.fault);
+    o.rate = std::move(read.profile);
+  }
+  o.connections = line.connections ? line.connections : o.rate ? default_open_loop : default_callers;
   if (!line.run_time.empty()) o.run_time = duration_of("--duration", line.run_time);
   if (line.requests) o.requests = line.requests;
-  if (!o.run_time && !o.requests) o.run_time = default_run_time;
+  auto ends = o.run_time || o.requests || (o.rate && o.rate->total());
+  if (!ends) o.run_time = default_run_time;
   o.timeout = duration_of("--timeout", line.timeout);
   if (line.max_tokens) o.shape.max_tokens = line.max_tokens;
   for (auto& text : line.headers) o.shape.headers.push_back(header_of(text));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/clock.hpp"
+#include "tools/load/rate_profile.hpp"
 #include "tools/load/request_bytes.hpp"
 
 #include <cstdint>
@@ -13,7 +14,9 @@ namespace mainstay::load {
 struct options {
   std::string http, zmq; // empty: not used
   request_shape shape;
-  std::size_t connections = 1;
+  std::optional<rate_profile> rate; // none: closed loop
+  std::string rate_text;
+  std::size_t connections = 1; // at most so many requests under way
   std::optional<duration> run_time;
   std::optional<std::uint64_t> requests;
   std::uint64_t warmup = 0;

@@ -20,8 +20,12 @@ void tally::begin(instant now) {
   began_ = ended_ = now;
 }
 
+std::size_t tally::second_of(instant at) const noexcept {
+  return static_cast<std::size_t>(std::max(at - began_, duration::zero()) / 1s);
+}
+
 second_row& tally::row(instant at) {
-  auto n = static_cast<std::size_t>(std::max(at - began_, duration::zero()) / 1s);
+  auto n = second_of(at);
   if (n >= timeline_.size()) timeline_.resize(n + 1);
   return timeline_[n];
 }
@@ -54,12 +58,15 @@ void tally::close_second() {
   this_second_.clear();
 }
 
+void tally::close_seconds(instant now) {
+  if (second_of(now) == second_) return;
+  close_second();
+  second_ = second_of(now);
+}
+
 void tally::finished(flight& f, fault what, instant now) {
+  close_seconds(now);
   auto& r = row(now);
-  if (auto n = static_cast<std::size_t>(&r - timeline_.data()); n != second_) {
-    close_second();
-    second_ = n;
-  }
   auto door = static_cast<std::size_t>(f.door);
   count(all_, what);
   count(doors_[door], what);

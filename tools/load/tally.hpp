@@ -39,6 +39,8 @@ public:
   void tokens_came(flight&, std::size_t events, instant now);
   void finished(flight&, fault, instant now);
   void surplus() { ++surplus_; }
+  /// The seconds before `now` are over: their rows will not change.
+  void close_seconds(instant now);
   void end(instant now);
 
   const counts& all() const noexcept { return all_; }
@@ -55,11 +57,10 @@ public:
   std::uint64_t surplus_answers() const noexcept { return surplus_; }
   std::uint64_t started_requests() const noexcept { return started_; }
   duration elapsed() const noexcept { return ended_ - began_; } // to the last answer
-
-  /// Of the newest second that is over; for the progress line.
-  const second_row& second(std::size_t n) const noexcept { return timeline_[n]; }
+  std::size_t seconds_over() const noexcept { return second_; } // whose rows are final
 
 private:
+  std::size_t second_of(instant) const noexcept;
   second_row& row(instant);
   void close_second();
 
