@@ -54,7 +54,7 @@ std::optional<std::string> rate_profile::add(std::string_view text, bool last) {
     if (!seconds) return said + ": the time must be a duration such as 500ms or 10s";
   }
   auto rates = text.substr(0, slash);
-  auto dots = rates.find("..");
+  auto dots = climbs ? rates.find("..") : rates.npos;
   auto from = rate_of(rates.substr(0, dots)), to = from;
   if (climbs) to = dots == rates.npos ? std::nullopt : rate_of(rates.substr(dots + 2));
   if (!from || !to) return said + (climbs ? ": must be A..B/TIME, with rates per second" : ": must be R or R/TIME");
