@@ -1,6 +1,6 @@
 // What is asked, and what a mock provider answers to it: texts that name their own number, so that every answer can be
-// told from every other. The rule of the answers is docs/mock.md's, written anew: this tool judges, it shares nothing
-// with what it judges. Pure.
+// told from every other. The rule of the answers is docs/mock.md's, written anew: a judge must not repeat the mistakes
+// of those it judges. Pure.
 #pragma once
 
 #include <cstddef>

@@ -8,7 +8,7 @@ namespace mainstay::load {
 namespace {
 
 constexpr std::size_t bar_width = 50, most_rows = 40;
-constexpr double steps_per_doubling = 2; // rows of the latency plot
+constexpr double wanted_rows = 16, fewest_per_doubling = 2, most_per_doubling = 32; // of the latency plot
 
 template <class... Parts>
 void print(std::string& out, const char* format, Parts... parts) {
@@ -82,6 +82,9 @@ std::string bar(double share, char c = '#') {
 
 void latency_plot(std::string& out, const histogram& h) {
   if (!h.count()) return;
+  auto doublings = std::log2(static_cast<double>(h.max().count() + 1) / static_cast<double>(h.min().count() + 1));
+  auto steps_per_doubling =
+      std::clamp(std::round(wanted_rows / std::max(doublings, 0.01)), fewest_per_doubling, most_per_doubling);
   std::vector<std::pair<duration, std::uint64_t>> rows; // upper end, count
   for (auto& b : h.buckets()) {
     auto step = std::ceil(std::log2(static_cast<double>(b.upper.count() + 1) / 1e3) * steps_per_doubling);
@@ -134,7 +137,8 @@ void complaints(std::string& out, const std::vector<complaint>& all) {
     auto text = c.text;
     std::replace_if(
         text.begin(), text.end(), [](char letter) { return static_cast<unsigned char>(letter) < ' '; }, ' ');
-    out += "  " + std::string(name_of(c.what)) + (c.status ? " " + std::to_string(c.status) : "") + ": " + text + "\n";
+    out += "  " + std::string(name_of(c.what)) + (c.status ? " " + std::to_string(c.status) : "") +
+           (text.empty() ? "" : ": " + text) + "\n";
   }
 }
 
