@@ -99,7 +99,7 @@ bool zmq_door::before_wait() {
         if (!d->socket.recv(frame)) break; // never: a message comes whole
         another = frame.more();
       }
-      take(*d, frames);
+      take(frames);
     }
     d->touched = count == messages_a_turn;
     more = more || count > 0;
@@ -113,7 +113,7 @@ void zmq_door::finish(flight& f, fault what, instant now) {
 }
 
 // [id, kind, headers, body]
-void zmq_door::take(dealer&, std::size_t frames) {
+void zmq_door::take(std::size_t frames) {
   auto now = clock::now();
   auto id_text = text(frames_[0]);
   std::uint64_t id = 0;

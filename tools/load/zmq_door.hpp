@@ -30,7 +30,7 @@ public:
 private:
   struct dealer;
 
-  void take(dealer&, std::size_t frames);
+  void take(std::size_t frames);
   void finish(flight&, fault, instant now);
 
   door_owner& owner_;
