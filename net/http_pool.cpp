@@ -2,11 +2,22 @@
 #include "net/http_pool.hpp"
 
 #include <algorithm>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <new>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace mainstay::http {
+
+namespace {
+
+/// Data unacknowledged for this long means the network or the peer's machine is gone: TCP's own patience is a quarter
+/// of an hour.
+constexpr unsigned unacknowledged_limit_ms = 15'000;
+
+} // namespace
 
 connection_pool::connection_pool(std::string name, event_loop& loop, owner& o, std::uint32_t index)
   : name_(std::move(name)), loop_(loop), owner_(o), index_(index), multi_(curl_multi_init()),
@@ -56,7 +67,7 @@ bool connection_pool::admit(transfer& t) {
     wait(t);
     return true;
   }
-  if (!t.enter(multi_, share_, &on_close, this)) return false;
+  if (!t.enter(multi_, share_, {&on_made, &on_close, this})) return false;
   active_.fetch_add(1, std::memory_order_relaxed);
   ++active_per_host_[t.authority()];
   return true;
@@ -138,12 +149,23 @@ int connection_pool::on_socket(CURL*, curl_socket_t fd, int what, void* self, vo
   auto& pool = *static_cast<connection_pool*>(self);
   auto& w = pool.wishes_[fd];
   w.wanted = 0;
-  if (what != CURL_POLL_REMOVE) {
-    if (what & CURL_POLL_IN) w.wanted |= EPOLLIN;
-    if (what & CURL_POLL_OUT) w.wanted |= EPOLLOUT;
+  if (what == CURL_POLL_REMOVE) {
+    if (!w.connection) {
+      pool.loop_.unwatch(fd);
+      pool.wishes_.erase(fd);
+    }
+    return 0;
   }
+  if (what & CURL_POLL_IN) w.wanted |= EPOLLIN;
+  if (what & CURL_POLL_OUT) w.wanted |= EPOLLOUT;
   pool.changed_.push_back(fd);
   return 0;
+}
+
+int connection_pool::on_made(void* self, curl_socket_t fd, curlsocktype) noexcept {
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_limit_ms, sizeof unacknowledged_limit_ms);
+  static_cast<connection_pool*>(self)->wishes_[fd].connection = true;
+  return CURL_SOCKOPT_OK;
 }
 
 int connection_pool::on_close(void* self, curl_socket_t fd) noexcept {

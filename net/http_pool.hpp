@@ -63,6 +63,7 @@ private:
   /// between two calls on a kept connection curl's wishes go back and forth.
   struct socket_wish {
     std::uint32_t wanted = 0, watched = 0;
+    bool connection = false; // on_close will be told; curl's own sockets (its resolver's) close without a word
   };
 
   void on_events(int fd, std::uint32_t events) override;
@@ -70,6 +71,7 @@ private:
 
   static int on_socket(CURL*, curl_socket_t, int what, void* self, void* known) noexcept;
   static int on_timer(CURLM*, long ms, void* self) noexcept;
+  static int on_made(void* self, curl_socket_t, curlsocktype) noexcept;
   static int on_close(void* self, curl_socket_t) noexcept;
 
   const std::string name_;

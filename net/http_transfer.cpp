@@ -9,18 +9,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <new>
-#include <sys/socket.h>
 
 namespace mainstay::http {
 
 namespace {
-
-/// Data unacknowledged for this long means the network or the peer's machine is gone: TCP's own patience is a quarter
-/// of an hour.
-constexpr unsigned unacknowledged_limit_ms = 15'000;
 
 /// The part of a URL that names host and port, as written.
 std::string authority_of(const std::string& url) {
@@ -35,11 +28,6 @@ bool starts_with_nocase(std::string_view line, std::string_view prefix) {
 
 bool breaks_the_line(std::string_view line) {
   return line.find_first_of(std::string_view{"\r\n\0", 3}) != std::string_view::npos;
-}
-
-int on_socket(void*, curl_socket_t fd, curlsocktype) noexcept {
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_limit_ms, sizeof unacknowledged_limit_ms);
-  return CURL_SOCKOPT_OK;
 }
 
 long milliseconds(duration d) {
@@ -77,7 +65,6 @@ void transfer::set_lasting_options() {
   set(CURLOPT_TCP_KEEPALIVE, 1L);
   set(CURLOPT_TCP_KEEPIDLE, 20L);
   set(CURLOPT_TCP_KEEPINTVL, 5L);
-  set(CURLOPT_SOCKOPTFUNCTION, &on_socket);
   // With a directory of certificates curl reads all of them anew for every connection; one file is read once and kept.
   if (auto* file = std::getenv("SSL_CERT_FILE"); file && *file) {
     set(CURLOPT_CAINFO, file);
@@ -163,9 +150,11 @@ void transfer::set_body() {
   curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_size_));
 }
 
-bool transfer::enter(CURLM* multi, CURLSH* share, curl_closesocket_callback on_close, void* closer) {
-  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETDATA, closer);
+bool transfer::enter(CURLM* multi, CURLSH* share, const socket_keeper& keeper) {
+  curl_easy_setopt(easy_, CURLOPT_SOCKOPTFUNCTION, keeper.on_made);
+  curl_easy_setopt(easy_, CURLOPT_SOCKOPTDATA, keeper.self);
+  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETFUNCTION, keeper.on_close);
+  curl_easy_setopt(easy_, CURLOPT_CLOSESOCKETDATA, keeper.self);
   curl_easy_setopt(easy_, CURLOPT_SHARE, share);
   phase_ = phase::connecting;
   if (curl_multi_add_handle(multi, easy_) != CURLM_OK) return false;

@@ -50,9 +50,14 @@ public:
 
   /// Takes a call over; nothing is sent yet. An error: the call cannot be made as it stands; end() it with that.
   std::optional<call_error> take(call_start&&);
-  /// Becomes part of a pool's multi handle; from here on curl's callbacks run. `on_close` closes the sockets of
-  /// connections that this call makes. False: curl has no memory left.
-  bool enter(CURLM*, CURLSH*, curl_closesocket_callback on_close, void* closer);
+  /// Told of the sockets of connections that this call makes; `on_close` has to close them.
+  struct socket_keeper {
+    curl_sockopt_callback on_made;
+    curl_closesocket_callback on_close;
+    void* self;
+  };
+  /// Becomes part of a pool's multi handle; from here on curl's callbacks run. False: curl has no memory left.
+  bool enter(CURLM*, CURLSH*, const socket_keeper&);
   /// The connection was a reused one that the peer had closed, and the request did not get out whole: nobody can have
   /// acted on it. curl repeats a request where reading fails so, but not where sending does. True at most once per
   /// call.
