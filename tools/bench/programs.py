@@ -1,0 +1,154 @@
+"""The programs under measurement, each started here and ended by its id: the mock upstream, nginx as a plain reverse proxy, the daemon."""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from meters import process_tree
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build" / "release" / "bin"))
+MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
+SLOW = float(os.environ.get("MAINSTAY_SLOW", "1"))  # sanitizers: patience times so much
+CLIENT_KEY = "bench-client-key-of-the-daemon"
+
+# The models the mock plays: so many words (an answer's size follows), so many ms between the deltas of a stream. Answers, whole
+# bodies, come out near 1 KB and 10 KB.
+MODELS = {"plain-1k": {"words": 81}, "plain-10k": {"words": 1480}}
+
+
+class Invalid(Exception):
+    """The run says nothing: something was refused, lost, or did not start."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Program:
+    name = ""
+
+    def __init__(self, command, log, ready):
+        """Starts it and waits until `ready()`."""
+        self.log = pathlib.Path(log)
+        with open(log, "ab") as out:
+            self.popen = subprocess.Popen([str(c) for c in command], stdout=out, stderr=out)
+        end = time.monotonic() + 20 * SLOW
+        while not ready():
+            if self.popen.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise Invalid(f"{command[0]} did not start: {self.log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.02)
+        self.pids = process_tree(self.popen.pid)
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def stop(self):
+        if self.alive():
+            self.popen.terminate()
+            try:
+                self.popen.wait(40 * SLOW)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+        return self.popen.wait()
+
+
+def answers(url, status=200):
+    try:
+        with urllib.request.urlopen(url, timeout=2 * SLOW) as r:
+            return r.status == status
+    except urllib.error.HTTPError as e:
+        return e.code == status
+    except OSError:
+        return False
+
+
+class Mock(Program):
+    name = "mock"
+
+    def __init__(self, directory):
+        self.http = self.streams = free_port()
+        script = directory / "mock.json"
+        script.write_text(json.dumps([{"model": name, **pace} for name, pace in MODELS.items()]))
+        super().__init__([MOCK, "--listen", f"127.0.0.1:{self.http}", "--script", script], directory / "mock.log",
+                         lambda: answers(f"http://127.0.0.1:{self.http}/v1/models"))
+
+
+NGINX = """daemon off;
+worker_processes 1;
+worker_rlimit_nofile 65536;
+pid {dir}/nginx.pid;
+error_log {dir}/nginx-error.log warn;
+events {{ worker_connections 16384; }}
+http {{
+  access_log off;
+  tcp_nodelay on;
+  client_max_body_size 32m;
+  client_body_buffer_size 256k;
+  client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy;
+  fastcgi_temp_path {dir}/fastcgi; uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+  keepalive_requests 1000000000;
+  keepalive_timeout 600s;
+  upstream mock {{
+    server 127.0.0.1:{upstream};
+    keepalive 4096;
+    keepalive_requests 1000000000;
+    keepalive_timeout 600s;
+  }}
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_read_timeout 600s;
+  server {{ listen 127.0.0.1:{plain} backlog=4096; location / {{ proxy_pass http://mock; }} }}
+  server {{ listen 127.0.0.1:{streams} backlog=4096; location / {{ proxy_pass http://mock; proxy_buffering off; }} }}
+}}
+"""
+
+
+class Nginx(Program):
+    """One worker: this proxy's work is the same on one core or on many, and CPU per request is what is compared."""
+    name = "nginx"
+
+    def __init__(self, directory, upstream):
+        self.http, self.streams = free_port(), free_port()
+        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        if not program:
+            raise Invalid("nginx is missing: tools/install-packages test installs it")
+        file = directory / "nginx.conf"
+        file.write_text(NGINX.format(dir=directory, plain=self.http, streams=self.streams, upstream=upstream))
+        super().__init__([program, "-e", directory / "nginx-error.log", "-c", file], directory / "nginx.log",
+                         lambda: answers(f"http://127.0.0.1:{self.http}/v1/models"))
+
+
+class Daemon(Program):
+    """The full path: a client's key and limits, two provider keys with limits (far above the load), breaker, metrics; the cache off
+    unless asked for."""
+    name = "mainstay"
+
+    def __init__(self, directory, upstream, cache=False):
+        self.http, self.zmq, self.admin, self.metrics = (free_port() for _ in range(4))
+        self.streams = self.http
+        most = {"rpm": 100_000_000, "tpm": 1_000_000_000_000, "concurrency": 100_000}
+        config = {
+            "node": {"name": "bench"},
+            "doors": {"http": {"listen": f"127.0.0.1:{self.http}"}, "zmq": {"listen": f"tcp://127.0.0.1:{self.zmq}"},
+                      "admin": {"listen": f"127.0.0.1:{self.admin}"}, "metrics": {"listen": f"127.0.0.1:{self.metrics}"}},
+            "clients": [{"name": "app", "key": CLIENT_KEY, **most}],
+            "providers": [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "pool": {"connections": 8192, "per_host": 8192},
+                           "timeouts": {"idle": "600s", "first_byte": "600s", "total": "600s"},
+                           "keys": [{"name": "first", "secret": "mock-key-1", **most}, {"name": "second", "secret": "mock-key-2", **most}]}],
+            "models": [{"name": name, "targets": [{"provider": "mock", "model": name}]} for name in MODELS],
+            "deadline": "600s",
+            **({"cache": {"memory": {"entries": 10000}}} if cache else {}),
+        }
+        file = directory / f"mainstay-{self.http}.yaml"
+        file.write_text(json.dumps(config, indent=1))  # JSON is YAML
+        super().__init__([BIN / "mainstayd", "--config", file], directory / f"mainstay-{self.http}.log",
+                         lambda: answers(f"http://127.0.0.1:{self.metrics}/readyz"))
