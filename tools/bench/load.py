@@ -1,36 +1,50 @@
-"""The load: one generator process per measurement, and what it saw. Anything but complete answers with status 200 is Invalid."""
+"""The load: one mainstay-load per measurement, and what it saw. Anything but complete answers with status 200 is Invalid."""
+import itertools
 import json
+import os
 import pathlib
-import shutil
 import subprocess
 
-from programs import CLIENT_KEY, SLOW, Invalid
+from programs import BIN, CLIENT_KEY, SLOW, Invalid
 
-SCRIPT = pathlib.Path(__file__).with_name("wrk.lua")
-
-
-def prompt(size):
-    words = "the lake is calm and the boats are moored before the storm "
-    return (words * (size // len(words) + 1))[:size]
+LOAD = pathlib.Path(os.environ.get("MAINSTAY_LOAD", BIN / "mainstay-load"))
+numbers = itertools.count()
 
 
-def body(model, prompt_bytes, **more):
-    return json.dumps({"model": model, "messages": [{"role": "user", "content": prompt(prompt_bytes)}], **more})
+class Load:
+    """Under way from the moment it exists. `door`: (option, address)."""
+
+    def __init__(self, directory, door, model, connections=1, seconds=None, requests=None, stream=False, prompt_bytes=100, same=False, rate=None):
+        self.report_file = directory / f"load-{next(numbers)}.json"
+        pace = ["--rate", rate] if rate else ["--connections", connections]
+        command = [LOAD, *door, *pace, "--model", model, "--prompt-bytes", prompt_bytes, "--key", CLIENT_KEY, "--stream", int(stream),
+                   "--same" if same else "--unique", "--timeout", f"{int(120 * SLOW)}s", "--quiet", "--seed", 1, "--json", self.report_file]
+        command += ["--duration", f"{round(seconds * 1000)}ms"] if seconds else []
+        command += ["--requests", requests] if requests else []
+        self.what = f"{model} through {door[1]}"
+        self.popen = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def report(self):
+        """Waits for its end."""
+        said, _ = self.popen.communicate(timeout=300 * SLOW)
+        try:
+            seen = json.loads(self.report_file.read_text())
+        except (OSError, ValueError):
+            raise Invalid(f"the load generator failed ({self.popen.returncode}) at {self.what}: {said}") from None
+        if not seen["requests"] or seen["ok"] != seen["requests"] or seen.get("unfinished") or seen.get("surplus"):
+            raise Invalid(f"{self.what}: {seen['ok']} of {seen['requests']} answered completely; errors {seen['errors']}, unfinished "
+                          f"{seen.get('unfinished')}, surplus {seen.get('surplus')}, {seen.get('complaints')}")
+        return seen
+
+    def stop(self):
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
 
 
-def closed_loop(port, directory, model, connections, seconds, prompt_bytes=100):
-    """Requests back to back on so many connections. Returns requests, seconds, p50_us, p99_us."""
-    program = shutil.which("wrk")
-    if not program:
-        raise Invalid("wrk is missing")
-    file = directory / f"body-{model}-{prompt_bytes}.json"
-    file.write_text(body(model, prompt_bytes))
-    done = subprocess.run([program, "-t", "1", "-c", str(connections), "-d", str(seconds), "--timeout", "30s", "-s", SCRIPT,
-                           f"http://127.0.0.1:{port}/v1/chat/completions", "--", file, CLIENT_KEY],
-                          capture_output=True, text=True, timeout=(seconds + 60) * SLOW)
-    if done.returncode:
-        raise Invalid(f"the load generator failed: {done.stderr or done.stdout}")
-    seen = json.loads(done.stdout.splitlines()[-1])
-    if seen["errors"] or not seen["requests"]:
-        raise Invalid(f"{seen['errors']} of {seen['requests']} requests failed at {connections} connections")
-    return seen
+def run(*args, **options):
+    load = Load(*args, **options)
+    try:
+        return load.report()
+    finally:
+        load.stop()

@@ -5,8 +5,8 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
-import urllib.error
 import urllib.request
 
 from meters import process_tree
@@ -16,10 +16,6 @@ BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build" / "release" / "
 MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
 SLOW = float(os.environ.get("MAINSTAY_SLOW", "1"))  # sanitizers: patience times so much
 CLIENT_KEY = "bench-client-key-of-the-daemon"
-
-# The models the mock plays: so many words (an answer's size follows), so many ms between the deltas of a stream. Answers, whole
-# bodies, come out near 1 KB and 10 KB.
-MODELS = {"plain-1k": {"words": 81}, "plain-10k": {"words": 1480}}
 
 
 class Invalid(Exception):
@@ -33,10 +29,10 @@ def free_port():
 
 
 class Program:
+    """`door` and `streams`: where plain and streamed requests go, as options of mainstay-load."""
     name = ""
 
-    def __init__(self, command, log, ready):
-        """Starts it and waits until `ready()`."""
+    def start(self, command, log, ready):
         self.log = pathlib.Path(log)
         with open(log, "ab") as out:
             self.popen = subprocess.Popen([str(c) for c in command], stdout=out, stderr=out)
@@ -61,12 +57,10 @@ class Program:
         return self.popen.wait()
 
 
-def answers(url, status=200):
+def answers(url):
     try:
         with urllib.request.urlopen(url, timeout=2 * SLOW) as r:
-            return r.status == status
-    except urllib.error.HTTPError as e:
-        return e.code == status
+            return r.status == 200
     except OSError:
         return False
 
@@ -74,12 +68,17 @@ def answers(url, status=200):
 class Mock(Program):
     name = "mock"
 
-    def __init__(self, directory):
-        self.http = self.streams = free_port()
+    def __init__(self, directory, models):
+        self.port = free_port()
+        self.door = self.streams = ("--http", f"127.0.0.1:{self.port}")
         script = directory / "mock.json"
-        script.write_text(json.dumps([{"model": name, **pace} for name, pace in MODELS.items()]))
-        super().__init__([MOCK, "--listen", f"127.0.0.1:{self.http}", "--script", script], directory / "mock.log",
-                         lambda: answers(f"http://127.0.0.1:{self.http}/v1/models"))
+        script.write_text(json.dumps([{"model": name, **rule} for name, rule in models.items()]))
+        self.start([MOCK, "--listen", f"127.0.0.1:{self.port}", "--script", script], directory / "mock.log",
+                   lambda: answers(f"http://127.0.0.1:{self.port}/v1/models"))
+
+    def stats(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/mock/stats", timeout=20 * SLOW) as r:
+            return json.load(r)
 
 
 NGINX = """daemon off;
@@ -112,43 +111,49 @@ http {{
 """
 
 
+def nginx_program():
+    program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if not program:
+        sys.exit("nginx is missing: tools/install-packages test installs it")
+    return program
+
+
 class Nginx(Program):
     """One worker: this proxy's work is the same on one core or on many, and CPU per request is what is compared."""
     name = "nginx"
 
     def __init__(self, directory, upstream):
-        self.http, self.streams = free_port(), free_port()
-        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        if not program:
-            raise Invalid("nginx is missing: tools/install-packages test installs it")
+        plain, streams = free_port(), free_port()
+        self.door, self.streams = ("--http", f"127.0.0.1:{plain}"), ("--http", f"127.0.0.1:{streams}")
         file = directory / "nginx.conf"
-        file.write_text(NGINX.format(dir=directory, plain=self.http, streams=self.streams, upstream=upstream))
-        super().__init__([program, "-e", directory / "nginx-error.log", "-c", file], directory / "nginx.log",
-                         lambda: answers(f"http://127.0.0.1:{self.http}/v1/models"))
+        file.write_text(NGINX.format(dir=directory, plain=plain, streams=streams, upstream=upstream))
+        self.start([nginx_program(), "-e", directory / "nginx-error.log", "-c", file], directory / "nginx.log",
+                   lambda: answers(f"http://127.0.0.1:{plain}/v1/models"))
 
 
 class Daemon(Program):
-    """The full path: a client's key and limits, two provider keys with limits (far above the load), breaker, metrics; the cache off
-    unless asked for."""
+    """The full path: a client's key and limits, two provider keys with limits (far above the load), breaker, metrics; the cache
+    off unless asked for."""
     name = "mainstay"
 
-    def __init__(self, directory, upstream, cache=False):
-        self.http, self.zmq, self.admin, self.metrics = (free_port() for _ in range(4))
-        self.streams = self.http
+    def __init__(self, directory, upstream, models, cache=None):
+        http, zmq, admin, self.metrics = (free_port() for _ in range(4))
+        self.door = self.streams = ("--http", f"127.0.0.1:{http}")
+        self.queue = ("--zmq", f"tcp://127.0.0.1:{zmq}")
         most = {"rpm": 100_000_000, "tpm": 1_000_000_000_000, "concurrency": 100_000}
         config = {
             "node": {"name": "bench"},
-            "doors": {"http": {"listen": f"127.0.0.1:{self.http}"}, "zmq": {"listen": f"tcp://127.0.0.1:{self.zmq}"},
-                      "admin": {"listen": f"127.0.0.1:{self.admin}"}, "metrics": {"listen": f"127.0.0.1:{self.metrics}"}},
+            "doors": {"http": {"listen": f"127.0.0.1:{http}"}, "zmq": {"listen": f"tcp://127.0.0.1:{zmq}"},
+                      "admin": {"listen": f"127.0.0.1:{admin}"}, "metrics": {"listen": f"127.0.0.1:{self.metrics}"}},
             "clients": [{"name": "app", "key": CLIENT_KEY, **most}],
             "providers": [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "pool": {"connections": 8192, "per_host": 8192},
                            "timeouts": {"idle": "600s", "first_byte": "600s", "total": "600s"},
                            "keys": [{"name": "first", "secret": "mock-key-1", **most}, {"name": "second", "secret": "mock-key-2", **most}]}],
-            "models": [{"name": name, "targets": [{"provider": "mock", "model": name}]} for name in MODELS],
+            "models": [{"name": name, "targets": [{"provider": "mock", "model": name}]} for name in models],
             "deadline": "600s",
-            **({"cache": {"memory": {"entries": 10000}}} if cache else {}),
+            **({"cache": cache} if cache else {}),
         }
-        file = directory / f"mainstay-{self.http}.yaml"
+        file = directory / f"mainstay-{http}.yaml"
         file.write_text(json.dumps(config, indent=1))  # JSON is YAML
-        super().__init__([BIN / "mainstayd", "--config", file], directory / f"mainstay-{self.http}.log",
-                         lambda: answers(f"http://127.0.0.1:{self.metrics}/readyz"))
+        self.start([BIN / "mainstayd", "--config", file], directory / f"mainstay-{http}.log",
+                   lambda: answers(f"http://127.0.0.1:{self.metrics}/readyz"))

@@ -202,7 +202,10 @@ asio::awaitable<bool> exchange::flush() {
   bool sent = co_await peer_.send(queue_);
   if (!sent) ending_.client_left = true;
   queue_.clear();
-  if (!ending_.client_left) ending_.tokens = queued_tokens_;
+  if (!ending_.client_left) {
+    provider_.sent(queued_tokens_ - ending_.tokens);
+    ending_.tokens = queued_tokens_;
+  }
   co_return !ending_.client_left;
 }
 

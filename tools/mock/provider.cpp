@@ -173,6 +173,11 @@ void provider::finish(verdict& v, const ending& e) {
   entry->client_left = e.client_left;
 }
 
+void provider::sent(std::uint64_t tokens) {
+  auto hold = guard();
+  tokens_sent_ += tokens;
+}
+
 void provider::connected() {
   auto hold = guard();
   ++connections_now_;
@@ -205,6 +210,7 @@ void provider::reset() {
   traffic_ = {};
   traffic_.all.open = traffic_.all.most_open = open;
   connections_ever_ = connections_now_;
+  tokens_sent_ = 0;
 }
 
 } // namespace mainstay::mock

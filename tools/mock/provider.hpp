@@ -58,6 +58,7 @@ public:
   provider(const settings& s, script initial);
 
   verdict admit(const arrival& request);
+  void sent(std::uint64_t tokens); // of an answer that may not have ended yet
   void finish(verdict& v, const ending& e);
   void connected();
   void disconnected();
@@ -96,7 +97,7 @@ private:
   traffic traffic_;
   dice random_;
   std::deque<kept_body> bodies_;
-  std::uint64_t connections_now_ = 0, connections_ever_ = 0;
+  std::uint64_t connections_now_ = 0, connections_ever_ = 0, tokens_sent_ = 0;
 };
 
 } // namespace mainstay::mock

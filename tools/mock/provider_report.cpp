@@ -18,7 +18,8 @@ std::string provider::stats_json() const {
   out += ",\"now\":";
   append_decimal(out, seconds(std::chrono::steady_clock::now()));
   out += ",\"connections_now\":" + std::to_string(connections_now_);
-  out += ",\"connections_ever\":" + std::to_string(connections_ever_) + ",";
+  out += ",\"connections_ever\":" + std::to_string(connections_ever_);
+  out += ",\"tokens_sent\":" + std::to_string(tokens_sent_) + ",";
   traffic_.append_json(out);
   return out + "}";
 }

@@ -1,0 +1,59 @@
+"""The results as a person reads them: a table, and bars with the target on them. Colours on a terminal only."""
+import os
+import sys
+
+COLOURS = {"good": "32", "bad": "31;1", "dim": "2", "head": "1"}
+
+
+def painted(text, colour):
+    on = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return f"\033[{COLOURS[colour]}m{text}\033[0m" if on else text
+
+
+def number(value):
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def with_spread(spread):
+    if spread["min"] == spread["max"]:
+        return number(spread["median"])
+    return f"{number(spread['median'])} ({number(spread['min'])} to {number(spread['max'])})"
+
+
+def result_unit(row):
+    return {"ratio": "times nginx", "added": row["unit"] + " added", "own": row["unit"]}[row["judged"]]
+
+
+def verdict(row):
+    if row["holds"] is None:
+        return ""
+    return painted(f"at most {row['target']:g}: holds", "good") if row["holds"] else painted(f"at most {row['target']:g}: MISSED", "bad")
+
+
+def table(scenario):
+    """The lines of one scenario's results."""
+    yield painted(scenario["name"], "head") + f"  {scenario['title']}"
+    for row in scenario["rows"]:
+        sides = ", ".join(f"{side} {with_spread(s)}" for side, s in row["sides"].items())
+        yield f"  {row['quantity']}, {row['unit']}: {sides}"
+        if row["judged"] == "added":
+            yield painted("    nginx adds " + with_spread(row["added"]["nginx"]), "dim")
+        if row["judged"] == "own":
+            if row["holds"] is not None:
+                yield f"    {verdict(row)}"
+        else:
+            yield f"    {with_spread(row['result'])} {result_unit(row)}  {verdict(row)}"
+
+
+def bars(scenarios, width=40):
+    """One bar per result with a target; the bar's scale is the target's: `|` stands where it is reached."""
+    rows = [(s["name"], r) for s in scenarios for r in s["rows"] if r["target"]]
+    names = [f"{name}: {r['quantity']}" for name, r in rows]
+    longest = max((len(n) for n in names), default=0)
+    mark = width * 2 // 3
+    for name, (_, row) in zip(names, rows):
+        filled = min(width, max(0, round(row["result"]["median"] / row["target"] * mark)))
+        cells = ["#" if i < filled else "." for i in range(width)]
+        cells[mark] = "|"
+        bar = painted("".join(cells), "good" if row["holds"] else "bad")
+        yield f"{name:<{longest}}  {bar} {number(row['result']['median'])} {result_unit(row)}, at most {row['target']:g}"
