@@ -7,7 +7,6 @@ from meters import cpu_seconds
 from open_streams import Idle, OpenStreams
 from programs import Invalid
 from quantity import Quantity
-from sizes import DELTAS
 
 
 def cpu(target=None, of="request"):
@@ -58,7 +57,7 @@ def cpu(target=None, of="request"):
 
 def scenarios(size):
     at_once = f"{size.streams} at once"
-    streams_a_second = size.streams / (DELTAS * 0.020)
+    streams_a_second = size.streams / (size.deltas * 0.020)
     return [
         Loaded("plain-1", "plain, 1 KB answers, 1 connection", (cpu(),), {"model": "plain-1k", "connections": 1}),
         Loaded("plain-32", "plain, 1 KB answers, 32 connections", (cpu(3.5),), {"model": "plain-1k", "connections": 32}),
@@ -68,9 +67,9 @@ def scenarios(size):
                {"model": "plain-1k", "connections": 32, "prompt_bytes": 100_000}),
         Loaded("latency", "plain, 1 KB answers, 1 connection: added to asking the provider directly",
                (Quantity("p50_us", "median latency", "µs", "added", 250),), {"model": "plain-1k", "connections": 1}, direct=True),
-        Loaded("stream-0ms", f"streams of {DELTAS} deltas without pauses, {at_once}", (cpu(of="stream"),),
+        Loaded("stream-0ms", f"streams of {size.deltas} deltas without pauses, {at_once}", (cpu(of="stream"),),
                {"model": "stream-0ms", "connections": size.streams}, streams=True),
-        Loaded("stream-20ms", f"streams of {DELTAS} deltas 20 ms apart, {at_once}",
+        Loaded("stream-20ms", f"streams of {size.deltas} deltas 20 ms apart, {at_once}",
                (cpu(2.5, of="stream"), Quantity("first_us", "median time to the first token", "µs", "added", 300)),
                {"model": "stream-20ms", "rate": f"{streams_a_second:.0f}"}, streams=True, direct=True, times=4),
         OpenStreams(size),
