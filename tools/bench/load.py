@@ -12,21 +12,22 @@ numbers = itertools.count()
 
 
 class Load:
-    """Under way from the moment it exists. `door`: (option, address)."""
+    """Under way from the moment it exists. `door`: (option, address), or those of two doors one after the other."""
 
-    def __init__(self, directory, door, model, connections=1, seconds=None, requests=None, stream=False, prompt_bytes=100, same=False, rate=None):
+    def __init__(self, directory, door, model, connections=1, seconds=None, requests=None, stream=0, prompt_bytes=100, same=False, rate=None, words=None):
         self.report_file = directory / f"load-{next(numbers)}.json"
         pace = ["--rate", rate] if rate else ["--connections", connections]
-        command = [LOAD, *door, *pace, "--model", model, "--prompt-bytes", prompt_bytes, "--key", CLIENT_KEY, "--stream", int(stream),
+        command = [LOAD, *door, *pace, "--model", model, "--prompt-bytes", prompt_bytes, "--key", CLIENT_KEY, "--stream", float(stream),
                    "--same" if same else "--unique", "--timeout", f"{int(120 * SLOW)}s", "--quiet", "--seed", 1, "--json", self.report_file]
         command += ["--duration", f"{round(seconds * 1000)}ms"] if seconds else []
         command += ["--requests", requests] if requests else []
-        self.what = f"{model} through {door[1]}"
+        command += ["--verify", "--words", words] if words else []
+        self.what = f"{model} through {' '.join(door[1::2])}"
         self.popen = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def report(self):
         """Waits for its end."""
-        said, _ = self.popen.communicate(timeout=300 * SLOW)
+        said, _ = self.popen.communicate()
         try:
             seen = json.loads(self.report_file.read_text())
         except (OSError, ValueError):

@@ -19,7 +19,7 @@ def wait_until(what, true, seconds=60):
 class OpenStreams:
     """A few fast streams and many slow ones send equally many deltas a second: what differs is how many are open."""
     name = "open-streams"
-    cache = None
+    sections = None
     most_rounds = 3
 
     def __init__(self, size):
@@ -84,7 +84,7 @@ class OpenStreams:
 class Idle:
     name = "idle"
     title = "a daemon that nobody asks"
-    cache = None
+    sections = None
     most_rounds = 2
     quantities = (Quantity("percent", "CPU of one core", "%", "own", 3), Quantity("mb", "memory", "MB", "own", 40))
 

@@ -68,11 +68,11 @@ def answers(url):
 class Mock(Program):
     name = "mock"
 
-    def __init__(self, directory, models):
+    def __init__(self, directory, models, faults=()):
         self.port = free_port()
         self.door = self.streams = ("--http", f"127.0.0.1:{self.port}")
         script = directory / "mock.json"
-        script.write_text(json.dumps([{"model": name, **rule} for name, rule in models.items()]))
+        script.write_text(json.dumps([{"model": name, **rule} for name, rule in models.items()] + list(faults)))
         self.start([MOCK, "--listen", f"127.0.0.1:{self.port}", "--script", script], directory / "mock.log",
                    lambda: answers(f"http://127.0.0.1:{self.port}/v1/models"))
 
@@ -132,28 +132,35 @@ class Nginx(Program):
 
 
 class Daemon(Program):
-    """The full path: a client's key and limits, two provider keys with limits (far above the load), breaker, metrics; the cache
-    off unless asked for."""
+    """The full path: a client's key and limits, two provider keys with limits (far above the load), breaker, metrics; no cache.
+    `sections` of the configuration come on top."""
     name = "mainstay"
 
-    def __init__(self, directory, upstream, models, cache=None):
-        http, zmq, admin, self.metrics = (free_port() for _ in range(4))
+    def __init__(self, directory, upstream, models, sections=None):
+        http, zmq, self.admin, metrics = (free_port() for _ in range(4))
         self.door = self.streams = ("--http", f"127.0.0.1:{http}")
         self.queue = ("--zmq", f"tcp://127.0.0.1:{zmq}")
         most = {"rpm": 100_000_000, "tpm": 1_000_000_000_000, "concurrency": 100_000}
         config = {
             "node": {"name": "bench"},
             "doors": {"http": {"listen": f"127.0.0.1:{http}"}, "zmq": {"listen": f"tcp://127.0.0.1:{zmq}"},
-                      "admin": {"listen": f"127.0.0.1:{admin}"}, "metrics": {"listen": f"127.0.0.1:{self.metrics}"}},
+                      "admin": {"listen": f"127.0.0.1:{self.admin}"}, "metrics": {"listen": f"127.0.0.1:{metrics}"}},
             "clients": [{"name": "app", "key": CLIENT_KEY, **most}],
             "providers": [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "pool": {"connections": 8192, "per_host": 8192},
                            "timeouts": {"idle": "600s", "first_byte": "600s", "total": "600s"},
                            "keys": [{"name": "first", "secret": "mock-key-1", **most}, {"name": "second", "secret": "mock-key-2", **most}]}],
             "models": [{"name": name, "targets": [{"provider": "mock", "model": name}]} for name in models],
             "deadline": "600s",
-            **({"cache": cache} if cache else {}),
+            **(sections or {}),
         }
         file = directory / f"mainstay-{http}.yaml"
         file.write_text(json.dumps(config, indent=1))  # JSON is YAML
         self.start([BIN / "mainstayd", "--config", file], directory / f"mainstay-{http}.log",
-                   lambda: answers(f"http://127.0.0.1:{self.metrics}/readyz"))
+                   lambda: answers(f"http://127.0.0.1:{metrics}/readyz"))
+
+    def status(self):
+        """What the console's `status` says."""
+        done = subprocess.run([BIN / "mainstayctl", "--node", f"127.0.0.1:{self.admin}", "--json", "status"], capture_output=True, text=True, timeout=60 * SLOW)
+        if done.returncode:
+            raise Invalid(f"the daemon does not say its status: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)

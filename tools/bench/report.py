@@ -57,3 +57,19 @@ def bars(scenarios, width=40):
         cells[mark] = "|"
         bar = painted("".join(cells), "good" if row["holds"] else "bad")
         yield f"{name:<{longest}}  {bar} {number(row['result']['median'])} {result_unit(row)}, at most {row['target']:g}"
+
+
+def curve(points, unit, width=72, height=10):
+    """A plot of (seconds, value), from zero up."""
+    end, top = points[-1][0], max(v for _, v in points)
+    columns = [[] for _ in range(width)]
+    for t, v in points:
+        columns[min(width - 1, int(t / end * width))].append(v)
+    levels, last = [], points[0][1]
+    for column in columns:
+        last = sum(column) / len(column) if column else last
+        levels.append(round(last / top * height))
+    for row in range(height, 0, -1):
+        yield f"{top * row / height:8.1f} {unit} |" + "".join("#" if level >= row else " " for level in levels)
+    yield " " * (10 + len(unit)) + "+" + "-" * width
+    yield " " * (11 + len(unit)) + f"0{end:>{width - 3}.0f} s"

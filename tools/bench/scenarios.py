@@ -22,9 +22,13 @@ class Loaded:
     streams: bool = False  # through the proxies' doors for streams
     queue: bool = False  # the daemon's ZeroMQ door
     direct: bool = False  # the mock itself is a side too
-    cache: dict | None = None  # the daemon's; the mock must then not be asked
+    cached: bool = False  # the daemon must answer without asking the mock
     times: float = 1  # the size's seconds so often
     most_rounds = 100
+
+    @property
+    def sections(self):
+        return {"cache": {"memory": {"entries": 10000}}} if self.cached else None
 
     def sides(self, stage):
         """name, program, its door"""
@@ -45,7 +49,7 @@ class Loaded:
         before = cpu_seconds(program.pids)
         seen = load.run(stage.directory, door, seconds=self.times * stage.size.seconds, stream=self.streams, **self.load)
         used = cpu_seconds(program.pids) - before
-        if self.cache and name == "mainstay" and stage.mock.stats()["requests"] != asked:
+        if self.cached and name == "mainstay" and stage.mock.stats()["requests"] != asked:
             raise Invalid(f"{self.name}: not every answer came from the cache")
         return {"cpu_us": used / seen["requests"] * 1e6, "rate": seen["rate"], "p50_us": seen["latency_us"]["p50"],
                 "p99_us": seen["latency_us"]["p99"], "first_us": seen["first_token_us"]["p50"], "load_cpu_us": seen["cpu_us_per_request"]}
@@ -74,7 +78,7 @@ def scenarios(size):
                {"model": "stream-20ms", "rate": f"{streams_a_second:.0f}"}, streams=True, direct=True, times=4),
         OpenStreams(size),
         Loaded("cache-hit", "equal plain requests, 1 KB answers, 32 connections: the daemon's memory cache, nginx asks the provider", (cpu(1.5),),
-               {"model": "plain-1k", "connections": 32, "same": True}, cache={"memory": {"entries": 10000}}),
+               {"model": "plain-1k", "connections": 32, "same": True}, cached=True),
         Loaded("zmq-32", "plain, 1 KB answers, 32 at once through the ZeroMQ door; nginx over HTTP", (cpu(),),
                {"model": "plain-1k", "connections": 32}, queue=True),
         Idle(),

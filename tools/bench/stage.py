@@ -7,8 +7,8 @@ from sizes import models
 
 
 class Stage:
-    def __init__(self, directory, size, cache=None):
-        self.directory, self.size, self.cache = directory, size, cache
+    def __init__(self, directory, size, sections=None):
+        self.directory, self.size, self.sections = directory, size, sections
         self.models = models(size)
         self.ends = contextlib.ExitStack()
 
@@ -30,7 +30,7 @@ class Stage:
         return self.keep(Nginx(self.directory, self.mock.port))
 
     def new_mainstay(self):
-        return self.keep(Daemon(self.directory, self.mock.port, self.models, self.cache))
+        return self.keep(Daemon(self.directory, self.mock.port, self.models, self.sections))
 
     nginx = functools.cached_property(new_nginx)
     mainstay = functools.cached_property(new_mainstay)
