@@ -4,16 +4,8 @@ import time
 
 import load
 from meters import cpu_seconds, resident_bytes
-from programs import SLOW, Invalid
+from programs import Invalid, wait_until
 from quantity import Quantity
-
-
-def wait_until(what, true, seconds=60):
-    end = time.monotonic() + seconds * SLOW
-    while not true():
-        if time.monotonic() > end:
-            raise Invalid(f"{what}: not within {seconds * SLOW:.0f} s")
-        time.sleep(0.05)
 
 
 class OpenStreams:

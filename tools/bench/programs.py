@@ -22,6 +22,14 @@ class Invalid(Exception):
     """The run says nothing: something was refused, lost, or did not start."""
 
 
+def wait_until(what, true, seconds=60):
+    end = time.monotonic() + seconds * SLOW
+    while not true():
+        if time.monotonic() > end:
+            raise Invalid(f"{what}: not within {seconds * SLOW:.0f} s")
+        time.sleep(0.05)
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -158,9 +166,10 @@ class Daemon(Program):
         self.start([BIN / "mainstayd", "--config", file], directory / f"mainstay-{http}.log",
                    lambda: answers(f"http://127.0.0.1:{metrics}/readyz"))
 
-    def status(self):
-        """What the console's `status` says."""
+    def at_rest(self):
+        """Nothing in flight, no reservation, no waiter."""
         done = subprocess.run([BIN / "mainstayctl", "--node", f"127.0.0.1:{self.admin}", "--json", "status"], capture_output=True, text=True, timeout=60 * SLOW)
         if done.returncode:
             raise Invalid(f"the daemon does not say its status: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout)
+        status = json.loads(done.stdout)
+        return status["in_flight"] == status["reservations"] == status["waiting"] == 0

@@ -6,7 +6,7 @@
 
 namespace mainstay::load {
 
-// Values below 128 have a bucket each. Above, the octave is told by the highest bit, the part by the 7 bits below it.
+// Values below 512 have a bucket each. Above, the octave is told by the highest bit, the part by the 9 bits below it.
 std::size_t histogram::index_of(std::uint64_t value) noexcept {
   auto octave = std::max<int>(std::bit_width(value) - 1 - precision, 0);
   auto within = value >> octave; // below 2 * parts

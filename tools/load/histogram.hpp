@@ -1,5 +1,6 @@
-// How often which duration was seen, in log-linear buckets as HdrHistogram has them: each power of two is cut into 128
-// equal parts, so that no bucket is wider than 1/128 of its values. Pure; no allocation after construction.
+// How often which duration was seen, in log-linear buckets as HdrHistogram has them: each power of two is cut into 512
+// equal parts, so that no bucket is wider than 1/512 of its values: two medians near 20 ms can be told apart when they
+// differ by 50 us. Pure; no allocation after construction.
 #pragma once
 
 #include "core/clock.hpp"
@@ -13,7 +14,7 @@ namespace mainstay::load {
 
 class histogram {
 public:
-  static constexpr int precision = 7;                        // bits: parts of a power of two
+  static constexpr int precision = 9;                        // bits: parts of a power of two
   static constexpr duration longest = std::chrono::hours(1); // what is longer counts as this
 
   struct bucket {
