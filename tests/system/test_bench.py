@@ -87,10 +87,10 @@ def test_what_a_side_adds_is_taken_from_the_direct_one_of_the_same_round():
 
 def test_the_soak_compares_the_end_with_the_first_minute():
     judged = script("soak").judged
-    steady = judged([(t, 20 if t < 30 else 50) for t in range(601)], 600)
+    steady = judged([(t, 20 if t < 30 else 50, 40) for t in range(601)], 600)
     assert (steady["settled_s"], steady["begin_mb"], steady["end_mb"]) == (60, 50, 50)
     assert steady["end_mb"] <= steady["at_most_mb"]
-    leaking = judged([(t, 50 + t / 30) for t in range(601)], 600)
+    leaking = judged([(t, 50 + t / 30, 40) for t in range(601)], 600)
     assert leaking["end_mb"] > leaking["at_most_mb"]
 
 

@@ -16,7 +16,7 @@ class Load:
 
     def __init__(self, directory, door, model, connections=1, seconds=None, requests=None, stream=0, prompt_bytes=100, same=False, rate=None, words=None):
         self.report_file = directory / f"load-{next(numbers)}.json"
-        pace = ["--rate", rate] if rate else ["--connections", connections]
+        pace = ["--connections", connections] + (["--rate", rate] if rate else [])
         command = [LOAD, *door, *pace, "--model", model, "--prompt-bytes", prompt_bytes, "--key", CLIENT_KEY, "--stream", float(stream),
                    "--same" if same else "--unique", "--timeout", f"{int(120 * SLOW)}s", "--quiet", "--seed", 1, "--json", self.report_file]
         command += ["--duration", f"{round(seconds * 1000)}ms"] if seconds else []

@@ -20,7 +20,12 @@ def processor():
 
 def context(daemon, nginx):
     return {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cores": len(os.sched_getaffinity(0)), "processor": processor(),
-            "kernel": platform.release(), "load_before": os.getloadavg()[0], "mainstay": said([daemon, "--version"]), "nginx": said([nginx, "-v"])}
+            "kernel": platform.release(), "load_before": os.getloadavg()[0], "mainstay": said([daemon, "--version"]).split()[-1], "nginx": said([nginx, "-v"]).rpartition("/")[2]}
+
+
+def line(context):
+    return (f"{context['time']}: {context['cores']} cores ({context['processor']}), Linux {context['kernel']}, load {context['load_before']:.2f} "
+            f"before; mainstay {context['mainstay']}, nginx {context['nginx']}")
 
 
 def stolen():

@@ -75,7 +75,7 @@ def scenarios(size):
                {"model": "stream-0ms", "connections": size.streams}, streams=True),
         Loaded("stream-20ms", f"streams of {size.deltas} deltas 20 ms apart, {at_once}",
                (cpu(2.5, of="stream"), Quantity("first_us", "median time to the first token", "µs", "added", 300)),
-               {"model": "stream-20ms", "rate": f"{streams_a_second:.0f}"}, streams=True, direct=True, times=4),
+               {"model": "stream-20ms", "rate": f"{streams_a_second:.0f}", "connections": 5 * size.streams}, streams=True, direct=True, times=4),
         OpenStreams(size),
         Loaded("cache-hit", "equal plain requests, 1 KB answers, 32 connections: the daemon's memory cache, nginx asks the provider", (cpu(1.5),),
                {"model": "plain-1k", "connections": 32, "same": True}, cached=True),
