@@ -283,8 +283,8 @@ struct run_state {
     a.source = to_string(rec->plan->granted(a.lease.serial, a.at, a.key, clock::now()));
     outside();
     if (auto after = rec->model->hedge_after; after && rec->plan->has_others())
-      self->delayed_send(self, rec->asked->stream ? *after : std::max(*after, a.known.usual),
-                         hedge_due{a.lease.serial});
+      send_at(self, a.began + (rec->asked->stream ? *after : std::max(*after, a.known.usual)),
+              hedge_due{a.lease.serial});
   }
 
   attempt_links links() { return {*rec, *names, caf::actor_cast<caf::actor_addr>(self)}; }

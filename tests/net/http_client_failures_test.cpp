@@ -192,7 +192,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_was_out_on_a_kept_connection_is_not_sent_aga
         c.send(ok);
       }
     });
-    client http;
+    client http(std::make_shared<event_loop>("test"));
     BOOST_TEST(run(http, a_call(server.url()))->outcome() == "");
     auto second = run(http, a_call(server.url(), {"{}", "two pieces"}));
     BOOST_TEST(second->outcome() == "reset");
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(a_reset_of_a_new_connection_is_no_matter_of_kept_ones) {
   scripted_server server([](scripted_connection& c) {
     if (c.read_request()) c.reset();
   });
-  client http;
+  client http(std::make_shared<event_loop>("test"));
   auto call = run(http, a_call(server.url()));
   BOOST_TEST(call->outcome() == "reset");
   BOOST_TEST(!call->error()->kept_connection);
