@@ -69,8 +69,9 @@ void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<
   letter<key_outcome>::post(pointer(links.names.key_manager), key_outcome{a.key, a.secret_hash, how, retry_after});
 }
 
-void report(const attempt& a, std::optional<failure_class> how, run_record& rec) {
-  attempt_report r{a.at.provider, configured_model(rec, a.at), a.key, how, {}, clock::now() - a.began};
+void report(const attempt& a, std::optional<failure_class> how, run_record& rec, const token_usage& part = {}) {
+  attempt_report r{a.at.provider, configured_model(rec, a.at), a.key, how, {}, clock::now() - a.began, part.input,
+                   part.output};
   if (a.first_visible != instant{}) r.first_token = a.first_visible - a.began;
   rec.report.attempts.push_back(std::move(r));
 }
@@ -199,7 +200,9 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
   auto& rec = links.rec;
   auto tokens = a.tokens_if_failed(*rec.asked, f.what);
   cancel(a, links);
-  if (a.relay && a.relay->contributed()) rec.stream.before += a.usage_or_estimate(*rec.asked, a.relay->usage());
+  token_usage part;
+  if (a.relay && a.relay->contributed()) part = a.usage_or_estimate(*rec.asked, a.relay->usage());
+  rec.stream.before += part;
   rec.tokens_spent += tokens;
   auto judged = f.kept_connection ? failure_class::cancelled : f.what; // being idle for too long is nobody's failure
   auto& rules = rules_of(judged);
@@ -214,7 +217,7 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
       learned = {provider_lessons::event::kind::too_slow, 0, provider->timeouts.first_byte};
   settle_permit_of(a, judged, learned, links);
   tell_key(a, judged, f.said.retry_after, links);
-  report(a, f.what, rec);
+  report(a, f.what, rec, part);
 }
 
 } // namespace mainstay

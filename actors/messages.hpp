@@ -225,6 +225,7 @@ struct attempt_report {
   std::optional<failure_class> failed;
   duration first_token{}; // zero: none came
   duration took{};
+  std::uint64_t input_tokens = 0, output_tokens = 0; // of a failed one that gave a part of the answer, estimated
 };
 struct run_report {
   std::string id, client, model; // `model` is the configured name

@@ -390,6 +390,8 @@ def test_an_answer_goes_on_over_several_breaks_and_its_usage_is_the_sum(start):
     assert [c for c in answer.comments] == [f"mainstay continued on {p}/m" for p in "bcd"]
     assert answer.events[-1]["usage"]["completion_tokens"] == 60
     assert [m.seen()[0]["tokens"] for m in mocks] == [13, 21, 7, 19]
+    counted = lambda: [gateway.metric("mainstay_tokens_total", provider=p, kind="output") for p in "abcd"]
+    wait_for(lambda: counted() == [13, 21, 7, 19])
 
 
 def test_a_tool_call_and_structured_output_are_never_continued(two):
