@@ -18,7 +18,7 @@ namespace mainstay {
 using run_actor =
     caf::typed_actor<caf::reacts_to<run_wake>,      // a backoff or a grace period of that generation is over
                      caf::reacts_to<deadline_over>, // the dispatcher keeps the clock
-                     caf::reacts_to<caller_left>,
+                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>,
                      caf::reacts_to<call_head>, // from the upstream's thread, in order: head, data..., end
                      caf::reacts_to<call_data>, caf::reacts_to<call_end>,
                      caf::reacts_to<caller_progress>, // from the door: room for more
@@ -53,9 +53,9 @@ using key_manager_actor =
                      caf::replies_to<key_order>::with<bool>, // false: no such key
                      caf::replies_to<look>::with<std::vector<key_book::view>>, MAINSTAY_SUPERVISED>;
 
-/// One provider's circuits.
+/// One provider's circuits, and what its answers have taught.
 using breaker_actor =
-    caf::typed_actor<caf::replies_to<ask_permit>::with<provider_breaker::answer>, caf::reacts_to<letter<settle_permit>>,
+    caf::typed_actor<caf::replies_to<ask_permit>::with<permit_reply>, caf::reacts_to<letter<settle_permit>>,
                      caf::reacts_to<letter<owner_gone>>, caf::reacts_to<breaker_order>,
                      caf::replies_to<look>::with<breaker_view>, MAINSTAY_SUPERVISED>;
 

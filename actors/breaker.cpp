@@ -42,12 +42,14 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
         auto now = clock::now();
         auto answer = st.store->policy.ask(ask.id, ask.model, now);
         st.announce(now);
-        return answer;
+        return permit_reply{answer, st.store->lessons.of(ask.model, ask.answer_cap)};
       },
       [&st](const letter<settle_permit>& mail) {
         auto now = clock::now();
+        auto& end = mail.content();
         auto draw = std::uniform_real_distribution<double>()(st.store->random);
-        st.store->policy.settle(mail.content().id, mail.content().how, now, draw);
+        st.store->policy.settle(end.id, end.how, now, draw);
+        if (end.learned) st.store->lessons.learn(end.model, *end.learned);
         mail.opened();
         st.announce(now);
       },

@@ -16,6 +16,7 @@ namespace mainstay {
 namespace {
 
 constexpr std::int64_t longest_deadline_ms = 24 * 60 * 60 * 1000;
+constexpr std::size_t longest_idempotency_key = 255;
 
 bool same_key(const std::string& a, const std::string& b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
@@ -107,6 +108,12 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
   auto limit = in.settings->deadline;
 
   for (auto& [name, value] : headers) {
+    if (name == "idempotency-key") {
+      auto visible = [](char c) { return c > ' ' && c <= '~'; };
+      if (value.empty() || value.size() > longest_idempotency_key || !std::all_of(value.begin(), value.end(), visible))
+        return bad("idempotency-key must be 1 to 255 visible ASCII characters", name);
+      in.idempotency_key = value;
+    }
     if (!name.starts_with("x-mainstay-")) continue;
     if (name == "x-mainstay-priority") {
       if (value == "high")

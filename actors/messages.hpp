@@ -7,6 +7,7 @@
 #include "config/settings.hpp"
 #include "core/breaker.hpp"
 #include "core/key_health.hpp"
+#include "core/lessons.hpp"
 #include "core/rate_governor.hpp"
 #include "net/http_client.hpp"
 #include "net/reply_channel.hpp"
@@ -75,6 +76,10 @@ struct run_wake {
   std::uint64_t generation = 0;
 };
 struct deadline_over {};
+/// That attempt has been under way for so long that another may be asked beside it.
+struct hedge_due {
+  std::uint32_t serial = 0;
+};
 struct call_head {
   std::uint32_t serial = 0;
   int status = 0;
@@ -123,13 +128,21 @@ struct withdraw_lease {
 
 // -- breaker, one per provider
 
+/// `answer_cap` in tokens, 0 for none: to be told how long such an answer takes.
 struct ask_permit {
   lease_id id;
   std::string model;
+  std::uint64_t answer_cap = 0;
+};
+struct permit_reply {
+  provider_breaker::answer permit;
+  lesson known;
 };
 struct settle_permit {
   lease_id id;
   std::optional<failure_class> how;
+  std::string model;
+  std::optional<provider_lessons::event> learned;
 };
 struct breaker_order {
   provider_breaker::order what{};
@@ -212,6 +225,7 @@ struct attempt_report {
   std::optional<failure_class> failed;
   duration first_token{}; // zero: none came
   duration took{};
+  std::uint64_t input_tokens = 0, output_tokens = 0; // of a failed one that gave a part of the answer, estimated
 };
 struct run_report {
   std::string id, client, model; // `model` is the configured name
@@ -276,12 +290,12 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::inject_fault) X(mainstay::take_settings) X(mainstay::look) X(mainstay::letter<mainstay::owner_gone>) \
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
-  X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::caller_left) \
+  X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \
   X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \
   X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply) \
   X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::provider_limits) \
-  X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::provider_breaker::answer) \
+  X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \
   X(std::vector<mainstay::key_standing>) X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put) \

@@ -163,20 +163,22 @@ void metrics_registry::count(const run_report& r) {
   b.requests.at({r.client, model, r.outcome}).Increment();
   b.request_seconds.at({model, source}, request_buckets).Observe(took);
   b.overhead_seconds.at({}, overhead_buckets).Observe(seconds(r.overhead));
+  auto add_tokens = [&](const std::string& provider, const std::string& at, const char* kind, std::uint64_t n) {
+    if (n) b.tokens.at({provider, at, kind}).Increment(static_cast<double>(n));
+  };
   for (auto& a : r.attempts) {
     b.attempts.at({a.provider, a.model, a.key, a.failed ? to_string(*a.failed) : "ok"}).Increment();
     if (a.first_token != duration{})
       b.first_token_seconds.at({a.provider, a.model}, request_buckets).Observe(seconds(a.first_token));
+    add_tokens(a.provider, a.model, "input", a.input_tokens);
+    add_tokens(a.provider, a.model, "output", a.output_tokens);
   }
   for (auto& reason : r.retry_reasons) b.retries.at({reason}).Increment();
   if (!r.cache_result.empty()) b.cache.at({r.cache_tier, r.cache_result}).Increment();
-  auto add_tokens = [&](const char* kind, std::uint64_t n) {
-    if (n) b.tokens.at({r.provider, r.target_model, kind}).Increment(static_cast<double>(n));
-  };
-  add_tokens("input", r.input_tokens);
-  add_tokens("output", r.output_tokens);
-  add_tokens("cached", r.cached_tokens);
-  add_tokens("reasoning", r.reasoning_tokens);
+  add_tokens(r.provider, r.target_model, "input", r.input_tokens);
+  add_tokens(r.provider, r.target_model, "output", r.output_tokens);
+  add_tokens(r.provider, r.target_model, "cached", r.cached_tokens);
+  add_tokens(r.provider, r.target_model, "reasoning", r.reasoning_tokens);
 
   auto& v = b.seen;
   ++v.requests;

@@ -1,13 +1,14 @@
 #include "actors/request_run.hpp"
 
+#include "actors/attempt.hpp"
 #include "actors/intake.hpp"
-#include "actors/key_manager.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/token_estimate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <random>
 
@@ -15,7 +16,6 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t stream_window = 256u << 10; // bytes of a stream between provider and a caller who reads slowly
 constexpr std::size_t progress_step = 64u << 10;
 constexpr std::size_t answer_limit = 64u << 20; // of a plain answer
 constexpr std::size_t error_body_limit = 64u << 10;
@@ -28,30 +28,14 @@ double draw() {
   return std::uniform_real_distribution<double>()(random);
 }
 
-/// One attempt, from the governor's grant to its settlement.
-struct attempt {
-  lease_id lease;
-  target at;
-  std::string key, source;
-  std::size_t secret_hash = 0;
-  bool permitted = false, placed = false, limited_key = false;
-  int status = 0;
-  bool as_stream = false; // the provider answers with server-sent events
-  std::shared_ptr<const header_list> headers;
-  std::vector<bytes_ptr> pieces; // of a plain answer or an error body
-  std::size_t size = 0;
-  std::optional<stream_relay> relay;
-  instant began{}, first_visible{};
-  std::size_t received = 0, credited = 0; // flow control, bytes
-};
-
 struct run_state {
   static inline const char* name = "request_run";
 
   run_actor::pointer self = nullptr;
   run_record_ptr rec;
   directory_ptr names;
-  std::optional<attempt> now_at;
+  std::array<std::optional<attempt>, 2> tries; // under way; the second beside a slow first
+  std::optional<attempt> opening;              // granted, its permit is being asked for
   std::optional<step_acquire>
       asking; // the capacity question under way, to be asked again, under the same lease, if the governor dies
   lease_id asked_lease;
@@ -165,7 +149,7 @@ struct run_state {
     } else {
       rec->in.reply->reply(200, std::move(headers), completion);
     }
-    settle_client(std::uint64_t{0}); // no provider's tokens were spent
+    settle_client(0); // no provider's tokens were spent
     leave("ok");
     return true;
   }
@@ -187,6 +171,8 @@ struct run_state {
   }
 
   void recover() {
+    if (auto& s = rec->stream; s.begun && s.tokens() > s.before.output) // what the lost attempt gave was paid for too
+      s.before += {rec->asked->prompt_tokens, s.tokens() - s.before.output, 0, 0};
     if (rec->asked->stream) watch_caller();
     perform(rec->plan->recover(clock::now()));
   }
@@ -205,9 +191,10 @@ struct run_state {
     } else if (auto* w = std::get_if<step_wait>(&step)) {
       outside();
       wake_at(w->until, waking::resume_plan);
+    } else if (auto* end = std::get_if<step_give_up>(&step)) {
+      give_up(*end);
     } else {
-      auto& end = std::get<step_give_up>(step);
-      give_up(end);
+      outside();
     }
   }
 
@@ -232,117 +219,115 @@ struct run_state {
     ask.first_attempt = asking->first_attempt;
     self->request(names->governor, caf::infinite, std::move(ask))
         .then(
-            [this](const capacity_reply& r) {
-              if (over) return; // the lease went back with owner_gone
+            [this, id = asked_lease](const capacity_reply& r) {
+              if (!awaited(id)) return; // the lease went back when the question was withdrawn
               inside();
               allowed_retries = r.max_retries;
-              if (r.granted)
-                granted(r.got);
-              else
-                perform(rec->plan->refused(r.no, clock::now()));
+              if (r.granted) return granted(r.got);
+              asking.reset();
+              perform(rec->plan->refused(r.no, clock::now()));
             },
-            [this](const caf::error&) { again_soon(waking::ask_capacity); });
+            [this, id = asked_lease](const caf::error&) {
+              if (awaited(id)) again_soon(waking::ask_capacity);
+            });
   }
 
+  bool awaited(lease_id question) const { return !over && asking && asked_lease == question; }
+
   void granted(const grant& g) {
-    now_at.emplace();
-    now_at->lease = g.id;
-    now_at->at = asking->targets[g.target_index];
-    now_at->key = g.key;
-    now_at->limited_key = g.rate_limited_key;
+    opening.emplace();
+    opening->lease = g.id;
+    opening->at = asking->targets[g.target_index];
+    opening->key = g.key;
+    opening->limited_key = g.rate_limited_key;
     ask_permit_now();
   }
 
   void ask_permit_now() {
-    auto breaker = names->breakers.find(now_at->at.provider);
+    auto breaker = names->breakers.find(opening->at.provider);
     if (breaker == names->breakers.end()) return not_ours();
-    self->request(breaker->second, caf::infinite, ask_permit{now_at->lease, configured_model(now_at->at)})
+    ask_permit ask{opening->lease, configured_model(*rec, opening->at), rec->asked->answer_cap};
+    self->request(breaker->second, caf::infinite, std::move(ask))
         .then(
-            [this](const provider_breaker::answer& p) {
-              if (over) return;
-              if (p.granted) return place();
-              auto at = now_at->at;
-              settle_lease_of(*now_at, {false, {}, {}});
-              now_at.reset();
-              perform(rec->plan->no_permit(at, p.retry_at, clock::now()));
+            [this, id = opening->lease](const permit_reply& r) {
+              if (!awaited(id)) return;
+              opening->known = r.known;
+              if (r.permit.granted) return begin_attempt();
+              auto at = opening->at;
+              hand_back_lease(id, links());
+              opening.reset();
+              asking.reset();
+              perform(rec->plan->no_permit(at, r.permit.retry_at, clock::now()));
             },
-            [this](const caf::error&) { again_soon(waking::ask_permit); });
-  }
-
-  /// The model's name as the configuration has it: circuits and metrics are kept by names that no caller can invent.
-  const std::string& configured_model(const target& at) const {
-    for (auto& rung : rec->model->ladder)
-      for (auto& t : rung)
-        if (t.provider == at.provider && t.model == at.model) return at.model;
-    return rec->model->name;
-  }
-
-  const config::key_settings* secret_of(const config::provider_settings& p, const std::string& key) const {
-    for (auto& k : p.keys)
-      if (k.name == key) return &k;
-    return nullptr;
+            [this, id = opening->lease](const caf::error&) {
+              if (awaited(id)) again_soon(waking::ask_permit);
+            });
   }
 
   /// The governor lives by a newer configuration than this run and granted a key that the run does not know: back with
   /// it.
   void not_ours() {
-    auto a = std::move(*now_at);
-    now_at.reset();
-    settle_lease_of(a, {false, {}, {}});
-    settle_permit_of(a, failure_class::cancelled);
-    asking->excluded_keys.push_back(a.key);
+    hand_back(*opening, links());
+    asking->excluded_keys.push_back(opening->key);
+    opening.reset();
     new_question();
   }
 
-  void place() {
-    auto& a = *now_at;
-    a.permitted = true;
-    auto* provider = rec->in.settings->provider(a.at.provider);
-    auto* key = provider ? secret_of(*provider, a.key) : nullptr;
-    if (!key) return not_ours();
-    a.secret_hash = secret_hash(key->secret_value);
-    a.source = to_string(rec->plan->granted(a.at, a.key, clock::now()));
-    a.began = clock::now();
-    auto call = std::make_shared<http::call>();
-    call->url = provider->base_url + "/chat/completions";
-    call->header_lines = {"content-type: application/json",
-                          rec->asked->stream ? "accept: text/event-stream" : "accept: application/json"};
-    call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
-    call->body = {upstream_body(*rec->asked, a.at.model)};
-    call->timeouts = timeouts_of(*provider);
-    call->credit = stream_window;
-    call->proxy = provider->proxy;
-    call->pool = provider->name;
-    a.credited = stream_window;
-    a.placed = true;
-    if (rec->asked->stream)
-      a.relay.emplace(rec->stream,
-                      stream_relay::request{rec->asked->plain_text, rec->asked->wants_usage, rec->asked->choices});
+  void begin_attempt() {
+    opening->permitted = true;
+    if (!place(*opening, links())) return not_ours();
+    auto& a = (tries[0] ? tries[1] : tries[0]).emplace(std::move(*opening));
+    opening.reset();
+    asking.reset();
+    if (tries[0] && tries[1]) rec->report.retry_reasons.emplace_back("hedge");
+    a.source = to_string(rec->plan->granted(a.lease.serial, a.at, a.key, clock::now()));
     outside();
-    letter<place_call>::post(caf::actor_cast<caf::strong_actor_ptr>(names->upstreams.at(a.at.provider)),
-                             place_call{a.lease, std::move(call), caf::actor_cast<caf::actor_addr>(self)});
+    if (auto after = rec->model->hedge_after; after && rec->plan->has_others())
+      send_at(self, a.began + (rec->asked->stream ? *after : std::max(*after, a.known.usual)),
+              hedge_due{a.lease.serial});
   }
 
-  /// A plain answer sends nothing before it is whole: its first byte is given the time the answer takes at 50 tokens a
-  /// second.
-  http::call_timeouts timeouts_of(const config::provider_settings& p) const {
-    http::call_timeouts t{p.timeouts.connect, p.timeouts.first_byte, p.timeouts.idle, p.timeouts.total};
-    if (!rec->asked->stream) {
-      auto cap = std::min<std::uint64_t>(rec->asked->answer_cap, 1000000);
-      t.first_byte = cap ? t.first_byte + static_cast<std::int64_t>(cap) * duration(20ms) : t.first_byte * 2;
-      t.first_byte = std::min(t.first_byte, t.total);
-    }
-    return t;
+  attempt_links links() { return {*rec, *names, caf::actor_cast<caf::actor_addr>(self)}; }
+
+  attempt* open_attempt(std::uint32_t serial) {
+    for (auto& a : tries)
+      if (a && a->placed && a->lease.serial == serial && !over) return &*a;
+    return nullptr;
+  }
+  /// Once a part of the answer went to the caller.
+  attempt* only_attempt() { return tries[0] ? &*tries[0] : tries[1] ? &*tries[1] : nullptr; }
+
+  void on_hedge_due(std::uint32_t serial) {
+    auto* a = open_attempt(serial);
+    if (a && a->first_visible == instant{} && !rec->answered) perform(rec->plan->hedge(clock::now()));
   }
 
-  bool current(std::uint32_t serial) const {
-    return !over && now_at && now_at->placed && now_at->lease.serial == serial;
+  /// It gave the first token: whatever was asked beside it is off.
+  void won(attempt& a) {
+    a.first_visible = clock::now();
+    rec->plan->won(a.lease.serial);
+    withdraw_question();
+    for (auto& other : tries)
+      if (other && &*other != &a) {
+        failure lost;
+        lost.what = failure_class::cancelled;
+        end_attempt(*other, lost);
+      }
+  }
+
+  void withdraw_question() {
+    if (opening)
+      hand_back(*opening, links());
+    else if (asking)
+      hand_back_lease(asked_lease, links());
+    opening.reset();
+    asking.reset();
+    if (wake_for == waking::ask_capacity || wake_for == waking::ask_permit) stop_waiting();
   }
 
   // -- what the upstream says
 
-  void on_head(const call_head& head) {
-    auto& a = *now_at;
+  void on_head(attempt& a, const call_head& head) {
     a.status = head.status;
     a.headers = head.headers;
     auto* type = find_header(*head.headers, "content-type");
@@ -351,105 +336,101 @@ struct run_state {
     if (a.limited_key && rec->asked->stream) self->send(names->governor, lease_sent{a.lease, clock::now()});
   }
 
-  void on_data(const call_data& data) {
-    auto& a = *now_at;
+  void on_data(attempt& a, const call_data& data) {
     a.received += data.piece->size();
+    auto serial = a.lease.serial;
     if (a.as_stream) {
-      if (!rec->answered) feed(data.piece);
+      if (!rec->answered) feed(a, data.piece);
     } else {
       auto limit = a.status < 300 ? answer_limit : error_body_limit;
       if (a.size + data.piece->size() <= limit) a.pieces.push_back(data.piece);
       a.size += data.piece->size();
       if (a.status < 300 && a.size > answer_limit)
-        return call_failed(failure_class::malformed, "the answer is too large");
+        return call_failed(a, failure_class::malformed, "the answer is too large");
     }
-    if (now_at) top_up();
+    if (auto* still = open_attempt(serial)) top_up(*still);
   }
 
-  void on_end(const call_end& end) {
-    auto& a = *now_at;
+  void on_end(attempt& a, const call_end& end) {
     a.placed = false;
     if (rec->answered) return stream_over(); // the caller has everything already
     if (end.error && a.as_stream && a.relay->current() == stream_relay::state::finished)
-      return finish_stream(); // all but the usage is there
-    if (end.error && !(a.status >= 300)) return call_failed(end.error->what, end.error->detail);
-    if (a.status >= 300 || a.status < 200) return refused_by_provider();
-    if (!a.as_stream) return plain_end();
+      return finish_stream(a); // all but the usage is there
+    if (end.error && !(a.status >= 300))
+      return call_failed(a, end.error->what, end.error->detail, end.error->kept_connection);
+    if (a.status >= 300 || a.status < 200) return refused_by_provider(a);
+    if (!a.as_stream) return plain_end(a);
     inside();
-    a.relay->finish(sink());
-    after_feed();
+    a.relay->finish(sink(a));
+    after_feed(a);
   }
 
-  std::string joined() const {
-    std::string all;
-    all.reserve(now_at->size);
-    for (auto& p : now_at->pieces) all += *p;
-    return all;
-  }
-
-  void refused_by_provider() {
+  void refused_by_provider(attempt& a) {
     failure f;
-    f.said = read_error(now_at->status, *now_at->headers, joined(), std::chrono::system_clock::now());
+    f.said = read_error(a.status, *a.headers, a.joined(), std::chrono::system_clock::now());
     f.what = classify(f.said);
-    attempt_failed(f);
+    if (a.prefilled && f.what == failure_class::caller_fault) return prefill_refused(a);
+    attempt_failed(a, f);
   }
 
-  void call_failed(failure_class what, const std::string& detail) {
+  void call_failed(attempt& a, failure_class what, const std::string& detail, bool kept_connection = false) {
     failure f;
     f.what = what;
     f.said.message = detail;
-    attempt_failed(f);
+    f.kept_connection = kept_connection;
+    attempt_failed(a, f);
   }
 
-  void plain_end() {
-    auto& a = *now_at;
+  void plain_end(attempt& a) {
     inside();
-    auto body = a.pieces.size() == 1 ? a.pieces.front() : make_bytes(joined());
+    auto body = a.pieces.size() == 1 ? a.pieces.front() : make_bytes(a.joined());
     auto facts = read_completion(*body);
     if (facts.error) {
       failure f;
       f.what = classify(*facts.error);
       f.said = *facts.error;
-      return attempt_failed(f);
+      return attempt_failed(a, f);
     }
-    if (!facts.valid) return call_failed(failure_class::malformed, "the provider's answer is no chat completion");
-    a.first_visible = clock::now();
+    if (!facts.valid) return call_failed(a, failure_class::malformed, "the provider's answer is no chat completion");
     if (rec->asked->stream) { // asked for a stream, answered whole
-      if (rec->stream.begun) return call_failed(failure_class::malformed, "a stream cannot go on with a whole answer");
+      if (rec->stream.begun)
+        return call_failed(a, failure_class::malformed, "a stream cannot go on with a whole answer");
       auto chunks = chunks_of(*body, rec->asked->wants_usage);
       if (chunks.empty())
-        return call_failed(failure_class::malformed, "the provider's answer cannot be told as a stream");
-      begin_stream();
+        return call_failed(a, failure_class::malformed, "the provider's answer cannot be told as a stream");
+      begin_stream(a);
       for (auto& chunk : chunks) pass_on(make_bytes(std::move(chunk)));
-      return complete_stream(facts.usage, body);
+      return complete_stream(a, facts.usage, body);
     }
+    won(a);
     rec->answered = true;
-    rec->in.reply->reply(200, headers_for(*rec, labels(), clock::now()), body);
-    keep(body);
-    succeeded(facts.usage);
+    rec->in.reply->reply(200, headers_for(*rec, labels(a), clock::now()), body);
+    keep(a, body);
+    succeeded(a, facts.usage);
   }
 
   // -- streams
 
-  stream_relay::sink sink() {
-    return {[this] { begin_stream(); },
+  stream_relay::sink sink(attempt& a) {
+    return {[this, &a] { begin_stream(a); },
             [this](bytes_ptr json, bool for_caller) {
               if (assembler) assembler->add(json);
               if (for_caller) pass_on(std::move(json));
             }};
   }
 
-  void feed(const bytes_ptr& piece) {
+  void feed(attempt& a, const bytes_ptr& piece) {
     inside();
-    now_at->relay->feed(piece, sink());
-    after_feed();
+    a.relay->feed(piece, sink(a));
+    after_feed(a);
   }
 
-  void after_feed() {
-    auto& relay = *now_at->relay;
+  void after_feed(attempt& a) {
+    auto& relay = *a.relay;
     switch (relay.current()) {
-    case stream_relay::state::failed: return relay.differs() ? attempt_differed() : attempt_failed(relay.failed_with());
-    case stream_relay::state::complete: return finish_stream();
+    case stream_relay::state::failed:
+      return relay.differs() ? attempt_differed(a) : attempt_failed(a, relay.failed_with());
+    case stream_relay::state::complete: return finish_stream(a);
     case stream_relay::state::finished:
       if (wake_for != waking::end_stream) wake_at(clock::now() + usage_grace, waking::end_stream);
       break;
@@ -458,15 +439,15 @@ struct run_state {
     outside();
   }
 
-  void begin_stream() {
-    now_at->first_visible = clock::now();
+  void begin_stream(attempt& a) {
+    won(a);
     if (rec->head_sent) {
-      rec->in.reply->stream_comment("mainstay continued on " + now_at->at.provider + "/" + now_at->at.model);
+      rec->in.reply->stream_comment("mainstay continued on " + a.at.provider + "/" + a.at.model);
       return;
     }
     rec->head_sent = true;
     if (caching()) assembler.emplace();
-    rec->in.reply->stream_head(headers_for(*rec, labels(), clock::now()));
+    rec->in.reply->stream_head(headers_for(*rec, labels(a), clock::now()));
   }
 
   void pass_on(bytes_ptr json) {
@@ -474,150 +455,126 @@ struct run_state {
     rec->in.reply->stream_event(std::move(json));
   }
 
-  void finish_stream() { complete_stream(now_at->relay->usage(), assembler ? assembler->result() : nullptr); }
+  void finish_stream(attempt& a) { complete_stream(a, a.relay->usage(), assembler ? assembler->result() : nullptr); }
 
-  void complete_stream(const std::optional<token_usage>& usage, const bytes_ptr& whole) {
+  void complete_stream(attempt& a, const std::optional<token_usage>& usage, const bytes_ptr& whole) {
     rec->answered = true;
-    rec->in.reply->stream_end(make_bytes(usage_json(usage)), headers_for(*rec, labels(), clock::now()));
-    if (whole) keep(whole);
+    auto told = usage;
+    if (told) *told += rec->stream.before;
+    rec->in.reply->stream_end(make_bytes(usage_json(told)), headers_for(*rec, labels(a), clock::now()));
+    if (whole) keep(a, whole);
     stream_usage = usage;
-    if (!now_at->placed) return stream_over();
+    if (!a.placed) return stream_over();
     wake_at(clock::now() + end_grace, waking::drop_call); // usually the end is already on its way
   }
   std::optional<token_usage> stream_usage;
 
-  void stream_over() { succeeded(stream_usage); }
+  void stream_over() {
+    if (auto* a = only_attempt()) succeeded(*a, stream_usage);
+  }
 
   /// Keeps the bytes under way between provider and caller below the window.
-  void top_up() {
-    auto& a = *now_at;
+  void top_up(attempt& a) {
     auto backlog = passed_on - std::min(passed_on, acknowledged);
+    if (a.as_stream && backlog >= stream_window) a.held_up = true;
     auto allowed = a.received + (backlog < stream_window ? stream_window - backlog : 0);
     if (!a.as_stream) allowed = a.received + stream_window;
-    if (allowed < a.credited + stream_window / 4) return;
-    letter<add_credit>::post(upstream_ptr(a), add_credit{a.lease, allowed - a.credited});
-    a.credited = allowed;
+    if (allowed >= a.credited + stream_window / 4) let_through(a, allowed - a.credited, links());
   }
 
   // -- the end of an attempt
 
-  answer_labels labels() const {
+  answer_labels labels(const attempt& a) const {
     answer_labels l;
-    l.source = now_at->source;
-    l.provider = now_at->at.provider;
-    l.model = now_at->at.model;
+    l.source = a.source;
+    l.provider = a.at.provider;
+    l.model = a.at.model;
     l.attempts = rec->plan->attempts();
-    l.degraded = now_at->source == to_string(answer_source::fallback);
+    l.degraded = a.source == to_string(answer_source::fallback);
     if (auto& f = rec->plan->first_failure())
       l.reason = to_string(f->what);
     else if (l.degraded)
-      l.reason = "capacity";
+      l.reason = rec->plan->attempts() > 1 ? "slow" : "capacity";
     return l;
   }
 
-  void keep(const bytes_ptr& completion) {
-    bool first_choice = now_at->source != to_string(answer_source::fallback);
+  void keep(const attempt& a, const bytes_ptr& completion) {
+    bool first_choice = a.source != to_string(answer_source::fallback);
     if (caching() && first_choice && !rec->cache_key.empty())
       self->send(names->cache, cache_put{rec->cache_key, completion});
   }
 
   caf::strong_actor_ptr governor_ptr() const { return caf::actor_cast<caf::strong_actor_ptr>(names->governor); }
-  caf::strong_actor_ptr upstream_ptr(const attempt& a) const {
-    return caf::actor_cast<caf::strong_actor_ptr>(names->upstreams.at(a.at.provider));
-  }
 
-  void settle_lease_of(const attempt& a, governor::settlement how) {
-    letter<settle_lease>::post(governor_ptr(), settle_lease{a.lease, std::move(how)});
-  }
-
-  void settle_client(std::optional<std::uint64_t> tokens) {
+  void settle_client(std::uint64_t tokens) {
     if (rec->admission && rec->admission->admitted)
       letter<settle_lease>::post(governor_ptr(), settle_lease{{rec->number, 0}, {true, tokens, {}}});
   }
 
-  void settle_permit_of(const attempt& a, std::optional<failure_class> how) {
-    if (a.permitted)
-      letter<settle_permit>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(a.at.provider)),
-                                  settle_permit{a.lease, how});
-  }
-
-  void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after) {
-    letter<key_outcome>::post(caf::actor_cast<caf::strong_actor_ptr>(names->key_manager),
-                              key_outcome{a.key, a.secret_hash, how, retry_after});
-  }
-
-  void report_attempt(const attempt& a, std::optional<failure_class> how) {
-    auto now = clock::now();
-    attempt_report r{a.at.provider, configured_model(a.at), a.key, how, {}, now - a.began};
-    if (a.first_visible != instant{}) r.first_token = a.first_visible - a.began;
-    rec->report.attempts.push_back(std::move(r));
-  }
-
-  void succeeded(const std::optional<token_usage>& usage) {
+  void succeeded(attempt& a, const std::optional<token_usage>& usage) {
     inside();
-    auto& a = *now_at;
-    std::optional<std::uint64_t> tokens;
-    if (usage) {
-      tokens = usage->input + usage->output;
-      rec->report.input_tokens = usage->input;
-      rec->report.output_tokens = usage->output;
-      rec->report.cached_tokens = usage->cached;
-      rec->report.reasoning_tokens = usage->reasoning;
-    }
-    settle_lease_of(a, {true, tokens, true});
-    settle_permit_of(a, {});
-    tell_key(a, {}, {});
-    settle_client(tokens);
-    report_attempt(a, {});
-    rec->report.source = a.source;
-    rec->report.provider = a.at.provider;
-    rec->report.target_model = configured_model(a.at);
+    settle_success(a, usage, links());
+    settle_client(rec->tokens_spent);
     leave("ok");
   }
 
-  /// What a failed attempt cost: nothing where the provider refused, the prompt and what was streamed where it was cut.
-  std::uint64_t tokens_of_failure(const attempt& a) const {
-    if (!a.relay || !a.relay->saw_visible()) return 0;
-    return rec->asked->prompt_tokens + a.relay->text_bytes() / 4 + 1;
+  /// Returns its number: the attempt itself is gone.
+  std::uint32_t end_attempt(attempt& a, const failure& f) {
+    auto serial = a.lease.serial;
+    settle_failure(a, f, links());
+    for (auto& t : tries)
+      if (t && t->lease.serial == serial) t.reset();
+    return serial;
   }
 
-  void close_attempt(const failure& f) {
-    auto a = std::move(*now_at);
-    now_at.reset();
-    if (a.placed) letter<cancel_call>::post(upstream_ptr(a), cancel_call{a.lease});
-    auto& rules = rules_of(f.what);
-    std::optional<bool> success;
-    if (rules.whose != blame::caller && rules.whose != blame::nobody) success = false;
-    settle_lease_of(a, {true, tokens_of_failure(a), success});
-    settle_permit_of(a, f.what);
-    tell_key(a, f.what, f.said.retry_after);
-    report_attempt(a, f.what);
+  void end_attempts(failure_class what) {
+    failure f;
+    f.what = what;
+    for (auto& t : tries)
+      if (t) end_attempt(*t, f);
   }
 
-  void attempt_failed(failure f) {
+  void attempt_failed(attempt& a, failure f) {
     inside();
-    close_attempt(f);
-    stop_waiting();
+    auto serial = end_attempt(a, f);
+    stop_waiting_for_end();
     if (rec->stream.begun && !(rec->asked->plain_text && rec->stream.text_only))
       return give_up({f, {}}); // no other attempt can go on with it
-    auto next = rec->plan->failed(f, clock::now(), draw(), std::min(allowed_retries, rec->model->retry.max_retries));
-    if (!std::holds_alternative<step_give_up>(next)) rec->report.retry_reasons.emplace_back(to_string(f.what));
+    auto next = rec->plan->failed(serial, f, clock::now(), draw(),
+                                  std::min(allowed_retries, rec->model->retry.max_retries), rec->stream.begun);
+    if (std::holds_alternative<step_acquire>(next) || std::holds_alternative<step_wait>(next))
+      rec->report.retry_reasons.emplace_back(to_string(f.what));
     perform(next);
   }
 
   /// Sound, but another answer than the one begun: nobody is to blame, and asking the same target once more is no use.
-  void attempt_differed() {
+  void attempt_differed(attempt& a) {
     inside();
     failure neutral;
     neutral.what = failure_class::cancelled;
-    close_attempt(neutral);
-    stop_waiting();
-    perform(rec->plan->differed(clock::now()));
+    auto serial = end_attempt(a, neutral);
+    stop_waiting_for_end();
+    perform(rec->plan->differed(serial, clock::now()));
+  }
+
+  /// The target takes no conversation that ends in an assistant message: the whole question again. The caller, whose
+  /// request was right, hears nothing of it.
+  void prefill_refused(attempt& a) {
+    inside();
+    a.prefill_refused = true;
+    rec->refused_prefill.push_back(a.at);
+    failure neutral;
+    neutral.what = failure_class::cancelled;
+    auto serial = end_attempt(a, neutral);
+    perform(rec->plan->misunderstood(serial, clock::now()));
   }
 
   void stop_waiting() {
     wake_for = waking::nothing;
     ++wake_generation;
+  }
+  void stop_waiting_for_end() {
+    if (wake_for == waking::end_stream || wake_for == waking::drop_call) stop_waiting();
   }
 
   // -- the end of the request
@@ -634,13 +591,15 @@ struct run_state {
     l.final_failure = true;
     l.retry_after_seconds = answer.retry_after_seconds;
     auto headers = headers_for(*rec, l, clock::now());
+    end_attempts(failure_class::cancelled);
+    withdraw_question();
     rec->answered = true;
     rec->report.status = answer.status;
     if (rec->head_sent)
       rec->in.reply->stream_error(answer.status, error_bytes(answer), std::move(headers));
     else
       rec->in.reply->reply(answer.status, std::move(headers), error_bytes(answer));
-    settle_client(rec->report.attempts.empty() ? std::optional<std::uint64_t>(0) : std::nullopt);
+    settle_client(rec->tokens_spent);
     leave(to_string(what));
   }
 
@@ -660,31 +619,30 @@ struct run_state {
     failure f;
     f.what = failure_class::deadline;
     auto story = rec->plan ? rec->plan->story() : "";
-    if (now_at && now_at->permitted) {
-      story += (story.empty() ? "" : "; ") + now_at->at.provider + "/" + now_at->at.model + ": no complete answer yet";
-      close_attempt(f);
-    }
+    for (auto& a : tries)
+      if (a) story += (story.empty() ? "" : "; ") + a->at.provider + "/" + a->at.model + ": no complete answer yet";
+    end_attempts(f.what);
     give_back();
     give(final_answer_of(f, story, {}), f.what);
   }
 
   void on_caller_left() {
-    failure f;
-    f.what = failure_class::cancelled;
     if (rec->answered) return; // the end of the stream is being awaited already
-    if (now_at && now_at->permitted) close_attempt(f);
+    end_attempts(failure_class::cancelled);
+    settle_client(rec->tokens_spent);
     give_back();
     rec->answered = true;
-    leave(to_string(f.what));
+    leave(to_string(failure_class::cancelled));
   }
 
   /// Whatever a question under way may still bring us goes back.
   void give_back() {
     letter<owner_gone>::post(governor_ptr(), owner_gone{rec->number, {}});
-    if (now_at && !now_at->permitted)
-      letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(now_at->at.provider)),
+    if (opening)
+      letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(opening->at.provider)),
                                owner_gone{rec->number, {}});
-    now_at.reset();
+    opening.reset();
+    asking.reset();
   }
 
   void leave(std::string_view outcome) {
@@ -728,10 +686,10 @@ struct run_state {
   }
 
   void drop_call() {
-    if (!now_at) return;
-    if (now_at->placed) letter<cancel_call>::post(upstream_ptr(*now_at), cancel_call{now_at->lease});
-    now_at->placed = false;
-    stream_over();
+    if (auto* a = only_attempt()) {
+      cancel(*a, links());
+      succeeded(*a, stream_usage);
+    }
   }
 
   void on_wake(std::uint64_t generation) {
@@ -739,11 +697,11 @@ struct run_state {
     inside();
     switch (std::exchange(wake_for, waking::nothing)) {
     case waking::resume_plan: return perform(rec->plan->resume(clock::now()));
-    case waking::ask_capacity: return ask_capacity();
-    case waking::ask_permit: return ask_permit_now();
+    case waking::ask_capacity: return asking ? ask_capacity() : void();
+    case waking::ask_permit: return opening ? ask_permit_now() : void();
     case waking::ask_admission: return ask_admission();
     case waking::end_stream:
-      if (now_at && now_at->relay) finish_stream();
+      if (auto* a = only_attempt(); a && a->relay) finish_stream(*a);
       return;
     case waking::drop_call: return drop_call();
     case waking::nothing: return;
@@ -771,18 +729,20 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
       [&st](const caller_left&) {
         if (!st.over) st.on_caller_left();
       },
+      [&st](const hedge_due& due) { st.on_hedge_due(due.serial); },
       [&st](const call_head& m) {
-        if (st.current(m.serial)) st.on_head(m);
+        if (auto* a = st.open_attempt(m.serial)) st.on_head(*a, m);
       },
       [&st](const call_data& m) {
-        if (st.current(m.serial)) st.on_data(m);
+        if (auto* a = st.open_attempt(m.serial)) st.on_data(*a, m);
       },
       [&st](const call_end& m) {
-        if (st.current(m.serial)) st.on_end(m);
+        if (auto* a = st.open_attempt(m.serial)) st.on_end(*a, m);
       },
       [&st](const caller_progress& p) {
         st.acknowledged += p.bytes;
-        if (!st.over && st.now_at && st.now_at->placed) st.top_up();
+        for (auto& a : st.tries)
+          if (a && a->placed && !st.over) st.top_up(*a);
       },
       [](const inject_fault& f) { fail_as_told(f); },
   };

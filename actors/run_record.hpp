@@ -26,6 +26,7 @@ struct inbound {
   bool plain_only = false; // a REQ client cannot take a stream
   instant received{}, deadline{};
   bytes_ptr body;
+  std::string idempotency_key; // the caller's; empty: none given
   std::shared_ptr<reply_channel> reply;
 
   std::string client_name() const { return client ? client->name : "local"; }
@@ -45,6 +46,8 @@ struct run_record {
   std::optional<client_admission> admission;
   std::string cache_key;
   stream_memory stream;
+  std::vector<target> refused_prefill; // or ignored it, for this request
+  std::uint64_t tokens_spent = 0;      // by the attempts that ended
   bool head_sent = false, answered = false;
   run_report report;
   duration provider_time{}; // in attempts, waits and queues: what is not Mainstay's own overhead

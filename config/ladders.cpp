@@ -26,17 +26,24 @@ public:
 
   void resolve(std::size_t index) {
     auto& draft = drafts_[index];
-    climb ladder{draft.value.ladder, {}};
+    auto& model = draft.value;
+    climb ladder{model.ladder, {}};
     target_group equals;
+    const auto add_rung = [&](target_group group, prefill_mode prefill) {
+      if (group.empty()) return;
+      ladder.groups.push_back(std::move(group));
+      model.prefill_of_rung.push_back(prefill);
+    };
     for (const auto& entry : draft.targets) add(entry, ladder, equals);
-    if (!equals.empty()) ladder.groups.push_back(std::move(equals));
+    add_rung(std::move(equals), model.prefill);
     for (const auto& entry : draft.fallbacks) {
       target_group group;
+      auto prefill = model.prefill;
       if (std::holds_alternative<target>(entry.what))
         add(entry, ladder, group);
       else
-        add_model(entry, ladder, group);
-      if (!group.empty()) ladder.groups.push_back(std::move(group));
+        add_model(entry, ladder, group, prefill);
+      add_rung(std::move(group), prefill);
     }
   }
 
@@ -73,7 +80,7 @@ private:
     return nullptr;
   }
 
-  void add_model(const model_draft::entry& entry, climb& ladder, target_group& group) const {
+  void add_model(const model_draft::entry& entry, climb& ladder, target_group& group, prefill_mode& prefill) const {
     const auto& name = std::get<std::string>(entry.what);
     const auto* model = find(name);
     if (!model) {
@@ -81,6 +88,7 @@ private:
     } else if (model->value.pattern && model->value.name == name) {
       entry.at.error("is a pattern: a fallback names one model");
     } else {
+      prefill = model->value.prefill;
       for (const auto& other : model->targets) {
         auto one = std::get<target>(other.what);
         if (one.model.empty()) one.model = name;

@@ -1,5 +1,5 @@
-// The models as written: targets, fallbacks and retry overrides. What the names in them lead to is decided in
-// ladders.cpp.
+// The models as written: targets, fallbacks, retry overrides, hedging and prefill. What the names in them lead to is
+// decided in ladders.cpp.
 #include "config/sections.hpp"
 #include "config/spelling.hpp"
 
@@ -13,7 +13,7 @@ public:
   }
 
   model_draft read(const cursor& at) {
-    const section s(at, {"name", "targets", "fallbacks", "retry"});
+    const section s(at, {"name", "targets", "fallbacks", "retry", "prefill", "hedge_after"});
     const auto* at_name = s.need("name");
     model_draft draft{{}, at_name ? *at_name : at, {}, {}};
     if (const auto name = at_name ? at_name->name() : std::nullopt; name && names_.claim(*name, *at_name))
@@ -25,6 +25,10 @@ public:
     if (const auto* c = s.find("fallbacks"))
       for (const auto& item : c->items()) read_fallback(item, draft);
     if (const auto* c = s.find("retry")) read_retry_override(*c, draft.value.retry);
+    s.choice<prefill_mode>(
+        "prefill", draft.value.prefill,
+        {{"true", prefill_mode::yes}, {"false", prefill_mode::no}, {"auto", prefill_mode::automatic}});
+    if (const auto* c = s.find("hedge_after")) draft.value.hedge_after = c->time(1ms, 24h);
     return draft;
   }
 

@@ -70,12 +70,18 @@ struct provider_settings {
 /// One rung of a model's ladder: equals to choose from.
 using target_group = std::vector<target>;
 
+/// May a conversation end in an assistant message, to be gone on with? `automatic` finds out.
+enum class prefill_mode : std::uint8_t { automatic, yes, no };
+
 struct model_settings {
   std::string name; // may be a pattern: "gpt-*"
   bool pattern = false;
   std::vector<target_group> ladder; // [0] the targets, then the fallbacks in order, names resolved, each target at most
                                     // once; a target with an empty model takes the name the caller wrote
-  retry_policy retry;               // the section, with this model's overrides
+  std::vector<prefill_mode> prefill_of_rung; // beside `ladder`: of the model that each rung's targets belong to
+  prefill_mode prefill = prefill_mode::automatic;
+  std::optional<duration> hedge_after; // no token by then: the next target is asked beside; none: never
+  retry_policy retry;                  // the section, with this model's overrides
 };
 
 struct cache_settings {

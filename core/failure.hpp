@@ -66,7 +66,8 @@ failure_class classify(const provider_error&) noexcept;
 /// One failed attempt.
 struct failure {
   failure_class what = failure_class::server_error;
-  provider_error said; // for network failures only `message` is set, by us
+  provider_error said;          // for network failures only `message` is set, by us
+  bool kept_connection = false; // a reset of a connection that had served before, without a byte of an answer
 };
 
 } // namespace mainstay

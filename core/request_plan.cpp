@@ -65,7 +65,7 @@ std::string_view to_string(answer_source s) noexcept {
 request_plan::request_plan(circumstances with) : with_(std::move(with)) {
   for (std::size_t rung = 0; rung < with_.ladder.size(); ++rung)
     for (auto& t : with_.ladder[rung])
-      if (!find(t)) targets_.push_back({t, rung, 0, false, false, {}, {}});
+      if (!find(t)) targets_.push_back({t, rung, 0, false, false, false, {}, {}});
 }
 
 request_plan::standing* request_plan::find(const target& t) {
@@ -87,12 +87,17 @@ bool request_plan::others_left(std::size_t rung) const {
   return std::any_of(targets_.begin(), targets_.end(), [&](auto& s) { return s.rung >= rung && !s.out; });
 }
 
+bool request_plan::is_alone(std::size_t who) const {
+  return std::none_of(targets_.begin(), targets_.end(),
+                      [&](auto& o) { return &o != &targets_[who] && o.rung >= rung_ && !o.out; });
+}
+
 plan_step request_plan::begin(instant now) {
   rung_ = 0;
   return next_rung(now);
 }
 
-plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until, bool retry, instant) {
+plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until, charge how) {
   step_acquire step;
   for (auto i : who) {
     step.targets.push_back(targets_[i].at);
@@ -100,11 +105,12 @@ plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until
     step.excluded_keys.insert(step.excluded_keys.end(), bad.begin(), bad.end());
   }
   step.wait_until = wait_until;
-  step.charge_retry = retry;
+  step.charge_retry = how != charge::free;
   step.first_attempt = attempts_ == 0;
   step.wait_for_circuits = last_resort_; // nobody else is left
   asked_ = std::move(who);
-  asked_again_ = retry;
+  asked_again_ = how == charge::repetition;
+  hedging_ = how == charge::hedge;
   return step;
 }
 
@@ -112,13 +118,23 @@ plan_step request_plan::next_rung(instant now) {
   for (; rung_ < with_.ladder.size(); ++rung_) {
     std::vector<std::size_t> who;
     for (std::size_t i = 0; i < targets_.size(); ++i)
-      if (targets_[i].rung == rung_ && !targets_[i].out) who.push_back(i);
+      if (targets_[i].rung == rung_ && !targets_[i].out && !targets_[i].postponed) who.push_back(i);
     if (who.empty()) continue;
     other_key_ = false;
     bool more = others_left(rung_ + 1);
-    return acquire(std::move(who), more ? patience(now) : with_.deadline, false, now);
+    return acquire(std::move(who), more ? patience(now) : with_.deadline, charge::free);
   }
+  for (std::size_t i = 0; i < targets_.size(); ++i)
+    if (std::exchange(targets_[i].postponed, false) && !targets_[i].out)
+      return same_again(i, targets_[i].last_delay, now);
   return last_resort(now);
+}
+
+plan_step request_plan::give_up(instant now) const {
+  step_give_up end;
+  if (last_failure_) end.why = *last_failure_;
+  if (asked_to_wait_) end.retry_at = now + *asked_to_wait_;
+  return end;
 }
 
 plan_step request_plan::last_resort(instant now) {
@@ -127,42 +143,46 @@ plan_step request_plan::last_resort(instant now) {
   for (std::size_t i = 0; i < targets_.size(); ++i)
     if (!targets_[i].out) who.push_back(i);
   if (!last_resort_ && !who.empty() && last_refusal_ && last_refusal_->why != refusal_reason::no_key &&
-      last_refusal_->why != refusal_reason::queue_full && attempts_ < with_.policy.attempts && now < with_.deadline) {
+      last_refusal_->why != refusal_reason::queue_full && !exhausted(now)) {
     last_resort_ = true;
     other_key_ = false;
-    return acquire(std::move(who), with_.deadline, false, now);
+    return acquire(std::move(who), with_.deadline, charge::free);
   }
-  step_give_up end;
-  if (last_failure_)
-    end.why = *last_failure_;
-  else if (last_refusal_)
-    end.why = as_failure(*last_refusal_);
+  auto end = std::get<step_give_up>(give_up(now));
+  if (!last_failure_ && last_refusal_) end.why = as_failure(*last_refusal_);
   if (last_refusal_ && last_refusal_->not_before != instant::max() && last_refusal_->not_before > now)
     end.retry_at = last_refusal_->not_before;
-  else if (asked_to_wait_)
-    end.retry_at = now + *asked_to_wait_;
   return end;
 }
 
-answer_source request_plan::granted(const target& at, const std::string& key, instant) {
+answer_source request_plan::granted(attempt_id id, const target& at, const std::string& key, instant) {
   auto* s = find(at);
   if (s) s->tried = true;
-  current_ = {s ? static_cast<std::size_t>(s - targets_.data()) : 0, key, true};
+  bool beside = open_[0] || open_[1];
+  auto& slot = open_[0] ? open_[1] : open_[0];
+  slot = attempt{id, s ? static_cast<std::size_t>(s - targets_.data()) : 0, key};
   ++attempts_;
   last_resort_ = false; // it led somewhere: what else is left may be waited for again
+  hedging_ = false;
   if (asked_again_) ++retries_;
   if (s && s->rung > 0) return answer_source::fallback;
-  return first_failure_ ? answer_source::backup : answer_source::primary;
+  return first_failure_ || beside ? answer_source::backup : answer_source::primary;
 }
 
 plan_step request_plan::refused(const refusal& r, instant now) {
+  if (hedging_) {
+    if (r.why == refusal_reason::no_key)
+      for (auto i : asked_) targets_[i].out = true;
+    hedge_rung_ = r.why == refusal_reason::retry_budget ? with_.ladder.size() : hedge_rung_ + 1;
+    return next_hedge(now);
+  }
   last_refusal_ = r;
-  if (other_key_ && current_.target < targets_.size()) {
+  if (other_key_) {
     // No other key of that target is free now: the same target after its backoff, or onwards. One that is only busy may
     // be waited for like any capacity.
     other_key_ = false;
-    if (r.why != refusal_reason::no_key && pending_delay_ == duration::max()) return next_rung(now);
-    return same_again(current_.target, pending_delay_, now);
+    if (r.why != refusal_reason::no_key && setback_.delay == duration::max()) return next_rung(now);
+    return same_again(setback_.target, setback_.delay, now);
   }
   if (r.why == refusal_reason::no_key || asked_again_ || r.why == refusal_reason::retry_budget)
     for (auto i : asked_) targets_[i].out = targets_[i].out || r.why == refusal_reason::no_key || asked_again_;
@@ -176,17 +196,22 @@ plan_step request_plan::refused(const refusal& r, instant now) {
 }
 
 plan_step request_plan::no_permit(const target& at, instant retry_at, instant now) {
-  last_refusal_ = refusal{{}, refusal_reason::resting, retry_at};
-  current_.open = false;
   std::vector<std::size_t> rest;
   for (auto i : asked_)
     if (!(targets_[i].at == at)) rest.push_back(i);
+  if (hedging_) {
+    if (!rest.empty()) return acquire(std::move(rest), now, charge::hedge);
+    ++hedge_rung_;
+    return next_hedge(now);
+  }
+  last_refusal_ = refusal{{}, refusal_reason::resting, retry_at};
+  auto how = asked_again_ ? charge::repetition : charge::free;
   if (last_resort_) {
     permit_at_ = permit_at_ ? std::min(*permit_at_, retry_at) : retry_at;
-    if (!rest.empty()) return acquire(std::move(rest), std::min(retry_at, with_.deadline), asked_again_, now);
+    if (!rest.empty()) return acquire(std::move(rest), std::min(retry_at, with_.deadline), how);
     return wait_for_permit(*std::exchange(permit_at_, std::nullopt), now);
   }
-  if (!rest.empty()) return acquire(std::move(rest), patience(now), asked_again_, now);
+  if (!rest.empty()) return acquire(std::move(rest), patience(now), how);
   if (asked_again_ || other_key_) { // only this target was asked: its equals on the rung may still do
     other_key_ = false;
     if (auto* s = find(at); s && others_left(rung_)) s->out = true;
@@ -206,56 +231,114 @@ plan_step request_plan::wait_for_permit(instant at, instant now) {
   return step_wait{until};
 }
 
-plan_step request_plan::differed(instant now) {
-  current_.open = false;
-  waiting_for_.reset();
-  other_key_ = false;
-  targets_[current_.target].out = true;
-  if (attempts_ >= with_.policy.attempts || now >= with_.deadline)
-    return step_give_up{last_failure_.value_or(failure{}), {}};
-  return next_rung(now);
+request_plan::attempt request_plan::close(attempt_id id) {
+  for (auto& a : open_)
+    if (a && a->id == id) return *std::exchange(a, std::nullopt);
+  return {};
 }
 
-plan_step request_plan::failed(const failure& f, instant now, double draw, int max_retries) {
+void request_plan::won(attempt_id id) noexcept {
+  for (auto& a : open_)
+    if (a && a->id != id) a.reset();
+  hedging_ = false;
+}
+
+plan_step request_plan::hedge(instant now) {
+  if (hedging_ || (!open_[0] && !open_[1]) || (open_[0] && open_[1]) || exhausted(now)) return step_await{};
+  hedge_rung_ = rung_;
+  return next_hedge(now);
+}
+
+plan_step request_plan::next_hedge(instant now) {
+  for (; hedge_rung_ < with_.ladder.size(); ++hedge_rung_) {
+    std::vector<std::size_t> who;
+    for (std::size_t i = 0; i < targets_.size(); ++i)
+      if (targets_[i].rung == hedge_rung_ && !targets_[i].out && !targets_[i].tried) who.push_back(i);
+    if (!who.empty()) return acquire(std::move(who), now, charge::hedge);
+  }
+  hedging_ = false;
+  if (company()) return step_await{};
+  return go_on(now); // what it was asked beside has failed meanwhile
+}
+
+plan_step request_plan::differed(attempt_id id, instant now) {
+  auto closed = close(id);
+  waiting_for_.reset();
+  other_key_ = false;
+  targets_[closed.target].out = true;
+  setback_ = {closed.target, duration::max(), false};
+  if (company()) return hedge(now);
+  return go_on(now);
+}
+
+plan_step request_plan::misunderstood(attempt_id id, instant now) {
+  auto closed = close(id);
+  setback_ = {closed.target, duration::max(), false};
+  if (company()) return step_await{};
+  if (exhausted(now)) return give_up(now);
+  return acquire({closed.target}, is_alone(closed.target) ? with_.deadline : patience(now), charge::free);
+}
+
+duration request_plan::delay_before(standing& s, const failure& f, instant now, double draw) const {
+  auto& policy = with_.policy;
+  if (f.what == failure_class::rate_limited && f.said.retry_after) return *f.said.retry_after;
+  auto delay = retry_delay(policy, f.what, s.retries, s.last_delay, draw);
+  if (s.retries == 0 && policy.jitter != jitter_kind::none && !is_alone(static_cast<std::size_t>(&s - &targets_[0]))) {
+    // One blip must not change the model: the first repetition is drawn from what fits.
+    constexpr double most = 1 - 1e-9;
+    auto longest = retry_delay(policy, f.what, 0, s.last_delay, most), room = patience(now) - now;
+    if (longest > room && room > duration::zero())
+      delay = std::chrono::duration_cast<duration>(delay * (std::chrono::duration<double>(room) / longest));
+  }
+  if (f.kept_connection && s.retries == 0) delay = duration::zero(); // most likely it had been idle for too long
+  s.last_delay = delay;
+  return f.said.retry_after ? std::max(delay, *f.said.retry_after) : delay;
+}
+
+plan_step request_plan::failed(attempt_id id, const failure& f, instant now, double draw, int max_retries, bool begun) {
+  auto closed = close(id);
+  auto& s = targets_[closed.target];
+  auto& rules = rules_of(f.what);
+  // That others could answer this request is known: whoever calls it wrong is not believed.
+  bool disbelieved = f.what == failure_class::caller_fault && (begun || company());
   if (!first_failure_) first_failure_ = f;
-  last_failure_ = f;
-  current_.open = false;
+  if (!disbelieved || !last_failure_) last_failure_ = f;
+  if (history_.size() < history_limit) history_.emplace_back(closed.target, f.what);
   waiting_for_.reset();
   asked_to_wait_ = f.said.retry_after;
-  if (history_.size() < history_limit) history_.emplace_back(current_.target, f.what);
+  if (!disbelieved && !rules.other_key && !rules.same_target && !rules.other_target) return step_give_up{f, {}};
 
-  auto& s = targets_[current_.target];
-  auto& rules = rules_of(f.what);
-  if (!rules.other_key && !rules.same_target && !rules.other_target) return step_give_up{f, {}};
-  if (attempts_ >= with_.policy.attempts || now >= with_.deadline) {
-    step_give_up end{f, {}};
-    if (asked_to_wait_) end.retry_at = now + *asked_to_wait_;
-    return end;
-  }
+  setback_ = {closed.target, duration::max(), rules.other_key};
   // Repetitions leave an attempt for everybody who was not asked yet.
-  auto left = static_cast<std::size_t>(with_.policy.attempts - attempts_);
-  bool again = rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && left > untried();
-  pending_delay_ = duration::max();
-  if (again) {
-    auto delay = retry_delay(with_.policy, f.what, s.retries, s.last_delay, draw);
-    s.last_delay = delay;
-    pending_delay_ = f.said.retry_after ? std::max(delay, *f.said.retry_after) : delay;
-    if (f.what == failure_class::rate_limited && f.said.retry_after) pending_delay_ = *f.said.retry_after;
+  auto left = static_cast<std::size_t>(std::max(0, with_.policy.attempts - attempts_));
+  if (rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && left > untried())
+    setback_.delay = delay_before(s, f, now, draw);
+  if (rules.other_key) s.bad_keys.push_back(closed.key);
+  if (begun && !is_alone(closed.target) && setback_.delay != duration::max()) {
+    s.postponed = true; // what broke once in the middle may do so again, and the caller is reading
+    setback_.delay = duration::max();
+  } else if (setback_.delay == duration::max() && !rules.other_key) {
+    s.out = true;
   }
-  if (rules.other_key) {
-    s.bad_keys.push_back(current_.key);
+  if (company()) return hedge(now);
+  return go_on(now);
+}
+
+/// After a failure, with nothing else under way.
+plan_step request_plan::go_on(instant now) {
+  if (exhausted(now)) return give_up(now);
+  if (setback_.other_key) {
     other_key_ = true;
-    return acquire({current_.target}, now, false, now);
+    return acquire({setback_.target}, now, charge::free);
   }
-  return same_again(current_.target, pending_delay_, now);
+  if (setback_.delay == duration::max()) return next_rung(now);
+  return same_again(setback_.target, setback_.delay, now);
 }
 
 plan_step request_plan::same_again(std::size_t who, duration delay, instant now) {
   auto& s = targets_[who];
   if (delay != duration::max()) {
-    bool alone =
-        !std::any_of(targets_.begin(), targets_.end(), [&](auto& o) { return &o != &s && o.rung >= rung_ && !o.out; });
-    auto limit = alone ? with_.deadline : patience(now);
+    auto limit = is_alone(who) ? with_.deadline : patience(now);
     if (delay < with_.deadline - now && now + delay <= limit) {
       ++s.retries;
       if (last_failure_ && last_failure_->what == failure_class::rate_limited)
@@ -270,21 +353,17 @@ plan_step request_plan::same_again(std::size_t who, duration delay, instant now)
 
 plan_step request_plan::resume(instant now) {
   if (!waiting_for_) return next_rung(now);
-  auto who = *waiting_for_;
-  waiting_for_.reset();
+  auto who = *std::exchange(waiting_for_, std::nullopt);
   other_key_ = false;
-  bool alone = !std::any_of(targets_.begin(), targets_.end(),
-                            [&](auto& o) { return &o != &targets_[who] && o.rung >= rung_ && !o.out; });
-  return acquire({who}, alone ? with_.deadline : patience(now), !last_resort_, now);
+  return acquire({who}, is_alone(who) ? with_.deadline : patience(now),
+                 last_resort_ ? charge::free : charge::repetition);
 }
 
 plan_step request_plan::recover(instant now) {
-  // The lost attempt was paid for and may have failed: it counts, but blames nobody.
-  current_.open = false;
+  // The lost attempts were paid for and may have failed: they count, but blame nobody.
+  open_ = {};
   waiting_for_.reset();
-  other_key_ = false;
-  asked_again_ = false;
-  last_resort_ = false;
+  other_key_ = asked_again_ = hedging_ = last_resort_ = false;
   if (attempts_ > 0 && attempts_ >= with_.policy.attempts) {
     failure lost;
     lost.what = failure_class::server_error;

@@ -1,16 +1,18 @@
 // What to do next for one request, after each event: whom to ask, how long to wait, when to stop. A flat state machine
 // without time of its own. The order (docs/architecture.md, "The plan"): another key of the same target at once; the
 // same target again after its backoff, if that fits `failover_wait` x priority; the next equal target; the fallbacks in
-// order; and, if only capacity was missing, waiting for it until the deadline. Promises: at most `attempts` calls in
-// all and `max_retries` repetitions per target, which never use up the attempts of targets not asked yet; a target
-// whose answer says "not me" is not asked again; a silent target is not asked twice; no step begins that the deadline
-// would cut short; every fallback is entered at most once, so cycles end.
+// order; and, if only capacity was missing, waiting for it until the deadline. An answer that broke in the middle goes
+// on with the others first. While an attempt is slow, another target may be asked beside it. Promises: at most
+// `attempts` calls in all, two at a time, and `max_retries` repetitions per target, which never use up the attempts of
+// targets not asked yet; a target whose answer says "not me" is not asked again; a silent target is not asked twice; no
+// step begins that the deadline would cut short; every fallback is entered at most once, so cycles end.
 #pragma once
 
 #include "core/backoff.hpp"
 #include "core/failure.hpp"
 #include "core/rate_governor.hpp"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <variant>
@@ -38,7 +40,9 @@ struct step_give_up {
   failure why;
   std::optional<instant> retry_at;
 };
-using plan_step = std::variant<step_acquire, step_wait, step_give_up>;
+/// Nothing for now: an attempt or a question is under way, and what becomes of it will be told.
+struct step_await {};
+using plan_step = std::variant<step_acquire, step_wait, step_await, step_give_up>;
 
 class request_plan {
 public:
@@ -51,24 +55,32 @@ public:
   request_plan() = default;
   explicit request_plan(circumstances);
 
+  using attempt_id = std::uint32_t; // the caller's own, never used twice
+
   plan_step begin(instant now);
   /// The governor granted `at`: an attempt begins. Returns its source label.
-  answer_source granted(const target& at, const std::string& key, instant now);
+  answer_source granted(attempt_id, const target& at, const std::string& key, instant now);
   /// The governor refused, or the breaker had no permit for `at` (why = resting): the grant was handed back, no attempt
   /// was made.
   plan_step refused(const refusal&, instant now);
   plan_step no_permit(const target& at, instant retry_at, instant now);
-  /// The attempt that was granted last failed. `draw` in [0,1) jitters the backoff; `max_retries` is the policy's, or
-  /// fewer while the adaptive brake holds.
-  plan_step failed(const failure&, instant now, double draw, int max_retries);
-  /// The attempt that was granted last gave another answer than the one already begun: that target cannot go on with
-  /// it.
-  plan_step differed(instant now);
+  /// An attempt failed. `draw` in [0,1) jitters the backoff; `max_retries` is the policy's, or fewer while the adaptive
+  /// brake holds; `begun`: the caller has a part of the answer already, from this attempt or one before.
+  plan_step failed(attempt_id, const failure&, instant now, double draw, int max_retries, bool begun = false);
+  /// The attempt gave another answer than the one already begun: that target cannot go on with it.
+  plan_step differed(attempt_id, instant now);
+  /// The attempt was asked in a form its target does not know: the same target again, at once and free.
+  plan_step misunderstood(attempt_id, instant now);
+  /// No token came in time: whom to ask beside the attempt under way, charged to the retry budget.
+  plan_step hedge(instant now);
+  /// The attempt gave the first token: whatever was asked beside it is off, and nobody failed.
+  void won(attempt_id) noexcept;
   /// The wait is over.
   plan_step resume(instant now);
-  /// The run that carried out this plan is gone (its attempt with it, if one was under way): go on.
+  /// The run that carried out this plan is gone (its attempts with it, if any were under way): go on.
   plan_step recover(instant now);
 
+  bool has_others() const noexcept { return targets_.size() > 1; }
   int attempts() const noexcept { return attempts_; }
   int retries() const noexcept { return retries_; }
   const std::optional<failure>& first_failure() const noexcept { return first_failure_; }
@@ -81,23 +93,38 @@ private:
     std::size_t rung = 0;
     int retries = 0;
     bool tried = false;
-    bool out = false; // not to be asked again
+    bool out = false;       // not to be asked again
+    bool postponed = false; // its answer broke in the middle: the others first
     std::vector<std::string> bad_keys;
     duration last_delay{};
   };
   struct attempt {
-    std::size_t target;
+    attempt_id id = 0;
+    std::size_t target = 0;
     std::string key;
-    bool open = false;
+  };
+  struct setback { // the last failure, as far as it says what is next
+    std::size_t target = 0;
+    duration delay = duration::max(); // before asking that target again; max: not again
+    bool other_key = false;
   };
 
   instant patience(instant now) const;      // until when to wait on one model while others are left
   bool others_left(std::size_t rung) const; // targets on this rung or below that may still be asked
+  bool is_alone(std::size_t who) const;
   std::size_t untried() const;
+  bool exhausted(instant now) const { return attempts_ >= with_.policy.attempts || now >= with_.deadline; }
+  bool company() const noexcept { return hedging_ || open_[0] || open_[1]; } // something else is under way
+  duration delay_before(standing&, const failure&, instant now, double draw) const;
+  attempt close(attempt_id);
+  plan_step go_on(instant now);
   plan_step next_rung(instant now);
+  plan_step next_hedge(instant now);
   plan_step last_resort(instant now);
   plan_step wait_for_permit(instant at, instant now);
-  plan_step acquire(std::vector<std::size_t> who, instant wait_until, bool retry, instant now);
+  plan_step give_up(instant now) const;
+  enum class charge : std::uint8_t { free, repetition, hedge };
+  plan_step acquire(std::vector<std::size_t> who, instant wait_until, charge);
   plan_step same_again(std::size_t who, duration delay, instant now);
   standing* find(const target&);
 
@@ -105,17 +132,19 @@ private:
   std::vector<standing> targets_;
   std::size_t rung_ = 0;
   int attempts_ = 0, retries_ = 0;
-  attempt current_;
+  std::array<std::optional<attempt>, 2> open_;
+  setback setback_;
   std::vector<std::size_t> asked_;         // of the acquire under way
   std::optional<std::size_t> waiting_for_; // target of a backoff under way
   bool asked_again_ = false;               // the acquire under way is a repetition (charged to the retry budget)
   bool other_key_ = false;                 // the acquire under way looks for another key
+  bool hedging_ = false;                   // the acquire under way is a hedge
+  std::size_t hedge_rung_ = 0;             // where it looks
   bool last_resort_ = false;
   std::optional<failure> first_failure_, last_failure_;
   std::optional<refusal> last_refusal_;
   std::optional<duration> asked_to_wait_; // the provider's own word with the last failure
-  duration pending_delay_{};
-  std::optional<instant> permit_at_; // the earliest at which a circuit asked as a last resort may give one
+  std::optional<instant> permit_at_;      // the earliest at which a circuit asked as a last resort may give one
   std::vector<std::pair<std::size_t, failure_class>> history_;
 };
 

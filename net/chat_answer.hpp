@@ -16,6 +16,11 @@ namespace mainstay {
 
 struct token_usage {
   std::uint64_t input = 0, output = 0, cached = 0, reasoning = 0;
+
+  token_usage& operator+=(const token_usage& o) noexcept {
+    input += o.input, output += o.output, cached += o.cached, reasoning += o.reasoning;
+    return *this;
+  }
 };
 
 /// One event of a stream. Read in one SAX pass; absent fields stay empty.
@@ -77,9 +82,9 @@ private:
 std::vector<std::string> chunks_of(std::string_view completion, bool include_usage);
 
 /// A chunk of another attempt made part of the stream the caller already reads: id and model replaced (kept if empty),
-/// `role` removed, and, where `text` is given, delta.content of choice 0 replaced by it.
+/// `role` removed, where `text` is given delta.content of choice 0 replaced by it, and `before` added to its usage.
 std::string adopt_chunk(std::string_view chunk, std::string_view id, std::string_view model,
-                        std::optional<std::string_view> text);
+                        std::optional<std::string_view> text, const token_usage& before = {});
 
 /// {"prompt_tokens":..,"completion_tokens":..,"total_tokens":..} with details where known; "null" without.
 std::string usage_json(const std::optional<token_usage>&);

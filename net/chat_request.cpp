@@ -51,7 +51,10 @@ public:
     if (!value("a string")) return false;
     if (depth_ == 1 && section_ == chat_member::model) return model(text);
     if (section_ == chat_member::messages) {
-      if (depth_ == 3 && inner_is_role_) has_role_ = true;
+      if (depth_ == 3 && inner_is_role_) {
+        has_role_ = true;
+        found.assistant_last = text == "assistant";
+      }
       if (inner_is_media_)
         media_ += media_tokens;
       else
@@ -72,6 +75,7 @@ public:
     if (section_ != chat_member::cap) return true;
     std::uint64_t cap = 0;
     if (!whole(spelled, cap_limit, cap)) return false;
+    found.caps[found.caps[0] ? 1 : 0] = {{at->Tell() - spelled.size(), at->Tell()}, cap};
     cap_ = std::max(cap_, cap); // with both names given, a provider may know only the greater
     return true;
   }
@@ -123,7 +127,11 @@ public:
     inner_is_media_ = false;
     return ++depth_, true;
   }
-  bool end_array() { return --depth_, true; }
+  bool end_array() {
+    --depth_;
+    if (depth_ == 1 && section_ == chat_member::messages) found.messages_end = at->Tell() - 1;
+    return true;
+  }
 
   // What can be said only at the end.
   bool complete() {

@@ -5,6 +5,7 @@
 
 #include "net/bytes.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,6 +31,13 @@ struct chat_request {
   span model_value;                // with its quotes
   std::optional<span> stream_options_value;
   std::size_t first_member = 0; // just behind the opening brace
+  std::size_t messages_end = 0; // the bracket that closes them
+  bool assistant_last = false;  // the last message is the assistant's already
+  struct cap {
+    span value;
+    std::uint64_t tokens = 0;
+  };
+  std::array<std::optional<cap>, 2> caps; // max_tokens and max_completion_tokens, where given
 };
 
 /// Whose fault it is: always the caller's (400). `param` names the offending field, empty for the body as a whole.
@@ -44,9 +52,17 @@ struct request_problem {
 /// are refused too.
 std::variant<chat_request, request_problem> parse_chat_request(bytes_ptr body);
 
-/// The bytes for the provider: model name replaced where it differs, and for streams stream_options.include_usage true.
-/// Returns the caller's own bytes (no copy) where nothing changes.
-bytes_ptr upstream_body(const chat_request&, std::string_view model);
+/// What the caller of a stream has got already, to be gone on with: `text` becomes the last message, the assistant's,
+/// and `tokens` are taken off the caps.
+struct prefill {
+  std::string_view text;
+  std::uint64_t tokens = 0;
+};
+
+/// The bytes for the provider, always made from the caller's own: model name replaced where it differs, for streams
+/// stream_options.include_usage true, and the prefill if one is given (the request does not end in an assistant
+/// message). Returns the caller's bytes (no copy) where nothing changes.
+bytes_ptr upstream_body(const chat_request&, std::string_view model, const prefill* = nullptr);
 
 /// SHA-256, hex, over everything that can change the answer in canonical form (members sorted, numbers normalised,
 /// unknown ones included, `stream` and `stream_options` not), plus `scope` (the model's configuration hash and the

@@ -161,7 +161,7 @@ std::vector<std::string> chunks_of(std::string_view completion, bool include_usa
 }
 
 std::string adopt_chunk(std::string_view chunk, std::string_view id, std::string_view model,
-                        std::optional<std::string_view> text) {
+                        std::optional<std::string_view> text, const token_usage& before) {
   auto tree = json::parse(chunk);
   if (!tree || !tree->is(kind::object)) return std::string(chunk);
   if (!id.empty()) tree->set("id", value::make_string(std::string(id)));
@@ -175,6 +175,16 @@ std::string adopt_chunk(std::string_view chunk, std::string_view id, std::string
     bool first = (index ? index->whole().value_or(i) : i) == 0;
     if (text && first && (delta->find("content") || !text->empty()))
       delta->set("content", value::make_string(std::string(*text)));
+  }
+  if (auto usage = tree->find("usage"); usage && usage->is(kind::object)) {
+    auto add = [&](std::string_view name, std::uint64_t tokens) {
+      auto* own = usage->find(name);
+      if (auto counted = own ? own->whole() : std::nullopt; counted && tokens)
+        usage->set(name, value::make_number(*counted + tokens));
+    };
+    add("prompt_tokens", before.input);
+    add("completion_tokens", before.output);
+    add("total_tokens", before.input + before.output);
   }
   return json::to_text(*tree);
 }

@@ -41,9 +41,11 @@ struct call {
 
 /// How a call ended without (complete) answer.
 struct call_error {
-  failure_class what; // dns_failed, connect_failed, connect_timeout, reset, first_byte_timeout, idle_timeout,
-                      // total_timeout, truncated, malformed
-  std::string detail; // for logs: curl's words; never contains a secret or a body
+  failure_class what;           // dns_failed, connect_failed, connect_timeout, reset, first_byte_timeout, idle_timeout,
+                                // total_timeout, truncated, malformed
+  std::string detail;           // for logs: curl's words; never contains a secret or a body
+  bool kept_connection = false; // a reset: of a connection that had served before, after the whole request went out
+                                // on it and before a byte of the response came
 };
 
 struct call_summary {
@@ -78,8 +80,8 @@ public:
   /// are kept.
   void configure(const std::vector<pool_settings>&);
   /// Starts a call; thread-safe, never blocks. A retry on a fresh connection is made by this class alone where a
-  /// *reused* idle connection turned out to be closed by the peer before any byte of the response came and the request
-  /// provably was not processed (curl does so by itself; it is not switched off).
+  /// *reused* idle connection turned out to be closed by the peer before the request was out: nobody can have processed
+  /// it. One that was out may have been, so that is a reset, and for the caller to decide.
   call_handle start(call, std::shared_ptr<call_observer>);
   /// Ends a call soon: the connection (or HTTP/2 stream) is closed, on_end follows with failure_class::cancelled.
   /// Unknown handles are ignored.

@@ -266,14 +266,21 @@ void transfer::touch() {
   touched_.push_back(this);
 }
 
-void transfer::request_begins() {
+/// False: curl is about to send what may have been acted on already, for the connection it went out on had served
+/// before and ended without an answer.
+bool transfer::request_begins() {
   ++times_begun_;
+  if (phase_ == phase::expecting) {
+    found_ = call_error{failure_class::reset, "a kept connection ended after the request was sent", true};
+    return false;
+  }
   phase_ = phase::sending;
   phase_at_ = instant::max();
   summary_.sent_at = {};
   piece_ = offset_ = 0;
   curl_easy_setopt(easy_, CURLOPT_NOPROGRESS, 0L);
   touch();
+  return true;
 }
 
 void transfer::request_sent() {
@@ -371,8 +378,7 @@ int transfer::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_o
 }
 
 int transfer::on_connected(void* self, char*, char*, int, int) noexcept {
-  static_cast<transfer*>(self)->request_begins();
-  return CURL_PREREQFUNC_OK;
+  return static_cast<transfer*>(self)->request_begins() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
 } // namespace mainstay::http

@@ -93,7 +93,7 @@ private:
   bool set_headers();
   void set_body();
   void touch();
-  void request_begins();
+  bool request_begins();
   void request_sent();
   std::size_t take_head_line(std::string_view);
   std::size_t take_body(std::string_view);

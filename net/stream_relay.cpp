@@ -1,16 +1,29 @@
 #include "net/stream_relay.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace mainstay {
 
 namespace {
 
 constexpr std::size_t hold_limit = 1u << 20; // of chunks before the first visible one
 constexpr std::uint64_t junk_limit = 100;    // events that are no chunk: beyond that it is no answer
+constexpr std::size_t token_piece = 16;      // bytes: no token is longer on average
+constexpr std::size_t anew_proof = 48; // bytes like the answer's beginning: nobody goes on with a text by repeating it
+
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  return static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+}
 
 } // namespace
 
+std::uint64_t tokens_streamed(std::size_t bytes, std::uint64_t pieces) noexcept {
+  return bytes > pieces * token_piece ? bytes / 4 + 1 : pieces;
+}
+
 stream_relay::stream_relay(stream_memory& memory, request asked)
-  : memory_(memory), asked_(asked), continuing_(memory.begun) {
+  : memory_(memory), asked_(asked), continuing_(memory.begun), undecided_(memory.begun && asked.prefilled > 0) {
   if (continuing_ && !(asked_.continuable && memory_.text_only))
     fail(failure_class::truncated, "this answer cannot be continued after a part of it was sent");
 }
@@ -73,17 +86,20 @@ void stream_relay::event(std::string_view data, const sink& to) {
   }
   if (facts.usage) usage_ = facts.usage;
   text_bytes_ += facts.text.size();
+  pieces_ += facts.visible;
   saw_visible_ |= facts.visible;
   finishes_ += facts.finishes;
 
   bool only_usage = facts.no_choices && facts.usage;
   if (!only_usage || asked_.wants_usage) {
-    if (continuing_)
+    if (undecided_)
+      join(data, facts, to);
+    else if (continuing_)
       splice(data, facts, to);
     else
       pass_on(data, facts, to);
   } else {
-    to.emit(make_bytes(std::string(data)), false);
+    to.emit(continuing_ ? adopted(data, std::nullopt) : make_bytes(std::string(data)), false);
   }
   if (state_ == state::failed) return;
   saw_usage_chunk_ |= only_usage;
@@ -99,31 +115,37 @@ void stream_relay::pass_on(std::string_view data, chunk_facts& facts, const sink
     return;
   }
   if (!announced_) {
-    announced_ = true;
     memory_.begun = true;
     memory_.id = facts.id;
     memory_.model = facts.model;
-    to.first();
+    announce(to);
     for (auto& h : held_) to.emit(std::move(h), true);
     held_.clear();
   }
-  if (facts.visible) {
-    if (asked_.continuable && facts.only_text)
-      memory_.text += facts.text;
-    else
-      memory_.text_only = false;
-  }
+  if (facts.visible) remember(facts.text, facts);
   to.emit(std::move(json), true);
+}
+
+void stream_relay::announce(const sink& to) {
+  if (!std::exchange(announced_, true)) to.first();
+}
+
+bytes_ptr stream_relay::adopted(std::string_view data, std::optional<std::string_view> text) const {
+  return make_bytes(adopt_chunk(data, memory_.id, memory_.model, text, memory_.before));
+}
+
+/// What the caller gets is the basis of a continuation.
+void stream_relay::remember(std::string_view text, const chunk_facts& facts) {
+  if (asked_.continuable && facts.only_text) {
+    memory_.text += text;
+    ++memory_.pieces;
+  } else {
+    memory_.text_only = false;
+  }
 }
 
 void stream_relay::splice(std::string_view data, chunk_facts& facts, const sink& to) {
   auto& sent = memory_.text;
-  auto begin = [&] {
-    if (!announced_) {
-      announced_ = true;
-      to.first();
-    }
-  };
   if (matched_ < sent.size()) {
     if (facts.visible) {
       if (!facts.only_text) return differ("another attempt gave another answer");
@@ -136,9 +158,9 @@ void stream_relay::splice(std::string_view data, chunk_facts& facts, const sink&
       if (matched_ < sent.size()) return differ("another attempt gave a shorter answer");
       text.remove_prefix(overlap);
       if (text.empty() && !facts.finished) return;
-      begin();
-      to.emit(make_bytes(adopt_chunk(data, memory_.id, memory_.model, text)), true);
-      sent.append(text);
+      announce(to);
+      to.emit(adopted(data, text), true);
+      if (!text.empty()) remember(text, facts);
       matched_ = sent.size();
     } else if (facts.finished) {
       differ("another attempt gave a shorter answer");
@@ -146,15 +168,36 @@ void stream_relay::splice(std::string_view data, chunk_facts& facts, const sink&
     return;
   }
   if (!facts.visible && !facts.finished && !facts.no_choices) return; // its role chunk: the caller has one
-  begin();
-  to.emit(make_bytes(adopt_chunk(data, memory_.id, memory_.model, std::nullopt)), true);
-  if (facts.visible) {
-    if (facts.only_text)
-      sent += facts.text;
-    else
-      memory_.text_only = false;
-    matched_ = sent.size();
+  announce(to);
+  to.emit(adopted(data, std::nullopt), true);
+  if (facts.visible) remember(facts.text, facts);
+  matched_ = sent.size();
+}
+
+/// The first words after a prefill: some targets accept it and begin anew all the same.
+void stream_relay::join(std::string_view data, chunk_facts& facts, const sink& to) {
+  if (facts.visible && !facts.only_text) return differ("another attempt gave another answer");
+  lead_ += facts.text;
+  lead_pieces_ += facts.visible;
+  std::string_view sent = memory_.text, left_out = sent.substr(asked_.prefilled), text = lead_;
+  auto proof = std::min(sent.size(), anew_proof);
+  bool like_the_beginning = common_prefix(lead_, sent) == std::min(lead_.size(), sent.size());
+  bool blank_so_far = left_out.starts_with(lead_);
+  if (!facts.finished && (blank_so_far || (like_the_beginning && lead_.size() < proof))) return; // cannot be told yet
+  undecided_ = false;
+  if (like_the_beginning && lead_.size() >= proof) {
+    ignored_prefill_ = true;
+    facts.visible = true;
+    facts.text = std::move(lead_);
+    return splice(data, facts, to);
   }
+  // The blanks at the end of what was sent were not part of the prefill: many providers refuse it with them.
+  text.remove_prefix(common_prefix(text, left_out));
+  announce(to);
+  to.emit(adopted(data, text), true);
+  memory_.text += text;
+  memory_.pieces += lead_pieces_;
+  matched_ = memory_.text.size();
 }
 
 } // namespace mainstay

@@ -1,4 +1,5 @@
-// The caller's bytes with the few replacements a provider needs: the model's name, and the wish for usage in streams.
+// The caller's bytes with the few replacements a provider needs: the model's name, the wish for usage in streams, and
+// what is to be gone on with.
 #include "net/chat_request.hpp"
 
 #include "net/json_reader.hpp"
@@ -66,9 +67,20 @@ bytes_ptr apply(const bytes_ptr& bytes, std::vector<edit> edits) {
   return make_bytes(std::move(out));
 }
 
+void add_prefill(const chat_request& request, const prefill& begun, std::vector<edit>& edits) {
+  std::string message = R"(,{"role":"assistant","content":)";
+  json::append_string(message, begun.text);
+  edits.push_back({request.messages_end, request.messages_end, message + "}"});
+  for (auto& cap : request.caps) {
+    if (!cap) continue;
+    auto rest = cap->tokens > begun.tokens ? cap->tokens - begun.tokens : 1;
+    edits.push_back({cap->value.begin, cap->value.end, std::to_string(rest)});
+  }
+}
+
 } // namespace
 
-bytes_ptr upstream_body(const chat_request& request, std::string_view model) {
+bytes_ptr upstream_body(const chat_request& request, std::string_view model, const prefill* begun) {
   std::vector<edit> edits;
   if (model != request.model) {
     std::string name;
@@ -76,6 +88,7 @@ bytes_ptr upstream_body(const chat_request& request, std::string_view model) {
     edits.push_back({request.model_value.begin, request.model_value.end, std::move(name)});
   }
   if (request.stream && !request.wants_usage) edits.push_back(ask_for_usage(request));
+  if (begun) add_prefill(request, *begun, edits);
   return apply(request.bytes, std::move(edits));
 }
 

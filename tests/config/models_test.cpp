@@ -224,4 +224,35 @@ BOOST_AUTO_TEST_CASE(any_graph_of_fallbacks_gives_ladders_without_repetition) {
   BOOST_TEST(rungs > 1000);
 }
 
+BOOST_AUTO_TEST_CASE(each_rung_of_a_ladder_has_the_prefill_of_the_model_it_belongs_to) {
+  const auto result = load(with_models("models:\n"
+                                       "  - name: smart\n"
+                                       "    prefill: true\n"
+                                       "    hedge_after: 10s\n"
+                                       "    targets: [ { provider: one, model: a } ]\n"
+                                       "    fallbacks: [ cheap, { provider: two, model: c }, plain ]\n"
+                                       "  - name: cheap\n"
+                                       "    prefill: false\n"
+                                       "    targets: [ { provider: one, model: d } ]\n"
+                                       "  - name: plain\n"
+                                       "    targets: [ { provider: two, model: e } ]\n"));
+  expect_fine(result);
+  const auto& smart = *result.value->model("smart");
+  const std::vector<prefill_mode> expected{prefill_mode::yes, prefill_mode::no, prefill_mode::yes,
+                                           prefill_mode::automatic};
+  BOOST_TEST((smart.prefill_of_rung == expected));
+  BOOST_TEST((smart.hedge_after == 10s));
+  BOOST_TEST(!result.value->model("plain")->hedge_after);
+}
+
+BOOST_AUTO_TEST_CASE(prefill_is_true_false_or_auto_and_hedging_takes_a_time) {
+  const auto result = load(with_models("models:\n"
+                                       "  - name: smart\n"
+                                       "    prefill: perhaps\n"
+                                       "    hedge_after: 0s\n"
+                                       "    targets: [ { provider: one, model: a } ]\n"));
+  BOOST_TEST(!result.value);
+  BOOST_TEST(result.errors.size() == 2u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -55,28 +55,28 @@ BOOST_AUTO_TEST_CASE(begins_with_the_targets_of_first_choice) {
   BOOST_TEST(step.targets.size() == 1u);
   BOOST_TEST(step.targets[0].provider == "a");
   BOOST_TEST(step.first_attempt);
-  BOOST_TEST((plan.granted(at("a"), "k1", start) == answer_source::primary));
+  BOOST_TEST((plan.granted(1, at("a"), "k1", start) == answer_source::primary));
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_key_is_followed_by_another_key_at_once_and_free_of_retries) {
   request_plan plan(two_rungs());
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
-  auto step = acquire_of(plan.failed(status(401, failure_class::auth), start, 0.5, 0));
+  plan.granted(1, at("a"), "k1", start);
+  auto step = acquire_of(plan.failed(1, status(401, failure_class::auth), start, 0.5, 0));
   BOOST_TEST(step.targets[0].provider == "a");
   BOOST_TEST(step.excluded_keys == std::vector<std::string>{"k1"});
   BOOST_TEST(!step.charge_retry);
-  BOOST_TEST((plan.granted(at("a"), "k2", start) == answer_source::backup));
+  BOOST_TEST((plan.granted(1, at("a"), "k2", start) == answer_source::backup));
   BOOST_TEST(plan.retries() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_429_without_another_key_waits_for_retry_after_and_asks_the_same_target) {
   request_plan plan(two_rungs());
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
+  plan.granted(1, at("a"), "k1", start);
   auto limited = status(429, failure_class::rate_limited);
   limited.said.retry_after = 2s;
-  acquire_of(plan.failed(limited, start, 0.5, 3));
+  acquire_of(plan.failed(1, limited, start, 0.5, 3));
   auto until = wait_of(plan.refused(no(refusal_reason::resting, start + 2s), start));
   BOOST_TEST((until == start + 2s));
   auto step = acquire_of(plan.resume(start + 2s));
@@ -88,13 +88,13 @@ BOOST_AUTO_TEST_CASE(a_429_without_another_key_waits_for_retry_after_and_asks_th
 BOOST_AUTO_TEST_CASE(a_retry_after_longer_than_the_patience_moves_on_to_the_fallback) {
   request_plan plan(two_rungs());
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
+  plan.granted(1, at("a"), "k1", start);
   auto limited = status(429, failure_class::rate_limited);
   limited.said.retry_after = 30s;
-  plan.failed(limited, start, 0.5, 3);
+  plan.failed(1, limited, start, 0.5, 3);
   auto step = acquire_of(plan.refused(no(refusal_reason::resting, start + 30s), start));
   BOOST_TEST(step.targets[0].provider == "b");
-  BOOST_TEST((plan.granted(at("b"), "k9", start) == answer_source::fallback));
+  BOOST_TEST((plan.granted(1, at("b"), "k9", start) == answer_source::fallback));
 }
 
 BOOST_AUTO_TEST_CASE(high_priority_waits_four_times_as_long_and_low_half) {
@@ -104,10 +104,10 @@ BOOST_AUTO_TEST_CASE(high_priority_waits_four_times_as_long_and_low_half) {
     c.level = level;
     request_plan plan(c);
     plan.begin(start);
-    plan.granted(at("a"), "k1", start);
+    plan.granted(1, at("a"), "k1", start);
     auto limited = status(429, failure_class::rate_limited);
     limited.said.retry_after = 10s;
-    plan.failed(limited, start, 0.5, 3);
+    plan.failed(1, limited, start, 0.5, 3);
     auto step = plan.refused(no(refusal_reason::resting, start + 10s), start);
     BOOST_TEST(std::holds_alternative<step_wait>(step) == waits);
   }
@@ -118,10 +118,10 @@ BOOST_AUTO_TEST_CASE(without_anybody_else_to_ask_it_waits_as_long_as_the_deadlin
   c.ladder.pop_back();
   request_plan plan(c);
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
+  plan.granted(1, at("a"), "k1", start);
   auto limited = status(429, failure_class::rate_limited);
   limited.said.retry_after = 60s;
-  plan.failed(limited, start, 0.5, 3);
+  plan.failed(1, limited, start, 0.5, 3);
   BOOST_TEST((wait_of(plan.refused(no(refusal_reason::resting, start + 60s), start)) == start + 60s));
 }
 
@@ -130,8 +130,8 @@ BOOST_AUTO_TEST_CASE(a_500_is_asked_again_max_retries_times_and_then_the_fallbac
   auto now = start;
   plan.begin(now);
   for (int i = 0; i <= 3; ++i) {
-    plan.granted(at("a"), "k1", now);
-    auto step = plan.failed(status(500, failure_class::server_error), now, 0.5, 3);
+    plan.granted(1, at("a"), "k1", now);
+    auto step = plan.failed(1, status(500, failure_class::server_error), now, 0.5, 3);
     if (i == 2) { // 1 s, 2 s, then 4 s, which is beyond failover_wait
       BOOST_TEST(acquire_of(step).targets[0].provider == "b");
       return;
@@ -145,8 +145,8 @@ BOOST_AUTO_TEST_CASE(a_500_is_asked_again_max_retries_times_and_then_the_fallbac
 BOOST_AUTO_TEST_CASE(a_silent_target_is_not_asked_twice) {
   request_plan plan(two_rungs());
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
-  auto step = acquire_of(plan.failed(status(0, failure_class::first_byte_timeout), start + 30s, 0.5, 3));
+  plan.granted(1, at("a"), "k1", start);
+  auto step = acquire_of(plan.failed(1, status(0, failure_class::first_byte_timeout), start + 30s, 0.5, 3));
   BOOST_TEST(step.targets[0].provider == "b");
 }
 
@@ -155,8 +155,8 @@ BOOST_AUTO_TEST_CASE(a_content_refusal_and_the_callers_own_fault_end_at_once) {
                     failure_class::deadline}) {
     request_plan plan(two_rungs());
     plan.begin(start);
-    plan.granted(at("a"), "k1", start);
-    BOOST_TEST((end_of(plan.failed(status(400, what), start, 0.5, 3)).why.what == what));
+    plan.granted(1, at("a"), "k1", start);
+    BOOST_TEST((end_of(plan.failed(1, status(400, what), start, 0.5, 3)).why.what == what));
   }
 }
 
@@ -165,8 +165,9 @@ BOOST_AUTO_TEST_CASE(a_status_that_is_not_listed_is_not_asked_again) {
   c.policy.statuses = {429};
   request_plan plan(c);
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
-  BOOST_TEST(acquire_of(plan.failed(status(503, failure_class::overloaded), start, 0.5, 3)).targets[0].provider == "b");
+  plan.granted(1, at("a"), "k1", start);
+  BOOST_TEST(acquire_of(plan.failed(1, status(503, failure_class::overloaded), start, 0.5, 3)).targets[0].provider ==
+             "b");
 }
 
 BOOST_AUTO_TEST_CASE(missing_capacity_is_waited_for_only_after_every_fallback_was_tried) {
@@ -194,7 +195,7 @@ BOOST_AUTO_TEST_CASE(no_usable_key_anywhere_is_a_failure_of_its_own) {
 BOOST_AUTO_TEST_CASE(a_plan_whose_run_died_goes_on_where_it_was) {
   request_plan plan(two_rungs());
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
+  plan.granted(1, at("a"), "k1", start);
   auto step = acquire_of(plan.recover(start + 1s));
   BOOST_TEST(step.targets[0].provider == "a");
   BOOST_TEST(plan.attempts() == 1);
@@ -205,25 +206,166 @@ BOOST_AUTO_TEST_CASE(repetitions_leave_an_attempt_for_every_target_that_was_not_
   c.policy.attempts = 2;
   request_plan plan(c);
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
-  BOOST_TEST(acquire_of(plan.failed(status(500, failure_class::server_error), start, 0.5, 3)).targets[0].provider ==
+  plan.granted(1, at("a"), "k1", start);
+  BOOST_TEST(acquire_of(plan.failed(1, status(500, failure_class::server_error), start, 0.5, 3)).targets[0].provider ==
              "b");
 }
 
 BOOST_AUTO_TEST_CASE(the_story_names_every_failed_attempt_in_order) {
   request_plan plan(two_rungs());
   plan.begin(start);
-  plan.granted(at("a"), "k1", start);
-  plan.failed(status(0, failure_class::idle_timeout), start, 0.5, 3);
-  plan.granted(at("b"), "k2", start);
-  plan.failed(status(404, failure_class::model_missing), start, 0.5, 3);
+  plan.granted(1, at("a"), "k1", start);
+  plan.failed(1, status(0, failure_class::idle_timeout), start, 0.5, 3);
+  plan.granted(1, at("b"), "k2", start);
+  plan.failed(1, status(404, failure_class::model_missing), start, 0.5, 3);
   BOOST_TEST(plan.story() == "a/m: idle_timeout; b/m: model_missing");
 }
 
-// Whatever happens, a plan ends: within `attempts` calls, within max_retries repetitions of each target, never after
-// the deadline, never at a target that said "not me".
+BOOST_AUTO_TEST_CASE(the_first_repetition_is_drawn_from_what_the_patience_allows_and_later_ones_must_fit_whole) {
+  auto c = two_rungs();
+  c.policy.jitter = jitter_kind::full;
+  c.policy.server_error_delay = 5s; // beyond failover_wait (3 s) for most draws
+  for (double draw : {0.0, 0.3, 0.7, 0.999}) {
+    request_plan plan(c);
+    plan.begin(start);
+    plan.granted(1, at("a"), "k1", start);
+    auto until = wait_of(plan.failed(1, status(500, failure_class::server_error), start, draw, 3));
+    BOOST_TEST((until <= start + 3s));
+    plan.resume(until);
+    plan.granted(2, at("a"), "k1", until);
+    auto second = plan.failed(2, status(500, failure_class::server_error), until, draw, 3); // of 10 s
+    BOOST_TEST(std::holds_alternative<step_wait>(second) == (draw <= 0.3));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_kept_connection_that_was_closed_is_replaced_without_waiting_once) {
+  auto c = two_rungs();
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  auto closed = status(0, failure_class::reset);
+  closed.kept_connection = true;
+  BOOST_TEST((wait_of(plan.failed(1, closed, start, 0.5, 3)) == start));
+  plan.resume(start);
+  plan.granted(2, at("a"), "k1", start);
+  BOOST_TEST((wait_of(plan.failed(2, closed, start, 0.5, 3)) == start + 2s));
+  request_plan never(c);
+  never.begin(start);
+  never.granted(1, at("a"), "k1", start);
+  BOOST_TEST(acquire_of(never.failed(1, closed, start, 0.5, 0)).targets[0].provider == "b");
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_broke_in_the_middle_goes_on_with_the_others_and_comes_back_if_they_fail_too) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  auto cut = status(0, failure_class::truncated);
+  BOOST_TEST(acquire_of(plan.failed(1, cut, start, 0.5, 3, true)).targets[0].provider == "b");
+  plan.granted(2, at("b"), "k2", start);
+  auto back = plan.failed(2, status(404, failure_class::model_missing), start, 0.5, 3, true);
+  auto until = wait_of(back);
+  auto step = acquire_of(plan.resume(until));
+  BOOST_TEST(step.targets[0].provider == "a");
+  BOOST_TEST(step.charge_retry);
+}
+
+BOOST_AUTO_TEST_CASE(with_nobody_else_to_ask_an_answer_that_broke_in_the_middle_goes_on_with_the_same_target) {
+  auto c = two_rungs();
+  c.ladder.pop_back();
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  wait_of(plan.failed(1, status(0, failure_class::truncated), start, 0.5, 3, true));
+}
+
+BOOST_AUTO_TEST_CASE(whoever_calls_a_request_wrong_that_another_target_began_to_answer_is_not_believed) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  plan.failed(1, status(0, failure_class::idle_timeout), start, 0.5, 3, true);
+  plan.granted(2, at("b"), "k2", start);
+  auto end = end_of(plan.failed(2, status(400, failure_class::caller_fault), start, 0.5, 3, true));
+  BOOST_TEST((end.why.what == failure_class::idle_timeout));
+}
+
+BOOST_AUTO_TEST_CASE(a_target_that_does_not_know_the_form_is_asked_again_in_another_at_once_and_free) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  plan.failed(1, status(0, failure_class::idle_timeout), start, 0.5, 3, true);
+  plan.granted(2, at("b"), "k2", start);
+  auto step = acquire_of(plan.misunderstood(2, start));
+  BOOST_TEST(step.targets[0].provider == "b");
+  BOOST_TEST(!step.charge_retry);
+  BOOST_TEST(step.excluded_keys.empty());
+  BOOST_TEST(plan.story() == "a/m: idle_timeout");
+}
+
+BOOST_AUTO_TEST_CASE(a_hedge_asks_the_next_target_beside_the_first_on_the_retry_budget_and_waits_for_nothing) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  auto step = acquire_of(plan.hedge(start + 10s));
+  BOOST_TEST(step.targets[0].provider == "b");
+  BOOST_TEST(step.charge_retry);
+  BOOST_TEST((step.wait_until == start + 10s));
+  BOOST_TEST((plan.granted(2, at("b"), "k2", start + 10s) == answer_source::fallback));
+  BOOST_TEST(std::holds_alternative<step_await>(plan.hedge(start + 11s))); // two at a time
+  plan.won(1);
+  BOOST_TEST(plan.attempts() == 2);
+  BOOST_TEST(plan.story().empty());
+}
+
+BOOST_AUTO_TEST_CASE(an_equal_target_is_hedged_to_before_a_fallback) {
+  auto c = two_rungs();
+  c.ladder[0].push_back(at("a2"));
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a2"), "k1", start);
+  auto first = acquire_of(plan.hedge(start));
+  BOOST_REQUIRE(first.targets.size() == 1u);
+  BOOST_TEST(first.targets[0].provider == "a");
+  BOOST_TEST(acquire_of(plan.refused(no(refusal_reason::over_limit), start)).targets[0].provider == "b");
+  BOOST_TEST(std::holds_alternative<step_await>(plan.refused(no(refusal_reason::over_limit), start)));
+}
+
+BOOST_AUTO_TEST_CASE(a_spent_retry_budget_means_no_hedge) {
+  auto c = two_rungs();
+  c.ladder.push_back({at("c")});
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  plan.hedge(start);
+  BOOST_TEST(std::holds_alternative<step_await>(plan.refused(no(refusal_reason::retry_budget), start)));
+}
+
+BOOST_AUTO_TEST_CASE(of_two_attempts_one_may_fail_and_the_other_goes_on) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  plan.hedge(start);
+  plan.granted(2, at("b"), "k2", start);
+  BOOST_TEST(std::holds_alternative<step_await>(
+      plan.failed(1, status(0, failure_class::first_byte_timeout), start + 20s, 0.5, 3)));
+  // The first is silent and out; the second may be asked again, for it is the last one left.
+  BOOST_TEST((wait_of(plan.failed(2, status(500, failure_class::server_error), start + 21s, 0.5, 3)) == start + 22s));
+}
+
+BOOST_AUTO_TEST_CASE(a_first_that_fails_while_its_hedge_is_being_asked_for_leaves_the_step_to_the_answer) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  acquire_of(plan.hedge(start));
+  BOOST_TEST(
+      std::holds_alternative<step_await>(plan.failed(1, status(500, failure_class::server_error), start, 0.5, 3)));
+  BOOST_TEST((wait_of(plan.refused(no(refusal_reason::over_limit, start + 9s), start)) == start + 1s));
+}
+
+// Whatever happens, a plan ends: within `attempts` calls, at most two at a time, within max_retries repetitions of each
+// target, never after the deadline, never at a target that said "not me" or is being asked; and while nothing is under
+// way, it never says that something is.
 BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
-  for (unsigned seed = 0; seed < 3000; ++seed) {
+  for (unsigned seed = 0; seed < 6000; ++seed) {
     std::mt19937 random(seed);
     auto pick = [&](unsigned n) { return random() % n; };
     request_plan::circumstances c;
@@ -233,46 +375,100 @@ BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
     }
     c.policy.attempts = 1 + static_cast<int>(pick(8));
     c.policy.max_retries = static_cast<int>(pick(4));
+    c.policy.jitter = static_cast<jitter_kind>(pick(4));
     c.policy.base_delay = c.policy.server_error_delay = c.policy.rate_limit_delay = c.policy.network_error_delay =
-        100ms * (1 + pick(30));
+        100ms * (1 + pick(60));
     c.level = static_cast<priority>(pick(3));
     c.deadline = start + 60s;
     request_plan plan(c);
     auto now = start;
-    std::map<std::string, int> calls;
-    std::map<std::string, bool> silent;
+    bool begun = false, hedged = false;
+    std::map<request_plan::attempt_id, std::string> open; // attempts under way: at whom
+    request_plan::attempt_id next = 1;
+    std::map<std::string, bool> out;
+    std::map<std::string, int> repetitions;
     auto step = plan.begin(now);
     int steps = 0;
     while (!std::holds_alternative<step_give_up>(step)) {
-      BOOST_REQUIRE_MESSAGE(++steps < 500, "seed " << seed << " never ends");
+      auto where = "seed " + std::to_string(seed) + ", step " + std::to_string(steps);
+      BOOST_REQUIRE_MESSAGE(++steps < 1000, where << ": never ends");
+      BOOST_REQUIRE(open.size() <= 2);
       if (auto* w = std::get_if<step_wait>(&step)) {
+        BOOST_REQUIRE_MESSAGE(open.empty(), where << ": waits beside an attempt");
         BOOST_REQUIRE(w->until < c.deadline);
         BOOST_REQUIRE(w->until >= now);
         now = w->until;
         step = plan.resume(now);
         continue;
       }
-      auto& a = std::get<step_acquire>(step);
-      BOOST_REQUIRE(!a.targets.empty());
-      BOOST_REQUIRE(a.wait_until <= c.deadline);
-      switch (pick(6)) {
-      case 0: step = plan.refused(no(static_cast<refusal_reason>(pick(5)), now + 1s * pick(90)), now); continue;
-      case 1:
-        step = plan.no_permit(a.targets[pick(static_cast<unsigned>(a.targets.size()))], now + 100ms * pick(50), now);
-        continue;
-      default: break;
+      auto* a = std::get_if<step_acquire>(&step);
+      bool answered = a && (!hedged || open.empty() || pick(3)); // else an attempt ends while the question is under way
+      if (answered) {
+        BOOST_REQUIRE(!a->targets.empty());
+        BOOST_REQUIRE(a->wait_until <= c.deadline);
+        if (!open.empty()) BOOST_REQUIRE_MESSAGE(hedged, where << ": asks beside an attempt, but it is no hedge");
+        auto t = a->targets[pick(static_cast<unsigned>(a->targets.size()))];
+        switch (pick(6)) {
+        case 0:
+        case 1: {
+          bool was_hedge = hedged;
+          step = pick(2) ? plan.refused(no(static_cast<refusal_reason>(pick(5)), now + 1s * pick(90)), now)
+                         : plan.no_permit(t, now + 100ms * pick(50), now);
+          a = std::get_if<step_acquire>(&step);
+          hedged = was_hedge && a && (!open.empty() || a->charge_retry);
+          continue;
+        }
+        default: break;
+        }
+        BOOST_REQUIRE_MESSAGE(!out[t.provider], where << ": a target that said no was asked again");
+        for (auto& [id, whom] : open) BOOST_REQUIRE_MESSAGE(whom != t.provider, where << ": asked twice at once");
+        if (a->charge_retry && !hedged) ++repetitions[t.provider];
+        BOOST_REQUIRE_MESSAGE(repetitions[t.provider] <= c.policy.max_retries, where << ": too many repetitions");
+        open.emplace(next, t.provider);
+        plan.granted(next++, t, "k" + std::to_string(pick(3)), now);
+        BOOST_REQUIRE(plan.attempts() <= c.policy.attempts);
+        hedged = false;
+      } else if (!a) {
+        BOOST_REQUIRE_MESSAGE(!open.empty(), where << ": waits for nothing");
       }
-      auto t = a.targets[pick(static_cast<unsigned>(a.targets.size()))];
-      BOOST_REQUIRE_MESSAGE(!silent[t.provider], "seed " << seed << ": a silent target was asked twice");
-      plan.granted(t, "k" + std::to_string(pick(3)), now);
-      ++calls[t.provider];
-      BOOST_REQUIRE(plan.attempts() <= c.policy.attempts);
       now += 10ms * pick(200);
-      auto what = static_cast<failure_class>(pick(failure_class_count));
-      if (what == failure_class::first_byte_timeout || what == failure_class::model_missing) silent[t.provider] = true;
-      failure f = status(pick(2) ? 500 : 0, what);
-      if (pick(4) == 0) f.said.retry_after = 1s * pick(70);
-      step = plan.failed(f, now, pick(1000) / 1000.0, c.policy.max_retries);
+      auto one = std::next(open.begin(), pick(static_cast<unsigned>(open.size())));
+      auto [id, whom] = *one;
+      if (open.size() == 1 && !hedged && pick(3) == 0) {
+        step = plan.hedge(now);
+        hedged = std::holds_alternative<step_acquire>(step);
+        if (hedged) continue;
+      }
+      if (pick(5) == 0) { // the first token: whatever else is under way is off
+        plan.won(id);
+        open = {{id, whom}};
+        begun = true;
+        hedged = false;
+      }
+      bool asking = hedged;
+      if (begun && pick(6) == 0) {
+        open.erase(id);
+        step = plan.misunderstood(id, now);
+      } else if (begun && pick(6) == 0) {
+        out[whom] = true;
+        open.erase(id);
+        step = plan.differed(id, now);
+      } else {
+        auto what = static_cast<failure_class>(pick(failure_class_count));
+        if (what == failure_class::first_byte_timeout || what == failure_class::model_missing) out[whom] = true;
+        failure f = status(pick(2) ? 500 : 0, what);
+        f.kept_connection = what == failure_class::reset && pick(2);
+        if (pick(4) == 0) f.said.retry_after = 1s * pick(70);
+        open.erase(id);
+        step = plan.failed(id, f, now, pick(1000) / 1000.0, c.policy.max_retries, begun);
+      }
+      if (asking && std::holds_alternative<step_await>(step)) {
+        // The hedge's question is still under way: its answer is next.
+        step = pick(2) ? plan.refused(no(static_cast<refusal_reason>(pick(5)), now + 1s), now)
+                       : plan.no_permit(at("p9"), now + 1s, now);
+      }
+      a = std::get_if<step_acquire>(&step);
+      hedged = a && (!open.empty() || (asking && a->charge_retry)); // the others are not charged before a wait
     }
   }
 }

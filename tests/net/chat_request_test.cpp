@@ -467,4 +467,25 @@ BOOST_AUTO_TEST_CASE(the_order_of_members_never_matters_at_any_depth) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_prefill_becomes_the_last_message_and_comes_off_the_caps) {
+  auto r = good(
+      R"({"max_tokens": 60,"model":"m", "messages":[ {"role":"user","content":"q"} ],"max_completion_tokens":50 ,"stream":true})");
+  prefill begun{"She said \"no\"\n", 20};
+  BOOST_TEST(
+      *upstream_body(r, "n", &begun) ==
+      R"({"stream_options":{"include_usage":true},"max_tokens": 40,"model":"n", "messages":[ {"role":"user","content":"q"} ,{"role":"assistant","content":"She said \"no\"\n"}],"max_completion_tokens":30 ,"stream":true})");
+  auto again = good(*upstream_body(r, "n", &begun));
+  BOOST_TEST(again.assistant_last);
+  BOOST_TEST(!r.assistant_last);
+  BOOST_TEST(upstream_body(r, "n")->find("assistant") == std::string::npos);
+  prefill all{"x", 60};
+  BOOST_TEST(good(*upstream_body(r, "n", &all)).answer_cap == 1u); // a cap of nothing is no request
+}
+
+BOOST_AUTO_TEST_CASE(where_the_messages_end_is_not_fooled_by_brackets_inside_them) {
+  auto r = good(
+      R"({"messages":[{"role":"user","content":[{"type":"text","text":"a ] b"}],"x":[[]]}],"model":"m","tools":[]})");
+  BOOST_TEST(r.bytes->substr(r.messages_end, 10) == R"(],"model":)");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -183,4 +183,34 @@ BOOST_AUTO_TEST_CASE(an_answer_before_the_request_was_heard_out_is_an_answer) {
   BOOST_TEST(answer->outcome() == "");
 }
 
+BOOST_AUTO_TEST_CASE(a_request_that_was_out_on_a_kept_connection_is_not_sent_again_by_itself) {
+  for (bool hard : {true, false}) {
+    std::atomic<int> requests{0};
+    scripted_server server([&](scripted_connection& c) {
+      while (c.read_request()) {
+        if (++requests == 2) return hard ? c.reset() : c.close(); // read, and perhaps acted on
+        c.send(ok);
+      }
+    });
+    client http(std::make_shared<event_loop>("test"));
+    BOOST_TEST(run(http, a_call(server.url()))->outcome() == "");
+    auto second = run(http, a_call(server.url(), {"{}", "two pieces"}));
+    BOOST_TEST(second->outcome() == "reset");
+    BOOST_REQUIRE(second->error());
+    BOOST_TEST(second->error()->kept_connection);
+    BOOST_TEST(requests == 2);
+    BOOST_TEST(run(http, a_call(server.url()))->outcome() == "");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_reset_of_a_new_connection_is_no_matter_of_kept_ones) {
+  scripted_server server([](scripted_connection& c) {
+    if (c.read_request()) c.reset();
+  });
+  client http(std::make_shared<event_loop>("test"));
+  auto call = run(http, a_call(server.url()));
+  BOOST_TEST(call->outcome() == "reset");
+  BOOST_TEST(!call->error()->kept_connection);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

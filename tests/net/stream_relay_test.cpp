@@ -210,4 +210,146 @@ BOOST_AUTO_TEST_CASE(a_stream_with_a_tool_call_under_way_is_not_continued) {
   BOOST_TEST((second.current() == stream_relay::state::failed));
 }
 
+namespace {
+
+/// A stream of `text` in pieces of a token, as far as it comes.
+std::vector<std::string> pieces_of(const std::string& text, const std::string& id) {
+  std::vector<std::string> out{role_chunk(id)};
+  for (std::size_t at = 0; at < text.size();) {
+    auto end = std::min(text.find(' ', at + 1), text.size());
+    out.push_back(text_chunk(text.substr(at, end - at), id));
+    at = end;
+  }
+  return out;
+}
+
+/// A caller who has the beginning already.
+caller who_has(const std::string& beginning) {
+  caller c;
+  stream_relay first(c.memory, {});
+  first.feed(make_bytes(sse(pieces_of(beginning, "s1"))), c.sink());
+  c.memory.before = {7, c.memory.tokens(), 0, 0};
+  return c;
+}
+
+const std::string beginning = "The light in the harbour was grey that morning and nobody had", rest = " slept at all.";
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_prefill_that_is_gone_on_with_completes_the_text_as_one_stream) {
+  auto c = who_has(beginning);
+  stream_relay second(c.memory, {.wants_usage = true, .prefilled = beginning.size()});
+  auto events = pieces_of(rest, "other");
+  events.push_back(end_chunk("other"));
+  events.push_back(usage_chunk());
+  BOOST_TEST((second.feed(make_bytes(sse(events)), c.sink()) == stream_relay::state::complete));
+  BOOST_TEST(c.text() == beginning + rest);
+  BOOST_TEST(c.roles() == 1);
+  BOOST_TEST(c.heads == 2); // once per attempt that gave a part
+  BOOST_TEST(read_chunk(c.events[c.events.size() - 2]).id == "s1");
+  BOOST_TEST(!second.ignored_prefill());
+  BOOST_REQUIRE(second.usage());
+  BOOST_TEST(second.usage()->output == 2u); // its own
+  auto told = read_chunk(c.events.back()).usage;
+  BOOST_REQUIRE(told);
+  BOOST_TEST(told->input == 10u); // 7 of the first, 3 of this one
+  BOOST_TEST(told->output == 12u + 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_prefill_that_is_ignored_is_taken_for_a_reproduction) {
+  auto c = who_has(beginning);
+  stream_relay second(c.memory, {.prefilled = beginning.size()});
+  auto events = pieces_of(beginning + rest, "other");
+  events.push_back(end_chunk("other"));
+  events.push_back(usage_chunk());
+  BOOST_TEST((second.feed(make_bytes(sse(events)), c.sink()) == stream_relay::state::complete));
+  BOOST_TEST(c.text() == beginning + rest);
+  BOOST_TEST(second.ignored_prefill());
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_begins_anew_and_then_goes_another_way_is_never_spliced) {
+  auto c = who_has(beginning);
+  stream_relay second(c.memory, {.prefilled = beginning.size()});
+  auto other = beginning;
+  other.replace(other.size() - 6, 6, "people");
+  second.feed(make_bytes(sse(pieces_of(other + rest, "other"))), c.sink());
+  BOOST_TEST(second.differs());
+  BOOST_TEST(c.text() == beginning);
+}
+
+BOOST_AUTO_TEST_CASE(a_continuation_that_repeats_a_word_of_the_beginning_is_one_all_the_same) {
+  auto c = who_has(beginning);
+  stream_relay second(c.memory, {.prefilled = beginning.size()});
+  second.feed(make_bytes(sse({role_chunk("x"), text_chunk("The light", "x"), text_chunk(" went out.", "x"),
+                              end_chunk("x"), usage_chunk()})),
+              c.sink());
+  BOOST_TEST((second.current() == stream_relay::state::complete));
+  BOOST_TEST(c.text() == beginning + "The light went out.");
+}
+
+BOOST_AUTO_TEST_CASE(blanks_that_were_left_out_of_the_prefill_are_not_doubled) {
+  for (std::string said : {" slept", "slept"}) {
+    auto c = who_has(beginning + " ");
+    BOOST_REQUIRE(c.text() == beginning + " ");
+    stream_relay second(c.memory, {.prefilled = beginning.size()});
+    second.feed(make_bytes(sse({role_chunk("x"), text_chunk(said, "x"), end_chunk("x"), usage_chunk()})), c.sink());
+    BOOST_TEST(c.text() == beginning + " slept");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_continuation_may_have_nothing_more_to_say) {
+  auto c = who_has(beginning);
+  stream_relay second(c.memory, {.prefilled = beginning.size()});
+  second.feed(make_bytes(sse({role_chunk("x"), end_chunk("x"), usage_chunk()})), c.sink());
+  BOOST_TEST((second.current() == stream_relay::state::complete));
+  BOOST_TEST(c.text() == beginning);
+}
+
+BOOST_AUTO_TEST_CASE(tokens_are_counted_by_pieces_where_those_are_small_and_by_bytes_where_not) {
+  BOOST_TEST(tokens_streamed(0, 0) == 0u);
+  BOOST_TEST(tokens_streamed(280, 40) == 40u);
+  BOOST_TEST(tokens_streamed(400, 1) == 101u);
+}
+
+// However often a stream breaks, and whether those who go on with it do so by prefill, ignore the prefill, or
+// reproduce: the caller reads the text once, whole and in order, with one role, one id, and usage that never shrinks.
+BOOST_AUTO_TEST_CASE(random_walks_over_cuts_and_manners_of_going_on_give_the_text_once) {
+  for (unsigned seed = 0; seed < 400; ++seed) {
+    std::mt19937 random(seed);
+    std::string text;
+    for (int i = 0, n = 5 + static_cast<int>(random() % 60); i < n; ++i)
+      text += (i ? " " : "") + std::string("w") + std::to_string(random() % 1000);
+    caller c;
+    bool whole = false;
+    for (int attempt = 0; !whole; ++attempt) {
+      BOOST_REQUIRE_MESSAGE(attempt < 200, "seed " << seed);
+      auto sent = c.memory.text;
+      auto blank = sent.find_last_not_of(' ');
+      auto prefilled = blank == std::string::npos || random() % 3 == 0 ? 0 : blank + 1;
+      bool ignores = prefilled && random() % 3 == 0;
+      stream_relay relay(c.memory, {.prefilled = prefilled});
+      auto id = "s" + std::to_string(attempt);
+      auto events = pieces_of(text.substr(prefilled && !ignores ? prefilled : 0), id);
+      events.push_back(end_chunk(id));
+      events.push_back(usage_chunk());
+      auto bytes = sse(events);
+      auto cut = random() % 4 == 0 ? bytes.size() : random() % bytes.size();
+      for (std::size_t at = 0; at < cut;) {
+        auto n = std::min<std::size_t>(1 + random() % 400, cut - at);
+        relay.feed(make_bytes(bytes.substr(at, n)), c.sink());
+        at += n;
+      }
+      whole = relay.finish(c.sink()) == stream_relay::state::complete;
+      BOOST_REQUIRE_MESSAGE(!relay.differs(), "seed " << seed << ": " << relay.failed_with().said.message);
+      BOOST_REQUIRE_EQUAL(c.text(), text.substr(0, c.text().size()));
+      auto before = c.memory.before.output;
+      if (relay.contributed()) c.memory.before += {1, relay.tokens(), 0, 0};
+      BOOST_REQUIRE(c.memory.before.output >= before);
+    }
+    BOOST_REQUIRE_EQUAL(c.text(), text);
+    BOOST_REQUIRE_EQUAL(c.roles(), 1);
+    for (auto& e : c.events) BOOST_REQUIRE_EQUAL(read_chunk(e).id, c.memory.id);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

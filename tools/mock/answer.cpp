@@ -101,11 +101,11 @@ void cut_every(choice& c, std::size_t bytes) {
   c.ends.push_back(static_cast<std::uint32_t>(c.text.size()));
 }
 
-choice text_choice(const chat_call& call, std::uint32_t index, std::uint32_t words) {
+choice text_choice(const chat_call& call, std::uint32_t index, std::uint32_t words, bool ignore_prefill) {
   choice c;
   auto seed = call.conversation + index;
   c.text = call.wants_json ? json_text(call, seed) : plain_text(call, seed, words);
-  if (call.prefill && c.text.starts_with(*call.prefill)) c.text.erase(0, call.prefill->size());
+  if (call.prefill && !ignore_prefill && c.text.starts_with(*call.prefill)) c.text.erase(0, call.prefill->size());
   cut_at_spaces(c);
   if (call.max_tokens && c.ends.size() > *call.max_tokens) {
     c.ends.resize(*call.max_tokens);
@@ -154,7 +154,7 @@ void chat_call::add_message(std::string_view role, std::string_view text, bool l
   mix(text);
 }
 
-answer make_answer(const chat_call& call, std::uint32_t words) {
+answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefill) {
   answer a;
   a.prompt_tokens = call.prompt_tokens;
   a.choices.reserve(call.n);
@@ -165,7 +165,7 @@ answer make_answer(const chat_call& call, std::uint32_t words) {
     a.tool_name = call.tool_name;
   }
   for (std::uint32_t i = 0; i < call.n; ++i) {
-    a.choices.push_back(call.tool_name.empty() ? text_choice(call, i, words) : tool_choice(call));
+    a.choices.push_back(call.tool_name.empty() ? text_choice(call, i, words, ignore_prefill) : tool_choice(call));
     a.tokens += a.choices.back().ends.size();
   }
   return a;

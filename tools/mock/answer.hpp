@@ -42,8 +42,9 @@ struct answer {
   std::uint64_t tokens = 0; // pieces of all choices
 };
 
-// `words` is the length of an ordinary text, the echo included.
-answer make_answer(const chat_call& call, std::uint32_t words);
+// `words` is the length of an ordinary text, the echo included. `ignore_prefill`: begin anew where the caller gave the
+// beginning.
+answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefill = false);
 
 std::uint64_t count_words(std::string_view text); // split at ASCII white space
 

@@ -47,7 +47,7 @@ asio::awaitable<void> serve(std::shared_ptr<peer> caller, provider& shared) {
     parser.eager(true);
     parser.header_limit(64 << 10);
     parser.body_limit(body_limit);
-    auto got = co_await caller->read(parser);
+    auto got = co_await caller->read(parser, std::chrono::milliseconds(shared.given().idle_ms));
     if (got == read_result::left) break;
     if (got != read_result::request) {
       co_await refuse(*caller, got == read_result::too_large ? 413 : 400);
@@ -158,7 +158,7 @@ asio::awaitable<void> exchange::play(route where, const chat_call& call, std::st
     co_await play_plain(dialect_.models(provider_.model_names()), 0);
   } else if (where == route::model) {
     co_await play_plain(dialect_.model(path_.substr(path_.rfind("/models/") + 8)), 0);
-  } else if (auto answer = make_answer(call, verdict_.words); call.stream) {
+  } else if (auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill); call.stream) {
     auto events = dialect_.stream(call, answer, {provider_.given().name, verdict_.number});
     co_await play_stream(events, call, key);
   } else {

@@ -52,6 +52,8 @@ void describe(CLI::App& app, command_line& line) {
   app.add_option("--name", s.name, "the provider's name, for rules and ids")->capture_default_str();
   app.add_option("--keep-bodies", s.keep_bodies, "keep the last so many request bodies")
       ->check(CLI::Range(0u, 1000000u));
+  app.add_option("--idle-ms", s.idle_ms, "close connections that are idle for so long")
+      ->check(CLI::Range(0u, 86400000u));
   app.add_flag("--require-key", s.require_key, "answer 401 without a bearer token");
   app.set_version_flag("--version", "mainstay-mock " MAINSTAY_VERSION);
 }

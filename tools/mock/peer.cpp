@@ -26,8 +26,27 @@ peer::peer(asio::ip::tcp::socket socket, std::uint64_t number)
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
 }
 
-asio::awaitable<read_result> peer::read(request_parser& parser) {
+// Returns when bytes are there, the caller left, or the time is over.
+asio::awaitable<void> peer::await_bytes(std::chrono::milliseconds most) {
+  idle_ = true;
+  timer_.expires_after(most);
+  timer_.async_wait([self = shared_from_this()](error_code ec) {
+    error_code ignored;
+    if (!ec && self->idle_) self->socket_.cancel(ignored);
+  });
+  error_code ec;
+  co_await socket_.async_wait(asio::ip::tcp::socket::wait_read, into(ec));
+  idle_ = false;
+  timer_.cancel(ec);
+}
+
+asio::awaitable<read_result> peer::read(request_parser& parser, std::chrono::milliseconds idle) {
   bool welcomed = false;
+  if (idle.count() > 0 && inbox_.size() == 0) {
+    co_await await_bytes(idle);
+    error_code ec;
+    if (socket_.available(ec) == 0 || ec) co_return read_result::left;
+  }
   for (;;) {
     while (inbox_.size() > 0 && !parser.is_done()) {
       error_code ec;

@@ -27,8 +27,9 @@ class peer : public std::enable_shared_from_this<peer> {
 public:
   peer(asio::ip::tcp::socket socket, std::uint64_t number);
 
-  // The next request, whole. A half-read one whose caller leaves is `left`.
-  asio::awaitable<read_result> read(request_parser& parser);
+  // The next request, whole. A half-read one whose caller leaves is `left`, and so is who sends nothing for `idle`,
+  // unless that is zero.
+  asio::awaitable<read_result> read(request_parser& parser, std::chrono::milliseconds idle);
   // False: the caller is gone. `bytes` must live until then.
   asio::awaitable<bool> send(std::string_view bytes);
   // False: the caller left meanwhile, noticed within a round trip. A caller that shuts its sending side has left.
@@ -46,6 +47,7 @@ public:
 private:
   void on_readable();
   void leave();
+  asio::awaitable<void> await_bytes(std::chrono::milliseconds most);
 
   asio::ip::tcp::socket socket_;
   asio::steady_timer timer_;
@@ -53,6 +55,7 @@ private:
   const std::uint64_t number_;
   bool answering_ = false; // a watch may read into the inbox
   bool watching_ = false;  // a wait is under way
+  bool idle_ = false;      // nothing of the next request is there
   bool left_ = false;
 };
 

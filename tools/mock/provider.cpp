@@ -99,6 +99,7 @@ void provider::apply_pace(const rule& r, verdict& v) {
   if (r.latency) v.latency = r.latency->draw(random_);
   if (r.token_pause) v.token_pause = *r.token_pause;
   if (r.words) v.words = *r.words;
+  v.ignore_prefill |= r.ignore_prefill;
 }
 
 // All limits are asked before any is charged.

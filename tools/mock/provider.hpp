@@ -38,6 +38,7 @@ struct verdict {
   span latency{};
   delay token_pause;
   std::uint32_t words = 0;
+  bool ignore_prefill = false;
   dice random;
   std::string header_lines; // to add to the answer, each ending in CRLF
 

@@ -73,6 +73,7 @@ struct rule {
   header_list headers; // of every answer, when there is no fault
   std::optional<delay> latency, token_pause;
   std::optional<std::uint32_t> words;
+  bool ignore_prefill = false;
   std::optional<limits> limit;
   std::string source; // its JSON
 

@@ -301,10 +301,14 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
   r.latency = read_delay(in, "latency_ms");
   r.token_pause = read_delay(in, "token_ms");
   in.number("words", r.words, 0, most_words);
+  std::optional<std::string> prefill;
+  in.text("prefill", prefill);
+  if (prefill && prefill != "ignore") in.wrong("prefill: must be \"ignore\"");
+  r.ignore_prefill = prefill.has_value();
   r.limit = read_limits(in);
   in.refuse_unknown();
   if (r.what && r.limit) in.wrong("limits and a fault belong in two rules");
-  bool acts = r.what || !r.headers.empty() || r.latency || r.token_pause || r.words || r.limit;
+  bool acts = r.what || !r.headers.empty() || r.latency || r.token_pause || r.words || r.limit || r.ignore_prefill;
   if (!acts && before == errors.size()) in.wrong("does nothing");
   return r;
 }

@@ -18,6 +18,7 @@ struct settings {
   std::uint64_t seed = 1;
   std::size_t keep_bodies = 0;
   bool require_key = false;
+  std::uint32_t idle_ms = 0; // a connection without a request for that long is closed; 0: never
   unsigned threads = 1;
 };
 

@@ -1,0 +1,223 @@
+#include "actors/attempt.hpp"
+
+#include "actors/intake.hpp"
+#include "actors/key_manager.hpp"
+
+#include <algorithm>
+
+namespace mainstay {
+
+namespace {
+
+constexpr std::size_t bytes_per_token = 4; // of an answer whose tokens nobody counted
+
+template <class Handle>
+caf::strong_actor_ptr pointer(const Handle& h) {
+  return caf::actor_cast<caf::strong_actor_ptr>(h);
+}
+
+const config::key_settings* key_named(const config::provider_settings& p, const std::string& name) {
+  auto found = std::find_if(p.keys.begin(), p.keys.end(), [&](auto& k) { return k.name == name; });
+  return found == p.keys.end() ? nullptr : &*found;
+}
+
+bool same_target(const std::vector<target>& list, const target& t) {
+  return std::find(list.begin(), list.end(), t) != list.end();
+}
+
+config::prefill_mode prefill_mode_of(const config::model_settings& model, const target& at, const std::string& name) {
+  for (std::size_t rung = 0; rung < model.ladder.size(); ++rung)
+    for (auto& t : model.ladder[rung])
+      if (t.provider == at.provider && t.model == name) return model.prefill_of_rung[rung];
+  return model.prefill;
+}
+
+/// What the target is given to go on with: nothing where it may not be, or would be no use. Blanks at the end are left
+/// out, for which many providers refuse a prefill.
+std::string_view prefill_for(const attempt& a, const run_record& rec) {
+  auto& sent = rec.stream;
+  if (!sent.begun || !sent.text_only || !rec.asked->plain_text || rec.asked->assistant_last) return {};
+  auto mode = prefill_mode_of(*rec.model, a.at, configured_model(rec, a.at));
+  bool may = mode == config::prefill_mode::yes || (mode == config::prefill_mode::automatic && !a.known.prefill_refused);
+  if (!may || same_target(rec.refused_prefill, a.at)) return {};
+  auto end = sent.text.find_last_not_of(" \t\r\n");
+  return end == std::string::npos ? std::string_view() : std::string_view(sent.text).substr(0, end + 1);
+}
+
+/// A plain answer sends nothing before it is whole: its first byte is given the time such answers were seen to take.
+http::call_timeouts timeouts_of(const config::timeout_settings& given, const attempt& a, const chat_request& asked) {
+  http::call_timeouts t{given.connect, given.first_byte, given.idle, given.total};
+  if (!asked.stream) t.first_byte = std::max(t.first_byte, std::min(a.known.usual, t.total));
+  return t;
+}
+
+void settle_lease_of(const attempt& a, governor::settlement how, const attempt_links& links) {
+  letter<settle_lease>::post(pointer(links.names.governor), settle_lease{a.lease, std::move(how)});
+}
+
+void settle_permit_of(const attempt& a, std::optional<failure_class> how,
+                      std::optional<provider_lessons::event> learned, const attempt_links& links) {
+  auto breaker = links.names.breakers.find(a.at.provider);
+  if (breaker == links.names.breakers.end()) return;
+  std::string model;
+  if (learned) model = configured_model(links.rec, a.at);
+  letter<settle_permit>::post(pointer(breaker->second), settle_permit{a.lease, how, std::move(model), learned});
+}
+
+void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after,
+              const attempt_links& links) {
+  letter<key_outcome>::post(pointer(links.names.key_manager), key_outcome{a.key, a.secret_hash, how, retry_after});
+}
+
+void report(const attempt& a, std::optional<failure_class> how, run_record& rec, const token_usage& part = {}) {
+  attempt_report r{a.at.provider, configured_model(rec, a.at), a.key, how, {}, clock::now() - a.began, part.input,
+                   part.output};
+  if (a.first_visible != instant{}) r.first_token = a.first_visible - a.began;
+  rec.report.attempts.push_back(std::move(r));
+}
+
+} // namespace
+
+std::string attempt::joined() const {
+  std::string all;
+  all.reserve(size);
+  for (auto& p : pieces) all += *p;
+  return all;
+}
+
+token_usage attempt::usage_or_estimate(const chat_request& asked, const std::optional<token_usage>& usage) const {
+  if (usage) return *usage;
+  token_usage out;
+  out.input = asked.prompt_tokens;
+  out.output = as_stream && relay ? relay->tokens() : size / bytes_per_token;
+  return out;
+}
+
+std::uint64_t attempt::tokens_if_failed(const chat_request& asked, failure_class what) const {
+  if (status >= 300) return 0;
+  bool answering = relay ? relay->saw_visible() : status >= 200 && size > 0;
+  if (answering) {
+    auto all = usage_or_estimate(asked, relay ? relay->usage() : std::nullopt);
+    return all.input + all.output;
+  }
+  switch (what) { // it may be at work on the prompt all the same
+  case failure_class::first_byte_timeout:
+  case failure_class::idle_timeout:
+  case failure_class::total_timeout:
+  case failure_class::cancelled:
+  case failure_class::deadline: return began != instant{} ? asked.prompt_tokens : 0;
+  default: return 0;
+  }
+}
+
+const std::string& configured_model(const run_record& rec, const target& at) {
+  for (auto& rung : rec.model->ladder)
+    for (auto& t : rung)
+      if (t.provider == at.provider && t.model == at.model) return at.model;
+  return rec.model->name;
+}
+
+bool place(attempt& a, const attempt_links& links) {
+  auto& rec = links.rec;
+  auto* provider = rec.in.settings->provider(a.at.provider);
+  auto* key = provider ? key_named(*provider, a.key) : nullptr;
+  if (!key) return false;
+  a.secret_hash = secret_hash(key->secret_value);
+  a.began = clock::now();
+  prefill begun{prefill_for(a, rec), rec.stream.tokens()};
+  a.prefilled = !begun.text.empty();
+  auto call = std::make_shared<http::call>();
+  call->url = provider->base_url + "/chat/completions";
+  call->header_lines.reserve(3);
+  call->header_lines.emplace_back("content-type: application/json");
+  call->header_lines.emplace_back(rec.asked->stream ? "accept: text/event-stream" : "accept: application/json");
+  // The same over all attempts, for a provider that honours it must not do the work twice. The rest of an answer is
+  // other work.
+  auto& line = call->header_lines.emplace_back("idempotency-key: ");
+  line += rec.in.idempotency_key.empty() ? rec.in.id : rec.in.idempotency_key;
+  if (a.prefilled) line += "-rest";
+  call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
+  call->body = {upstream_body(*rec.asked, a.at.model, a.prefilled ? &begun : nullptr)};
+  call->timeouts = timeouts_of(provider->timeouts, a, *rec.asked);
+  call->credit = stream_window;
+  call->proxy = provider->proxy;
+  call->pool = provider->name;
+  a.credited = stream_window;
+  a.placed = true;
+  if (rec.asked->stream) {
+    stream_relay::request how{rec.asked->plain_text, rec.asked->wants_usage, rec.asked->choices, begun.text.size()};
+    a.relay.emplace(rec.stream, how);
+  }
+  letter<place_call>::post(pointer(links.names.upstreams.at(a.at.provider)),
+                           place_call{a.lease, std::move(call), links.run});
+  return true;
+}
+
+void let_through(attempt& a, std::size_t bytes, const attempt_links& links) {
+  a.credited += bytes;
+  letter<add_credit>::post(pointer(links.names.upstreams.at(a.at.provider)), add_credit{a.lease, bytes});
+}
+
+void cancel(attempt& a, const attempt_links& links) {
+  if (!std::exchange(a.placed, false)) return;
+  letter<cancel_call>::post(pointer(links.names.upstreams.at(a.at.provider)), cancel_call{a.lease});
+}
+
+void hand_back_lease(lease_id id, const attempt_links& links) {
+  letter<settle_lease>::post(pointer(links.names.governor), settle_lease{id, {false, {}, {}}});
+}
+
+void hand_back(const attempt& a, const attempt_links& links) {
+  hand_back_lease(a.lease, links);
+  settle_permit_of(a, failure_class::cancelled, {}, links);
+}
+
+void settle_success(attempt& a, const std::optional<token_usage>& usage, const attempt_links& links) {
+  auto& rec = links.rec;
+  auto cost = a.usage_or_estimate(*rec.asked, usage);
+  if (usage) {
+    rec.report.input_tokens = usage->input;
+    rec.report.output_tokens = usage->output;
+    rec.report.cached_tokens = usage->cached;
+    rec.report.reasoning_tokens = usage->reasoning;
+  }
+  rec.tokens_spent += cost.input + cost.output;
+  settle_lease_of(a, {true, cost.input + cost.output, true}, links);
+  std::optional<provider_lessons::event> learned;
+  if (a.refused_or_ignored_prefill())
+    learned = {provider_lessons::event::kind::prefill_refused, 0, {}};
+  else if (!a.held_up && !a.prefilled)
+    learned = {provider_lessons::event::kind::whole_answer, cost.output, clock::now() - a.began};
+  settle_permit_of(a, {}, learned, links);
+  tell_key(a, {}, {}, links);
+  report(a, {}, rec);
+  rec.report.source = a.source;
+  rec.report.provider = a.at.provider;
+  rec.report.target_model = configured_model(rec, a.at);
+}
+
+void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
+  auto& rec = links.rec;
+  auto tokens = a.tokens_if_failed(*rec.asked, f.what);
+  cancel(a, links);
+  token_usage part;
+  if (a.relay && a.relay->contributed()) part = a.usage_or_estimate(*rec.asked, a.relay->usage());
+  rec.stream.before += part;
+  rec.tokens_spent += tokens;
+  auto judged = f.kept_connection ? failure_class::cancelled : f.what; // being idle for too long is nobody's failure
+  auto& rules = rules_of(judged);
+  std::optional<bool> success;
+  if (rules.whose != blame::caller && rules.whose != blame::nobody) success = false;
+  settle_lease_of(a, {true, tokens, success}, links);
+  std::optional<provider_lessons::event> learned;
+  if (a.refused_or_ignored_prefill())
+    learned = {provider_lessons::event::kind::prefill_refused, 0, {}};
+  else if (f.what == failure_class::first_byte_timeout && !rec.asked->stream)
+    if (auto* provider = rec.in.settings->provider(a.at.provider))
+      learned = {provider_lessons::event::kind::too_slow, 0, provider->timeouts.first_byte};
+  settle_permit_of(a, judged, learned, links);
+  tell_key(a, judged, f.said.retry_after, links);
+  report(a, f.what, rec, part);
+}
+
+} // namespace mainstay

@@ -1,0 +1,72 @@
+// One attempt at a provider, from the governor's grant to its settlement: what it has borrowed (lease, permit, call)
+// and what came back so far. The functions below give back what was borrowed and tell those who judge, each exactly
+// once; what the attempt means for its request is the run's affair.
+#pragma once
+
+#include "actors/run_record.hpp"
+#include "core/lessons.hpp"
+#include "net/stream_relay.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mainstay {
+
+struct attempt {
+  lease_id lease;
+  target at;
+  std::string key, source;
+  std::size_t secret_hash = 0;
+  lesson known;           // of this target
+  bool permitted = false; // the breaker's permit is held
+  bool placed = false;    // the call is open
+  bool limited_key = false;
+  bool prefilled = false;       // asked to go on with what the caller has
+  bool prefill_refused = false; // and would not
+  bool held_up = false;         // a slow reader's: it tells nothing about the provider's speed
+  int status = 0;
+  bool as_stream = false; // the provider answers with server-sent events
+  std::shared_ptr<const header_list> headers;
+  std::vector<bytes_ptr> pieces; // of a plain answer or an error body
+  std::size_t size = 0;
+  std::optional<stream_relay> relay;
+  instant began{}, first_visible{};
+  std::size_t received = 0, credited = 0; // flow control, bytes
+
+  bool refused_or_ignored_prefill() const { return prefill_refused || (relay && relay->ignored_prefill()); }
+  std::string joined() const;
+  /// Tokens the provider will want to be paid for although the answer is not whole: none where it refused, the prompt
+  /// and what came of the answer where it was at work.
+  std::uint64_t tokens_if_failed(const chat_request&, failure_class) const;
+  /// The provider's count where it gave one, else an estimate from what came.
+  token_usage usage_or_estimate(const chat_request&, const std::optional<token_usage>&) const;
+};
+
+/// What an attempt's coming and going needs: its request, everybody's names, the run that hears of it.
+struct attempt_links {
+  run_record& rec;
+  const directory& names;
+  caf::actor_addr run;
+};
+
+inline constexpr std::size_t stream_window = 256u << 10; // bytes of a stream between provider and a slow caller
+
+/// The target's model as the configuration has it: circuits and metrics are kept by names that no caller can invent.
+const std::string& configured_model(const run_record&, const target&);
+
+/// Places the call of a permitted attempt. False: the key is not in this request's configuration.
+bool place(attempt&, const attempt_links&);
+/// Lets so many more bytes through.
+void let_through(attempt&, std::size_t bytes, const attempt_links&);
+/// Ends the call, if it is open.
+void cancel(attempt&, const attempt_links&);
+/// Nothing was sent: lease and permit go back unused, whether they were given already or are still being asked for.
+void hand_back(const attempt&, const attempt_links&);
+void hand_back_lease(lease_id, const attempt_links&);
+/// It gave the answer. `usage` of it alone.
+void settle_success(attempt&, const std::optional<token_usage>& usage, const attempt_links&);
+/// It gave none. Ends the call too.
+void settle_failure(attempt&, const failure&, const attempt_links&);
+
+} // namespace mainstay
