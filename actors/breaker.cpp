@@ -47,7 +47,8 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
       [&st](const letter<settle_permit>& mail) {
         auto now = clock::now();
         auto draw = std::uniform_real_distribution<double>()(st.store->random);
-        st.store->policy.settle(mail.content().id, mail.content().how, now, draw);
+        auto& m = mail.content();
+        st.store->policy.settle(m.id, m.how, now, draw, m.first_word);
         mail.opened();
         st.announce(now);
       },

@@ -127,9 +127,11 @@ struct ask_permit {
   lease_id id;
   std::string model;
 };
+/// `first_word`: how long the answer took to begin, where there is one.
 struct settle_permit {
   lease_id id;
   std::optional<failure_class> how;
+  std::optional<duration> first_word;
 };
 struct breaker_order {
   provider_breaker::order what{};

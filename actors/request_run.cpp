@@ -536,9 +536,11 @@ struct run_state {
   }
 
   void settle_permit_of(const attempt& a, std::optional<failure_class> how) {
-    if (a.permitted)
-      letter<settle_permit>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(a.at.provider)),
-                                  settle_permit{a.lease, how});
+    if (!a.permitted) return;
+    std::optional<duration> first_word;
+    if (a.first_visible != instant{}) first_word = a.first_visible - a.began;
+    letter<settle_permit>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(a.at.provider)),
+                                settle_permit{a.lease, how, first_word});
   }
 
   void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after) {
