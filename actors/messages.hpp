@@ -190,6 +190,7 @@ struct place_call {
   lease_id id;
   std::shared_ptr<http::call> what;
   caf::actor_addr run;
+  caf::strong_actor_ptr tell_sent; // the governor, where it wants to know at once that the request has left; or null
 };
 struct cancel_call {
   lease_id id;

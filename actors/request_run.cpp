@@ -34,7 +34,8 @@ struct attempt {
   target at;
   std::string key, source;
   std::size_t secret_hash = 0;
-  bool permitted = false, placed = false, limited_key = false;
+  bool permitted = false, placed = false, limited_key = false, stamp_at_once = false;
+  std::optional<instant> sent_at;
   int status = 0;
   bool as_stream = false; // the provider answers with server-sent events
   std::shared_ptr<const header_list> headers;
@@ -250,6 +251,7 @@ struct run_state {
     now_at->at = asking->targets[g.target_index];
     now_at->key = g.key;
     now_at->limited_key = g.rate_limited_key;
+    now_at->stamp_at_once = g.stamp_at_once;
     ask_permit_now();
   }
 
@@ -320,7 +322,8 @@ struct run_state {
                       stream_relay::request{rec->asked->plain_text, rec->asked->wants_usage, rec->asked->choices});
     outside();
     letter<place_call>::post(caf::actor_cast<caf::strong_actor_ptr>(names->upstreams.at(a.at.provider)),
-                             place_call{a.lease, std::move(call), caf::actor_cast<caf::actor_addr>(self)});
+                             place_call{a.lease, std::move(call), caf::actor_cast<caf::actor_addr>(self),
+                                        a.stamp_at_once ? governor_ptr() : nullptr});
   }
 
   /// A plain answer sends nothing before it is whole: its first byte is given the time the answer takes at 50 tokens a
@@ -348,7 +351,8 @@ struct run_state {
     auto* type = find_header(*head.headers, "content-type");
     a.as_stream = a.relay && head.status < 300 && !(type && type->starts_with("application/json"));
     if (auto limits = limits_in(*head.headers, a.key, a.at.model)) self->send(names->governor, std::move(*limits));
-    if (a.limited_key && rec->asked->stream) self->send(names->governor, lease_sent{a.lease, clock::now()});
+    if (a.limited_key && !a.stamp_at_once && rec->asked->stream)
+      self->send(names->governor, lease_sent{a.lease, clock::now()});
   }
 
   void on_data(const call_data& data) {
@@ -369,6 +373,7 @@ struct run_state {
   void on_end(const call_end& end) {
     auto& a = *now_at;
     a.placed = false;
+    if (end.summary.sent_at != instant{}) a.sent_at = end.summary.sent_at;
     if (rec->answered) return stream_over(); // the caller has everything already
     if (end.error && a.as_stream && a.relay->current() == stream_relay::state::finished)
       return finish_stream(); // all but the usage is there
@@ -566,7 +571,7 @@ struct run_state {
       rec->report.cached_tokens = usage->cached;
       rec->report.reasoning_tokens = usage->reasoning;
     }
-    settle_lease_of(a, {true, tokens, true});
+    settle_lease_of(a, {true, tokens, true, false, a.sent_at});
     settle_permit_of(a, {});
     tell_key(a, {}, {});
     settle_client(tokens);
@@ -590,7 +595,7 @@ struct run_state {
     auto& rules = rules_of(f.what);
     std::optional<bool> success;
     if (rules.whose != blame::caller && rules.whose != blame::nobody) success = false;
-    settle_lease_of(a, {true, tokens_of_failure(a), success});
+    settle_lease_of(a, {true, tokens_of_failure(a), success, f.what == failure_class::rate_limited, a.sent_at});
     settle_permit_of(a, f.what);
     tell_key(a, f.what, f.said.retry_after);
     report_attempt(a, f.what);
