@@ -76,6 +76,11 @@ void read_limits(const section& s, limit_set& out) {
   s.whole("concurrency", out.concurrency, 1, most_calls);
 }
 
+void read_key_limits(const section& s, limit_set& out) {
+  read_limits(s, out);
+  s.number("burst", out.burst, 0, 1);
+}
+
 void read_timeouts(const cursor& at, timeout_settings& out) {
   const section s(at, {"connect", "first_byte", "idle", "total"});
   s.time("connect", out.connect, 1ms, 1h);
