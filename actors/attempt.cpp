@@ -61,7 +61,10 @@ void settle_permit_of(const attempt& a, std::optional<failure_class> how,
   if (breaker == links.names.breakers.end()) return;
   std::string model;
   if (learned) model = configured_model(links.rec, a.at);
-  letter<settle_permit>::post(pointer(breaker->second), settle_permit{a.lease, how, std::move(model), learned});
+  std::optional<duration> first_word;
+  if (a.first_visible != instant{}) first_word = a.first_visible - a.began;
+  letter<settle_permit>::post(pointer(breaker->second),
+                              settle_permit{a.lease, how, std::move(model), learned, first_word});
 }
 
 void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after,
@@ -149,7 +152,8 @@ bool place(attempt& a, const attempt_links& links) {
     a.relay.emplace(rec.stream, how);
   }
   letter<place_call>::post(pointer(links.names.upstreams.at(a.at.provider)),
-                           place_call{a.lease, std::move(call), links.run});
+                           place_call{a.lease, std::move(call), links.run,
+                                      a.stamp_at_once ? pointer(links.names.governor) : nullptr});
   return true;
 }
 
@@ -182,7 +186,7 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
     rec.report.reasoning_tokens = usage->reasoning;
   }
   rec.tokens_spent += cost.input + cost.output;
-  settle_lease_of(a, {true, cost.input + cost.output, true}, links);
+  settle_lease_of(a, {true, cost.input + cost.output, true, false, a.sent_at}, links);
   std::optional<provider_lessons::event> learned;
   if (a.refused_or_ignored_prefill())
     learned = {provider_lessons::event::kind::prefill_refused, 0, {}};
@@ -208,7 +212,7 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
   auto& rules = rules_of(judged);
   std::optional<bool> success;
   if (rules.whose != blame::caller && rules.whose != blame::nobody) success = false;
-  settle_lease_of(a, {true, tokens, success}, links);
+  settle_lease_of(a, {true, tokens, success, judged == failure_class::rate_limited, a.sent_at}, links);
   std::optional<provider_lessons::event> learned;
   if (a.refused_or_ignored_prefill())
     learned = {provider_lessons::event::kind::prefill_refused, 0, {}};

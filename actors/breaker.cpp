@@ -48,7 +48,7 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
         auto now = clock::now();
         auto& end = mail.content();
         auto draw = std::uniform_real_distribution<double>()(st.store->random);
-        st.store->policy.settle(end.id, end.how, now, draw);
+        st.store->policy.settle(end.id, end.how, now, draw, end.first_word);
         if (end.learned) st.store->lessons.learn(end.model, *end.learned);
         mail.opened();
         st.announce(now);

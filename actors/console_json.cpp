@@ -19,6 +19,7 @@ std::string limit_text(const limit_set& l) {
   add("rps", l.rps);
   add("tpm", l.tpm);
   add("at once", l.concurrency);
+  add("a month", l.monthly);
   return out.empty() ? "none" : out;
 }
 
@@ -31,8 +32,9 @@ void write_usage(console_json& j, const std::vector<governor::key_view>& rows, c
         .count("in_flight", k.in_flight)
         .number("rpm_used_percent", percent(k.rpm_used))
         .number("tpm_used_percent", percent(k.tpm_used))
-        .number("concurrency_used_percent", percent(k.concurrency_used))
-        .end_row();
+        .number("concurrency_used_percent", percent(k.concurrency_used));
+    if (!k.provider.empty()) j.count("month_used", k.month_used).number("paced_per_second", k.paced);
+    j.end_row();
   }
   j.end_table();
 }
@@ -141,7 +143,13 @@ void write_limits(console_json& j, const governor::view& v) {
 void write_pools(console_json& j, const governor::view& v) {
   j.table("pools");
   for (auto& p : v.pools)
-    j.row().text("provider", p.provider).count("slots", p.slots).count("in_use", p.in_use).end_row();
+    j.row()
+        .text("provider", p.provider)
+        .count("slots", p.slots)
+        .count("in_use", p.in_use)
+        .text("hourly_limit", p.hourly ? std::to_string(*p.hourly) : "none")
+        .count("hour_used", p.hour_used)
+        .end_row();
   j.end_table();
 }
 

@@ -138,11 +138,13 @@ struct permit_reply {
   provider_breaker::answer permit;
   lesson known;
 };
+/// `first_word`: how long the answer took to begin, where there is one.
 struct settle_permit {
   lease_id id;
   std::optional<failure_class> how;
   std::string model;
   std::optional<provider_lessons::event> learned;
+  std::optional<duration> first_word;
 };
 struct breaker_order {
   provider_breaker::order what{};
@@ -201,6 +203,7 @@ struct place_call {
   lease_id id;
   std::shared_ptr<http::call> what;
   caf::actor_addr run;
+  caf::strong_actor_ptr tell_sent; // the governor, where it wants to know at once that the request has left; or null
 };
 struct cancel_call {
   lease_id id;

@@ -42,6 +42,11 @@ std::optional<duration> span_in(const header_list& headers, std::string_view nam
   return text ? parse_reset_span(*text) : std::nullopt;
 }
 
+std::optional<duration> date_in(const header_list& headers, std::string_view name) {
+  auto* text = find_header(headers, name);
+  return text ? parse_reset_date(*text, std::chrono::system_clock::now()) : std::nullopt;
+}
+
 } // namespace
 
 header_list headers_for(const run_record& rec, const answer_labels& labels, instant now) {
@@ -69,9 +74,20 @@ std::optional<governor::provider_limits> limits_in(const header_list& headers, c
   governor::provider_limits l;
   l.remaining_requests = number_in(headers, "x-ratelimit-remaining-requests");
   l.remaining_tokens = number_in(headers, "x-ratelimit-remaining-tokens");
-  if (!l.remaining_requests && !l.remaining_tokens) return std::nullopt;
-  l.reset_requests = span_in(headers, "x-ratelimit-reset-requests");
-  l.reset_tokens = span_in(headers, "x-ratelimit-reset-tokens");
+  if (l.remaining_requests || l.remaining_tokens) {
+    l.limit_requests = number_in(headers, "x-ratelimit-limit-requests");
+    l.limit_tokens = number_in(headers, "x-ratelimit-limit-tokens");
+    l.reset_requests = span_in(headers, "x-ratelimit-reset-requests");
+    l.reset_tokens = span_in(headers, "x-ratelimit-reset-tokens");
+  } else { // as Anthropic writes it
+    l.remaining_requests = number_in(headers, "anthropic-ratelimit-requests-remaining");
+    l.remaining_tokens = number_in(headers, "anthropic-ratelimit-tokens-remaining");
+    if (!l.remaining_requests && !l.remaining_tokens) return std::nullopt;
+    l.limit_requests = number_in(headers, "anthropic-ratelimit-requests-limit");
+    l.limit_tokens = number_in(headers, "anthropic-ratelimit-tokens-limit");
+    l.reset_requests = date_in(headers, "anthropic-ratelimit-requests-reset");
+    l.reset_tokens = date_in(headers, "anthropic-ratelimit-tokens-reset");
+  }
   l.key = key;
   l.model = model;
   return l;

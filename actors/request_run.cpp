@@ -240,6 +240,7 @@ struct run_state {
     opening->at = asking->targets[g.target_index];
     opening->key = g.key;
     opening->limited_key = g.rate_limited_key;
+    opening->stamp_at_once = g.stamp_at_once;
     ask_permit_now();
   }
 
@@ -333,7 +334,8 @@ struct run_state {
     auto* type = find_header(*head.headers, "content-type");
     a.as_stream = a.relay && head.status < 300 && !(type && type->starts_with("application/json"));
     if (auto limits = limits_in(*head.headers, a.key, a.at.model)) self->send(names->governor, std::move(*limits));
-    if (a.limited_key && rec->asked->stream) self->send(names->governor, lease_sent{a.lease, clock::now()});
+    if (a.limited_key && !a.stamp_at_once && rec->asked->stream)
+      self->send(names->governor, lease_sent{a.lease, clock::now()});
   }
 
   void on_data(attempt& a, const call_data& data) {
@@ -353,6 +355,7 @@ struct run_state {
 
   void on_end(attempt& a, const call_end& end) {
     a.placed = false;
+    if (end.summary.sent_at != instant{}) a.sent_at = end.summary.sent_at;
     if (rec->answered) return stream_over(); // the caller has everything already
     if (end.error && a.as_stream && a.relay->current() == stream_relay::state::finished)
       return finish_stream(a); // all but the usage is there

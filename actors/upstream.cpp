@@ -10,9 +10,13 @@ namespace {
 /// Lives on the client's loop; turns its calls into messages.
 class call_reporter : public http::call_observer {
 public:
-  call_reporter(lease_id id, caf::actor_addr run, upstream_actor upstream)
-    : id_(id), run_(caf::actor_cast<run_actor>(run)), upstream_(std::move(upstream)) {}
+  call_reporter(const place_call& call, upstream_actor upstream)
+    : id_(call.id), run_(caf::actor_cast<run_actor>(call.run)), upstream_(std::move(upstream)),
+      governor_(caf::actor_cast<governor_actor>(call.tell_sent)) {}
 
+  void on_sent(instant at) override {
+    if (governor_) tell(governor_, lease_sent{id_, at});
+  }
   void on_head(int status, header_list headers) override {
     tell(run_, call_head{id_.serial, status, std::make_shared<const header_list>(std::move(headers))});
   }
@@ -26,6 +30,7 @@ private:
   lease_id id_;
   run_actor run_;
   upstream_actor upstream_;
+  governor_actor governor_;
 };
 
 struct upstream_state {
@@ -50,8 +55,8 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
         if (st.store->open.count(call.id) == 0) {
           auto run = caf::actor_cast<run_actor>(call.run);
           if (run) {
-            auto handle = st.store->client->start(std::move(*call.what),
-                                                  std::make_shared<call_reporter>(call.id, call.run, own_name));
+            auto handle =
+                st.store->client->start(std::move(*call.what), std::make_shared<call_reporter>(call, own_name));
             st.store->open.emplace(call.id, handle);
             ++st.store->placed;
           }

@@ -35,7 +35,7 @@ public:
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node", "doors", "clients", "providers", "models", "retry", "deadline", "drain", "queue",
-                          "cache", "timeouts", "breaker"});
+                          "cache", "timeouts", "breaker", "tiers"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -74,14 +74,17 @@ private:
     circuit_settings breaker;
     if (const auto* c = s.find("timeouts")) read_timeouts(*c, timeouts);
     if (const auto* c = s.find("breaker")) read_breaker(*c, breaker);
+    tier_table tiers = shipped_tiers();
+    if (const auto* c = s.find("tiers")) read_tiers(*c, tiers);
     provider_drafts providers;
-    if (const auto* c = s.need("providers")) providers = read_providers(*c, timeouts, breaker);
+    if (const auto* c = s.need("providers")) providers = read_providers(*c, timeouts, breaker, tiers);
     std::vector<model_draft> drafts;
     if (const auto* c = s.need("models")) drafts = read_models(*c, providers, retry);
     if (s.find("providers")) out_.models = resolve_ladders(drafts, providers);
     check_asked_models(drafts);
     for (const auto& provider : providers.all)
       if (provider.in_use) out_.providers.push_back(provider.value);
+    check_served(drafts);
     if (out_.models.empty() && !shared_.found.any_error()) nothing_left(s, providers);
   }
 
@@ -102,6 +105,23 @@ private:
       if (!drafts.empty() && std::none_of(names.begin(), names.end(), serves))
         at.error("there is no model named " + asked + did_you_mean(asked, names));
     }
+  }
+
+  // A tier may give no access to a model: then the target is there, but no key of its provider is any good for it.
+  void check_served(const std::vector<model_draft>& drafts) {
+    for (const auto& model : out_.models)
+      for (const auto& rung : model.ladder)
+        for (const auto& one : rung) warn_if_unserved(model, one, drafts);
+  }
+
+  void warn_if_unserved(const model_settings& model, const target& one, const std::vector<model_draft>& drafts) {
+    const auto* provider = out_.provider(one.provider);
+    if (!provider || one.model.empty()) return; // an empty name: whatever the caller writes
+    const auto serves = [&](const key_settings& key) { return key.serves(one.model); };
+    if (std::any_of(provider->keys.begin(), provider->keys.end(), serves)) return;
+    for (const auto& draft : drafts)
+      if (draft.value.name == model.name)
+        draft.at.warn("no key of " + one.provider + " has access to " + one.model + " at its tier");
   }
 
   reading& shared_;

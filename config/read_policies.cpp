@@ -76,6 +76,11 @@ void read_limits(const section& s, limit_set& out) {
   s.whole("concurrency", out.concurrency, 1, most_calls);
 }
 
+void read_key_limits(const section& s, limit_set& out) {
+  read_limits(s, out);
+  s.number("burst", out.burst, 0, 1);
+}
+
 void read_timeouts(const cursor& at, timeout_settings& out) {
   const section s(at, {"connect", "first_byte", "idle", "total"});
   s.time("connect", out.connect, 1ms, 1h);
@@ -85,10 +90,17 @@ void read_timeouts(const cursor& at, timeout_settings& out) {
 }
 
 void read_breaker(const cursor& at, circuit_settings& out) {
-  const section s(at, {"failure_threshold", "recovery_timeout", "success_threshold"});
+  const section s(at, {"failure_threshold", "failure_rate", "min_calls", "window", "slow_call", "slow_rate",
+                       "recovery_timeout", "success_threshold", "ramp"});
   s.whole("failure_threshold", out.failure_threshold, 1, 10'000);
   s.time("recovery_timeout", out.recovery_timeout, 1ms, 24h);
   s.whole("success_threshold", out.success_threshold, 1, 1000);
+  s.number("failure_rate", out.failure_rate, 0.01, 1);
+  s.whole("min_calls", out.min_calls, 1, 1'000'000);
+  s.time("window", out.window, 100ms, 1h);
+  s.time("slow_call", out.slow_call, 0ms, 24h);
+  s.number("slow_rate", out.slow_rate, 0.01, 1);
+  s.time("ramp", out.ramp, 0ms, 1h);
 }
 
 void read_retry(const cursor& at, settings& all, retry_policy& out) {

@@ -16,11 +16,12 @@ constexpr dialect_defaults openai_dialect{"openai", 50, 20};
 
 class provider_reader {
 public:
-  provider_reader(const timeout_settings& timeouts, const circuit_settings& breaker)
-    : timeouts_(timeouts), breaker_(breaker) {}
+  provider_reader(const timeout_settings& timeouts, const circuit_settings& breaker, const tier_table& tiers)
+    : timeouts_(timeouts), breaker_(breaker), tiers_(tiers) {}
 
   void read(const cursor& at, provider_drafts& out) {
-    const section s(at, {"name", "dialect", "base_url", "keys", "pool", "rest", "proxy", "timeouts", "breaker"});
+    const section s(
+        at, {"name", "dialect", "base_url", "keys", "pool", "rest", "hourly_requests", "proxy", "timeouts", "breaker"});
     provider_draft draft{{}, at};
     auto& value = draft.value;
     value.name = read_name(s, names_);
@@ -31,6 +32,7 @@ public:
     if (const auto* c = s.find("dialect")) read_dialect(*c);
     if (const auto* c = s.find("pool")) read_pool(*c, value);
     s.time("rest", value.rest, 1ms, 7 * 24h);
+    s.whole("hourly_requests", value.hourly_requests, 1, 1'000'000'000);
     if (const auto* c = s.find("proxy")) read_proxy(*c, value);
     if (const auto* c = s.find("timeouts")) read_timeouts(*c, value.timeouts);
     if (const auto* c = s.find("breaker")) read_breaker(*c, value.breaker);
@@ -107,12 +109,15 @@ private:
   }
 
   void read_key(const cursor& at, provider_settings& out, std::vector<absent_key>& absent) {
-    const section s(at, {"name", "secret", "rpm", "rps", "tpm", "concurrency", "weight", "models"});
+    const section s(at, {"name", "secret", "rpm", "rps", "tpm", "concurrency", "burst", "monthly_requests", "tier",
+                         "weight", "models"});
     key_settings key;
     key.name = read_name(s, key_names_);
-    read_limits(s, key.limits);
+    read_key_limits(s, key.limits);
+    s.whole("monthly_requests", key.limits.monthly, 1, 1'000'000'000'000);
     s.weight("weight", key.weight);
     if (const auto* c = s.find("models")) read_key_models(*c, key);
+    if (const auto* c = s.find("tier")) read_tier(*c, key);
     const auto* at_secret = s.need("secret");
     auto value = at_secret ? at_secret->secret_value() : std::nullopt;
     if (value && value->value.empty()) {
@@ -123,13 +128,23 @@ private:
     out.keys.push_back(std::move(key));
   }
 
+  void read_tier(const cursor& at, key_settings& out) {
+    const auto number = at.whole(1, 99);
+    if (!number) return;
+    const auto tier = tiers_.find(static_cast<int>(*number));
+    if (tier != tiers_.end()) return fill_from_tier(out, tier->second);
+    std::vector<std::string> known;
+    for (const auto& tier_entry : tiers_) known.push_back(std::to_string(tier_entry.first));
+    at.error("there is no tier " + std::to_string(*number) + " in the table: it has " + join(known, "and"));
+  }
+
   static void read_key_models(const cursor& at, key_settings& out) {
     const section patterns(at);
     if (patterns.valid() && at.node().size() == 0) at.error("is empty: fill it, or leave it out");
     for (const auto& [pattern, where] : patterns.entries()) {
       limit_set limits;
-      const section s(where, {"rpm", "rps", "tpm", "concurrency"});
-      read_limits(s, limits);
+      const section s(where, {"rpm", "rps", "tpm", "concurrency", "burst"});
+      read_key_limits(s, limits);
       if (pattern.empty()) where.error("the pattern is empty");
       if (s.valid() && where.node().size() == 0) where.error("gives no limit: add rpm, rps, tpm or concurrency");
       out.models.emplace_back(pattern, limits);
@@ -138,6 +153,7 @@ private:
 
   const timeout_settings& timeouts_;
   const circuit_settings& breaker_;
+  const tier_table& tiers_;
   unique_names names_{"provider"}, key_names_{"key"}; // keys are known by name everywhere: unique over all providers
 };
 
@@ -148,9 +164,10 @@ const provider_draft* provider_drafts::find(std::string_view name) const noexcep
   return it == by_name.end() ? nullptr : &all[it->second];
 }
 
-provider_drafts read_providers(const cursor& at, const timeout_settings& timeouts, const circuit_settings& breaker) {
+provider_drafts read_providers(const cursor& at, const timeout_settings& timeouts, const circuit_settings& breaker,
+                               const tier_table& tiers) {
   provider_drafts out;
-  provider_reader reader(timeouts, breaker);
+  provider_reader reader(timeouts, breaker, tiers);
   for (const auto& item : at.items()) reader.read(item, out);
   return out;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/address.hpp"
+#include "config/tiers.hpp"
 #include "config/yaml_reader.hpp"
 
 #include <map>
@@ -15,7 +16,8 @@
 namespace mainstay::config {
 
 // read_policies.cpp
-void read_limits(const section&, limit_set&); // rpm, rps, tpm, concurrency
+void read_limits(const section&, limit_set&);     // rpm, rps, tpm, concurrency
+void read_key_limits(const section&, limit_set&); // those, and burst
 void read_timeouts(const cursor&, timeout_settings&);
 void read_breaker(const cursor&, circuit_settings&);
 void read_retry(const cursor&, settings&, retry_policy&); // the section, with budget and adaptive
@@ -39,6 +41,9 @@ door_draft read_doors(const cursor&);
 /// No two doors at one address; what listens off loopback asks for keys, and what cannot ask does not.
 void check_doors(const door_draft&, bool has_clients);
 
+// read_tiers.cpp
+void read_tiers(const cursor&, tier_table&);
+
 // read_clients.cpp
 struct client_draft {
   std::vector<client_settings> clients;
@@ -60,7 +65,7 @@ struct provider_drafts {
 
   const provider_draft* find(std::string_view name) const noexcept;
 };
-provider_drafts read_providers(const cursor&, const timeout_settings&, const circuit_settings&);
+provider_drafts read_providers(const cursor&, const timeout_settings&, const circuit_settings&, const tier_table&);
 
 // read_models.cpp
 struct model_draft {

@@ -5,6 +5,12 @@
 
 namespace mainstay::config {
 
+bool key_settings::serves(const std::string& model) const noexcept {
+  for (const auto& [pattern, limits] : models)
+    if (glob_match(pattern, model)) return !limits.unavailable;
+  return true;
+}
+
 const provider_settings* settings::provider(const std::string& name) const noexcept {
   for (const auto& one : providers)
     if (one.name == name) return &one;
@@ -18,11 +24,18 @@ const model_settings* settings::model(const std::string& asked) const noexcept {
   return nullptr;
 }
 
+namespace {
+
+/// What two requests' ways to a provider may differ by, for a network in good order.
+constexpr duration path_jitter = 50ms;
+
+} // namespace
+
 governor_settings governor_view(const settings& from) {
   governor_settings view;
   for (const auto& provider : from.providers) {
-    view.providers.push_back(
-        {provider.name, std::min(provider.pool_connections, provider.pool_per_host)}); // one host each
+    view.providers.push_back({provider.name, std::min(provider.pool_connections, provider.pool_per_host), // one host
+                              provider.hourly_requests});
     for (const auto& key : provider.keys)
       view.keys.push_back({key.name, provider.name, key.limits, key.weight, key.models});
   }
@@ -31,6 +44,7 @@ governor_settings governor_view(const settings& from) {
   for (int level = 0; level < 3; ++level) view.level_weights[level] = from.level_weights[level];
   view.retry_budget = from.retry_budget;
   view.adaptive = from.adaptive;
+  view.margin = path_jitter;
   return view;
 }
 

@@ -49,7 +49,8 @@ struct key_settings {
   secret secret_value;
   limit_set limits;
   double weight = 1;
-  std::vector<std::pair<std::string, limit_set>> models;
+  std::vector<std::pair<std::string, limit_set>> models; // patterns, tried in this order
+  bool serves(const std::string& model) const noexcept;  // false: its tier has no access
 };
 
 struct timeout_settings {
@@ -61,7 +62,8 @@ struct provider_settings {
   std::string base_url; // without a trailing slash
   std::vector<key_settings> keys;
   std::uint32_t pool_connections = 50, pool_per_host = 20;
-  duration rest = 60s; // a failed key rests this long, unless all rest
+  duration rest = 60s;                          // a failed key rests this long, unless all rest
+  std::optional<std::uint64_t> hourly_requests; // from this address, over all keys
   timeout_settings timeouts;
   circuit_settings breaker;
   std::string proxy;

@@ -13,8 +13,8 @@ struct verdicts {
   verdict endpoint, model;
 };
 
-verdicts judge(std::optional<failure_class> what) noexcept {
-  if (!what) return {verdict::success, verdict::success};
+verdicts judge(std::optional<failure_class> what, bool slow) noexcept {
+  if (!what) return {verdict::success, slow ? verdict::slow : verdict::success};
   const failure_rules& rules = rules_of(*what);
   if (rules.model_circuit) return {verdict::success, verdict::failure};    // the endpoint took the call
   if (rules.endpoint_circuit) return {verdict::failure, verdict::neutral}; // the model was never reached
@@ -50,10 +50,12 @@ provider_breaker::answer provider_breaker::ask(lease_id lease, const std::string
   return {true, now};
 }
 
-void provider_breaker::settle(lease_id lease, std::optional<failure_class> what, instant now, double draw) {
+void provider_breaker::settle(lease_id lease, std::optional<failure_class> what, instant now, double draw,
+                              std::optional<duration> first_word) {
   const auto found = permits_.find(lease);
   if (found == permits_.end()) return;
-  const verdicts judged = judge(what);
+  const bool slow = settings_.slow_call > 0s && first_word && *first_word >= settings_.slow_call;
+  const verdicts judged = judge(what, slow);
   end(found->second, judged.endpoint, judged.model, now, draw);
   permits_.erase(found);
 }

@@ -28,10 +28,12 @@ public:
   /// lease that already holds a permit answers granted (idempotent).
   answer ask(lease_id, const std::string& model, instant now);
 
-  /// Ends the lease's permit: no failure means success. Failures of nobody's or the caller's or the key's fault are
-  /// neutral for both circuits; a model failure is a success for the endpoint (it answered), an endpoint failure
+  /// Ends the lease's permit: no failure means success, a slow one for the model if its answer took `first_word` to
+  /// begin and that is the slow_call of the settings or more. Failures of nobody's or the caller's or the key's fault
+  /// are neutral for both circuits; a model failure is a success for the endpoint (it answered), an endpoint failure
   /// neutral for the model (it was not asked). Unknown leases are ignored (idempotent). `draw` in [0,1): see circuit.
-  void settle(lease_id, std::optional<failure_class>, instant now, double draw);
+  void settle(lease_id, std::optional<failure_class>, instant now, double draw,
+              std::optional<duration> first_word = {});
 
   /// Returns every permit of that request as neutral.
   void release_owner(request_id, instant now, serial_range = {});

@@ -11,6 +11,7 @@ namespace mainstay {
 namespace {
 
 constexpr std::size_t most_open_models = 4096;
+constexpr std::size_t most_taught_models = 256; // of one key
 
 bool is_excluded(const ask& a, const key_entry& key) noexcept {
   return std::find(a.excluded.begin(), a.excluded.end(), key.id) != a.excluded.end();
@@ -23,8 +24,12 @@ bool is_enabled(const ask& a, const key_entry& key) noexcept {
 /// 0.3 free RPM + 0.3 free TPM + 0.4 health, times weight; never zero, so that a last resort can still take its turn.
 double gain_of(candidate& c, instant now) {
   auto& meter = c.meter->meter;
-  const auto free_rpm = 1 - std::min(1.0, meter.rpm().used_share(now));
-  const auto free_tpm = 1 - std::min(1.0, meter.tpm().used_share(now));
+  auto& learned = c.learned->limits;
+  const auto share = [now](windowed_limit& ours, told_limit& theirs) {
+    return std::min(1.0, std::max(ours.used_share(now), theirs.used_share(now)));
+  };
+  const auto free_rpm = 1 - share(meter.rpm(), learned.requests());
+  const auto free_tpm = 1 - share(meter.tpm(), learned.tokens());
   const auto health = c.key->standing.health >= 0 ? std::min(1.0, c.key->standing.health) : 0.0;
   return std::max(1e-9, (0.3 * free_rpm + 0.3 * free_tpm + 0.4 * health) * c.weight);
 }
@@ -59,7 +64,7 @@ choice capacity::choose(route& r, const ask& a, instant now) const {
   bool some_are_rested = false;
   for (const auto& s : r.spans) {
     if (s.provider->open_until(r.targets[s.target].model) > now) continue;
-    const bool has_slot = s.provider->in_use < s.provider->slots;
+    const bool has_slot = !s.provider->closed(now);
     for (auto i = s.first; i < s.last; ++i) {
       auto& c = r.candidates[i];
       const auto& standing = c.key->standing;
@@ -67,6 +72,7 @@ choice capacity::choose(route& r, const ask& a, instant now) const {
       const bool rests = standing.rest_until > now;
       if (!rests) some_are_rested = true;
       if (!has_slot || (rests && some_are_rested)) continue;
+      if (c.key->account->closed(now) || !c.learned->limits.fits(a.tokens, now)) continue;
       if (!c.meter->meter.fits(a.tokens, c.meter->withheld_from(a.who), now)) continue;
       if (rests) {
         if (!last_resort.pair || standing.last_failure < last_resort.pair->key->standing.last_failure)
@@ -105,24 +111,34 @@ void capacity::look_ahead(const route& r, const ask& a, instant now, prospect& o
       auto rest = std::max({open_until, c.key->standing.not_before, now});
       if (some_are_rested) rest = std::max(rest, c.key->standing.rest_until);
       const auto meter = c.meter->meter.look_ahead(a.tokens, c.meter->withheld_from(a.who), now);
-      const auto earliest = std::max(rest, meter.not_before);
-      const bool no_slot = s.provider->in_use >= s.provider->slots;
+      const auto learned = c.learned->limits.look_ahead(a.tokens, now);
+      const auto slot = s.provider->opens_at(now), place = c.key->account->opens_at(now);
+      auto bound = std::max(meter.not_before, learned.not_before); // never before, whatever is settled meanwhile
+      for (const auto at : {slot, place})
+        if (at != instant::max()) bound = std::max(bound, at);
+      const auto earliest = std::max(rest, bound);
       if (rest > now)
         out.obstacles.push_back({nullptr, rest});
-      else if (no_slot)
-        out.obstacles.push_back({s.provider.get(), instant::max()});
+      else if (slot > now)
+        out.obstacles.push_back({s.provider.get(), slot});
+      else if (place > now)
+        out.obstacles.push_back({c.key->account.get(), place});
+      else if (learned.expected > now)
+        out.obstacles.push_back({c.learned, learned.expected});
       else if (meter.expected > now)
         out.obstacles.push_back({c.meter.get(), meter.expected});
       else
         out.free_now = true;
       if (rest <= now) {
-        if (meter.tokens_only && !no_slot) out.tokens_only = true;
+        const bool smaller_fits = (meter.expected <= now || meter.tokens_only) &&
+                                  (learned.expected <= now || learned.tokens_only) && slot <= now && place <= now;
+        if (smaller_fits && (meter.tokens_only || learned.tokens_only)) out.tokens_only = true;
         if (meter.tokens_only && !out.short_of_tokens) out.short_of_tokens = c.meter.get();
         if (a.who && c.meter->promised_to == a.who) out.keeps_promise = true;
       }
       if (!out.alive || earliest < out.not_before) {
         out.not_before = earliest;
-        out.resting = rest > now && rest >= meter.not_before;
+        out.resting = rest > now && rest >= bound;
       }
       out.alive = true;
     }
@@ -154,12 +170,24 @@ void capacity::exclude(const route& r, const std::vector<std::string>& names, st
 }
 
 const std::shared_ptr<meter_gate>& key_entry::meter_for(const std::string& model) const {
+  static const std::shared_ptr<meter_gate> none;
   for (const auto& m : models)
-    if (!m.absent && glob_match(m.pattern, model)) return m.meter;
+    if (!m.absent && glob_match(m.pattern, model)) return m.served ? m.meter : none;
   return own;
 }
 
-std::unique_ptr<route> capacity::resolve(const std::vector<target>& targets) const {
+learned_gate& key_entry::learned_for(const std::string& model, std::uint64_t& serial) {
+  // Patterns let callers name models: those beyond the bound share one.
+  const auto known = learned.find(model);
+  auto& entry = known != learned.end() ? known->second : learned[learned.size() < most_taught_models ? model : ""];
+  if (!entry) {
+    entry = std::make_unique<learned_gate>();
+    entry->serial = serial++;
+  }
+  return *entry;
+}
+
+std::unique_ptr<route> capacity::resolve(const std::vector<target>& targets) {
   auto r = std::make_unique<route>();
   r->targets = targets;
   for (std::uint32_t i = 0; i < targets.size(); ++i) {
@@ -168,7 +196,9 @@ std::unique_ptr<route> capacity::resolve(const std::vector<target>& targets) con
     route::span s{i, provider->second, r->candidates.size(), 0};
     for (const auto& [name, key] : keys)
       if (!key->absent && key->provider == provider->second)
-        r->candidates.push_back({key, key->meter_for(targets[i].model), key->weight * targets[i].weight});
+        if (const auto& meter = key->meter_for(targets[i].model))
+          r->candidates.push_back(
+              {key, meter, &key->learned_for(targets[i].model, next_gate), key->weight * targets[i].weight});
     s.last = r->candidates.size();
     r->spans.push_back(std::move(s));
   }

@@ -1,11 +1,13 @@
-// What there is to hand out: providers with their connection slots and circuits, keys with their meters and standing,
-// clients with theirs; and the choice among all (target, key) pairs of a request.
+// What there is to hand out: providers with their connection slots and circuits, keys with their meters, their accounts
+// and their standing, clients with theirs; and the choice among all (target, key) pairs of a request.
 // It lends nothing itself and knows no queue: a gate only carries the line of the pools that wait at it.
 #pragma once
 
 #include "core/circuit.hpp"
 #include "core/key_health.hpp"
 #include "core/key_meter.hpp"
+#include "core/learned_limits.hpp"
+#include "core/month_quota.hpp"
 #include "core/rate_governor.hpp"
 
 #include <list>
@@ -48,14 +50,36 @@ struct meter_gate final : gate {
   instant opens_at(instant now) override { return meter.look_ahead(0, 0, now).expected; }
 };
 
+/// What a provider taught about one key and one model.
+struct learned_gate final : gate {
+  learned_limits limits;
+  bool closed(instant now) override { return !limits.fits(0, now); }
+  instant opens_at(instant now) override { return limits.look_ahead(0, now).expected; }
+};
+
+/// What one key may do with all models together.
+struct account_gate final : gate {
+  std::optional<std::uint32_t> concurrency;
+  std::uint32_t in_flight = 0;
+  month_quota month;
+  const calendar* today = nullptr;
+  bool has_place() const noexcept { return !concurrency || in_flight < *concurrency; }
+  double share() const noexcept {
+    return !concurrency ? 0 : *concurrency ? static_cast<double>(in_flight) / *concurrency : 1;
+  }
+  bool closed(instant now) override { return !has_place() || !month.fits(*today, now); }
+  instant opens_at(instant now) override { return has_place() ? month.fits_at(*today, now) : instant::max(); }
+};
+
 struct provider_gate final : gate {
   std::string name;
   std::uint32_t slots = 0, in_use = 0;
+  windowed_limit hour{1h}; // requests from this address, over all keys
   instant endpoint_open_until = instant::min();
   std::unordered_map<std::string, instant> models_open_until; // only open ones; bounded
   std::map<std::uint64_t, pool*> interested;                  // pools with waiters and a target here
-  bool closed(instant) override { return in_use >= slots; }
-  instant opens_at(instant now) override { return closed(now) ? instant::max() : now; }
+  bool closed(instant now) override { return in_use >= slots || !hour.fits(1, 0, now); }
+  instant opens_at(instant now) override { return in_use >= slots ? instant::max() : hour.fits_at(1, 0, now); }
   instant open_until(const std::string& model) const;
   void on_circuit(const governor::circuit_news&);
 };
@@ -66,15 +90,20 @@ struct key_entry {
   std::shared_ptr<provider_gate> provider;
   double weight = 1;
   key_standing standing;
+  std::shared_ptr<account_gate> account;
   std::shared_ptr<meter_gate> own;
   struct special {
     std::string pattern;
     std::shared_ptr<meter_gate> meter;
     bool absent = false;
+    bool served = true; // false: this key is not good for such models
   };
   std::vector<special> models; // the first pattern that matches counts instead of `own`
   bool absent = false;         // left the config, remembered while its window is not empty
+  std::unordered_map<std::string, std::unique_ptr<learned_gate>> learned; // by model, bounded; never erased
+  /// Null: this key does not serve that model.
   const std::shared_ptr<meter_gate>& meter_for(const std::string& model) const;
+  learned_gate& learned_for(const std::string& model, std::uint64_t& serial);
 };
 
 struct client_entry {
@@ -86,6 +115,7 @@ struct client_entry {
 struct candidate {
   std::shared_ptr<key_entry> key;
   std::shared_ptr<meter_gate> meter;
+  learned_gate* learned = nullptr; // the key's
   double weight = 1;
   double credit = 0; // of the smooth weighted round-robin
 };
@@ -138,7 +168,7 @@ class capacity {
 public:
   void reconfigure(const governor_settings&, instant now);
 
-  std::unique_ptr<route> resolve(const std::vector<target>&) const;
+  std::unique_ptr<route> resolve(const std::vector<target>&);
   /// The best pair that may send now, its turn taken; null if there is none.
   choice choose(route&, const ask&, instant now) const;
   /// Why there is none, and when there may be one. `out` is reused for its memory.
@@ -152,13 +182,14 @@ public:
   std::map<std::string, std::shared_ptr<provider_gate>> providers;
   std::map<std::string, std::shared_ptr<key_entry>> keys;
   std::unordered_map<std::string, std::shared_ptr<client_entry>> clients;
+  calendar today;
+  std::uint64_t next_gate = 1; // the serial of whatever is made next
 
 private:
-  void set_providers(const governor_settings&);
+  void set_providers(const governor_settings&, instant now);
   void set_keys(const governor_settings&, instant now);
   void set_clients(const governor_settings&, instant now);
   std::uint32_t next_key_id_ = 1;
-  std::uint64_t next_gate_ = 1;
 };
 
 } // namespace mainstay

@@ -16,6 +16,9 @@ circuit_settings sane(circuit_settings s) noexcept {
   s.recovery_timeout = std::clamp<duration>(s.recovery_timeout, 8 * shortest_open, 24h * 365);
   if (!(s.failure_rate > 0)) s.failure_rate = 1; // nothing or NaN: a single failure is no reason to open
   s.window = std::clamp<duration>(s.window, slices * 1ms, 24h);
+  if (!(s.slow_rate > 0)) s.slow_rate = 1;
+  s.slow_call = std::max<duration>(s.slow_call, 0s);
+  s.ramp = std::clamp<duration>(s.ramp, 0s, 24h);
   return s;
 }
 
@@ -41,50 +44,69 @@ void circuit::reconfigure(circuit_settings settings) noexcept {
 circuit::permit circuit::ask(instant now) {
   if (state(now) == circuit_state::half_open && state_ == circuit_state::open) enter(circuit_state::half_open);
   switch (state_) {
-  case circuit_state::closed: return {true, generation_, now};
+  case circuit_state::closed:
+    if (ramping(now) && out_ >= room_) return {false, generation_, std::min(soon(now), ramps_until_)};
+    break;
   case circuit_state::open: return {false, generation_, open_until_};
-  case circuit_state::half_open: break;
+  case circuit_state::half_open:
+    const auto missing = static_cast<std::uint32_t>(settings_.success_threshold - half_open_successes_);
+    if (out_ >= missing) return {false, generation_, soon(now)};
+    break;
   }
-  const auto missing = static_cast<std::uint32_t>(settings_.success_threshold - half_open_successes_);
-  if (probes_out_ >= missing) return {false, generation_, now + std::min<duration>(1s, settings_.recovery_timeout / 8)};
-  ++probes_out_;
+  ++out_;
   return {true, generation_, now};
 }
 
-void circuit::settle(std::uint32_t generation, verdict outcome, instant now, double draw) {
-  if (generation != generation_ || forced_) return;
-  if (state_ == circuit_state::half_open) {
-    if (probes_out_ == 0) return; // settled more often than granted
-    --probes_out_;
-    if (outcome == verdict::failure) {
-      ++consecutive_failures_;
-      open(now, draw);
-    } else if (outcome == verdict::success && ++half_open_successes_ >= settings_.success_threshold)
-      close();
-    return;
-  }
-  if (state_ == circuit_state::open || outcome == verdict::neutral) return;
-  count(outcome == verdict::failure, now);
-  if (outcome == verdict::failure && should_trip()) open(now, draw);
+instant circuit::soon(instant now) const noexcept {
+  return now + std::min<duration>(1s, settings_.recovery_timeout / 8);
 }
 
-void circuit::count(bool failed, instant now) {
+bool circuit::ramping(instant now) const noexcept {
+  return now < ramps_until_ && state_ == circuit_state::closed && !forced_;
+}
+
+void circuit::settle(std::uint32_t generation, verdict outcome, instant now, double draw) {
+  if (generation != generation_ || forced_ || out_ == 0) return; // no permit out: settled more often than granted
+  --out_;
+  if (outcome == verdict::neutral) return;
+  if (state_ == circuit_state::half_open) {
+    if (outcome == verdict::failure) ++consecutive_failures_;
+    if (outcome != verdict::success) return open(now, draw);
+    if (++half_open_successes_ < settings_.success_threshold) return;
+    close();
+    room_ = static_cast<std::uint32_t>(settings_.success_threshold);
+    ramps_until_ = now + settings_.ramp;
+    return;
+  }
+  count(outcome, now);
+  if (outcome == verdict::success) {
+    room_ += room_ < UINT32_MAX;
+  } else if (should_trip()) {
+    open(now, draw);
+  }
+}
+
+void circuit::count(verdict outcome, instant now) {
+  const bool failed = outcome == verdict::failure;
   consecutive_failures_ = failed ? consecutive_failures_ + 1 : 0;
   while (!window_.empty() && now - window_.front().start >= settings_.window) window_.pop_front();
-  if (window_.empty() || now - window_.back().start >= settings_.window / slices) window_.push_back({now, 0, 0});
+  if (window_.empty() || now - window_.back().start >= settings_.window / slices) window_.push_back({now, 0, 0, 0});
   ++window_.back().calls;
   window_.back().failures += failed;
+  window_.back().slow += outcome == verdict::slow;
 }
 
 bool circuit::should_trip() const noexcept {
   if (consecutive_failures_ >= settings_.failure_threshold) return true;
-  std::int64_t calls = 0, failures = 0;
+  std::int64_t calls = 0, failures = 0, slow = 0;
   for (const slice& s : window_) {
     calls += s.calls;
     failures += s.failures;
+    slow += s.slow;
   }
-  return calls >= settings_.min_calls &&
-         static_cast<double>(failures) >= settings_.failure_rate * static_cast<double>(calls);
+  const auto share_of = [calls](double rate) { return rate * static_cast<double>(calls); };
+  return calls >= settings_.min_calls && (static_cast<double>(failures) >= share_of(settings_.failure_rate) ||
+                                          static_cast<double>(slow) >= share_of(settings_.slow_rate));
 }
 
 void circuit::open(instant now, double draw) {
@@ -108,7 +130,8 @@ void circuit::enter(circuit_state next) {
   state_ = next;
   ++generation_;
   half_open_successes_ = 0;
-  probes_out_ = 0;
+  out_ = 0;
+  ramps_until_ = instant::min();
   window_.clear();
 }
 

@@ -1,6 +1,7 @@
 // One circuit: closed, open, half-open. Pure: time and random draws are passed in.
-// Promises: in half-open at most `success_threshold` permits are out; a permit ends exactly once as success, failure or
-// neutral; an outcome of an older generation (a call that began before the state changed) changes nothing.
+// Promises: in half-open at most `success_threshold` permits are out; a permit ends exactly once as success, slow,
+// failure or neutral; an outcome of an older generation (a call that began before the state changed) changes nothing;
+// what recovered is not met by everybody at once (see `ramp`).
 #pragma once
 
 #include "core/clock.hpp"
@@ -18,20 +19,25 @@ struct circuit_settings {
   double failure_rate = 0.5;       // or this share of failures ...
   int min_calls = 20;              // ... among at least so many calls ...
   duration window = 10s;           // ... in this time
+  duration slow_call = 0s;         // an answer that began later than this is slow; zero: none is
+  double slow_rate = 0.8;          // this share of slow calls opens it too, among `min_calls` in the window
+  duration ramp = 10s;             // closed again: calls at once grow from `success_threshold`, one more per success
 };
 
 enum class circuit_state : std::uint8_t { closed = 0, half_open = 1, open = 2 }; // the metric's numbers
 std::string_view to_string(circuit_state) noexcept;
 
-enum class verdict : std::uint8_t { success, failure, neutral };
+/// Slow is a success that took too long: it ends a row of failures, but counts against the circuit, and a probe that is
+/// slow opens it again.
+enum class verdict : std::uint8_t { success, slow, failure, neutral };
 
 class circuit {
 public:
   explicit circuit(circuit_settings = {}) noexcept;
   void reconfigure(circuit_settings) noexcept;
 
-  /// retry_at: when refused, not before. In half-open with all permits out a short wait, since nobody knows when a
-  /// probe ends; instant::max() while an operator holds it open.
+  /// retry_at: when refused, not before. In half-open with all permits out, and while it ramps up, a short wait, since
+  /// nobody knows when a call ends; instant::max() while an operator holds it open.
   struct permit {
     bool granted;
     std::uint32_t generation;
@@ -53,14 +59,16 @@ public:
   circuit_state state(instant now) const noexcept;
   instant open_until() const noexcept { return open_until_; }
   int consecutive_failures() const noexcept { return consecutive_failures_; } // since the last success
-  std::uint32_t permits_out() const noexcept { return probes_out_; }          // in half-open
-  std::uint32_t times_opened() const noexcept { return times_opened_; }       // by failures, not by operators
+  std::uint32_t permits_out() const noexcept { return out_; }                 // of the state it is in
+  bool ramping(instant now) const noexcept;
+  std::uint32_t times_opened() const noexcept { return times_opened_; } // by failures, not by operators
 
 private:
   void open(instant now, double draw);
   void close();
   void enter(circuit_state);
-  void count(bool failed, instant now);
+  void count(verdict, instant now);
+  instant soon(instant now) const noexcept;
   bool should_trip() const noexcept;
   circuit_settings settings_;
   circuit_state state_ = circuit_state::closed;
@@ -68,7 +76,9 @@ private:
   std::uint32_t generation_ = 0;
   int consecutive_failures_ = 0;
   int half_open_successes_ = 0;
-  std::uint32_t probes_out_ = 0;
+  std::uint32_t out_ = 0;  // permits of this generation
+  std::uint32_t room_ = 0; // for so many calls at once while it ramps up
+  instant ramps_until_ = instant::min();
   std::uint32_t reopenings_ = 0; // in a row, since it was last closed: doubles the open time
   std::uint32_t times_opened_ = 0;
   instant open_until_{};
@@ -76,6 +86,7 @@ private:
     instant start;
     int calls;
     int failures;
+    int slow;
   }; // the window in ten slices
   std::deque<slice> window_;
 };

@@ -13,9 +13,10 @@ struct governor::body {
   void reconfigure(governor_settings);
 
   capacity_answer acquire(const capacity_request&, instant now);
-  grant lend(lease_id, const choice&, std::uint64_t tokens, instant expires);
+  grant lend(lease_id, const choice&, std::uint64_t tokens, instant expires, instant now);
   static grant grant_of(const key_lease&);
   void end(key_lease, const settlement&, instant now);
+  static void learn_from(const key_lease&, const settlement&, instant now);
   void end(client_lease, const settlement&, instant now);
   void sweep(instant now);
 

@@ -71,7 +71,7 @@ bool governor::body::give_turn(pool& p, instant now) {
   for (auto* place : turns) {
     auto& w = static_cast<waiter&>(*place);
     if (const auto c = all.choose(*w.way, {w.excluded, w.tokens, &w}, now); c.pair) {
-      answers.push_back(lend(w.id, c, w.tokens, w.expires));
+      answers.push_back(lend(w.id, c, w.tokens, w.expires, now));
       room.serve(w, weights, now);
       book.take_waiter(w.id);
       return true;

@@ -17,6 +17,13 @@ void show(governor::key_view& v, key_meter& meter, instant now) {
   v.in_flight += meter.in_flight();
 }
 
+/// What providers taught, the fullest and the slowest of its models.
+void show(governor::key_view& v, learned_limits& taught, instant now) {
+  v.rpm_used = std::max(v.rpm_used, taught.requests().used_share(now));
+  v.tpm_used = std::max(v.tpm_used, taught.tokens().used_share(now));
+  if (const auto rate = taught.pace().rate(); rate > 0 && (v.paced == 0 || rate < v.paced)) v.paced = rate;
+}
+
 } // namespace
 
 governor::view governor::look(instant now) {
@@ -28,6 +35,9 @@ governor::view governor::look(instant now) {
     v.limits = key->own->meter.limits();
     show(v, key->own->meter, now);
     for (auto& m : key->models) show(v, m.meter->meter, now);
+    v.concurrency_used = key->account->share();
+    v.month_used = key->account->month.used(b.all.today, now);
+    for (auto& [model, taught] : key->learned) show(v, taught->limits, now);
   }
   for (const auto& c : b.settings.clients) {
     auto& client = *b.all.clients.at(c.name);
@@ -36,8 +46,8 @@ governor::view governor::look(instant now) {
     show(v, client.meter, now);
   }
   for (const auto& p : b.settings.providers) {
-    const auto& gate = *b.all.providers.at(p.name);
-    out.pools.push_back({p.name, gate.slots, gate.in_use});
+    auto& gate = *b.all.providers.at(p.name);
+    out.pools.push_back({p.name, gate.slots, gate.in_use, gate.hour.limit(), gate.hour.used(now)});
   }
   for (std::size_t i = 0; i < priority_count; ++i) out.waiting[i] = b.room.waiting()[i];
   out.leases = b.book.leases();

@@ -7,19 +7,24 @@
 namespace mainstay {
 namespace {
 
-constexpr double alpha = 0.1;            // weight of the newest outcome in the health
-constexpr double worth_telling = 0.02;   // of health alone
-constexpr int failures_that_disable = 5; // in a row, the key's own
-constexpr duration quota_rest = 1h;      // at least, when a quota is spent
-constexpr duration first_429_rest = 1s;  // doubling, where the provider said nothing
+constexpr double alpha = 0.1;                // weight of the newest outcome in the health
+constexpr double worth_telling = 0.02;       // of health alone
+constexpr int failures_that_disable = 5;     // in a row, the key's own
+constexpr duration quota_rest = 1h;          // at least, when a quota is spent
+constexpr duration first_429_rest = 1s;      // doubling, where the provider said nothing
+constexpr int patience_with_retry_after = 2; // so often in a row what it said is taken at its word
 constexpr duration longest_429_rest = 5min;
 constexpr duration longest_wait = 24h; // of what a provider may ask for: one absurd number must not cost a key
 
 duration sane(duration wait) noexcept { return std::clamp<duration>(wait, duration::zero(), longest_wait); }
 
-duration rest_after_429(int in_a_row) noexcept {
-  const duration rest = first_429_rest * (1 << std::clamp(in_a_row - 1, 0, 16));
-  return std::min(rest, longest_429_rest);
+duration doubled(duration rest, int times) noexcept {
+  return std::max(rest, std::min<duration>(rest * (1 << std::clamp(times, 0, 9)), longest_429_rest));
+}
+
+duration rest_after_429(std::optional<duration> said, int in_a_row) noexcept {
+  if (!said || *said <= duration::zero()) return doubled(first_429_rest, in_a_row - 1);
+  return doubled(sane(*said), in_a_row - patience_with_retry_after);
 }
 
 bool equal_but_health(const key_standing& a, const key_standing& b) noexcept {
@@ -90,7 +95,7 @@ void key_book::entry::fail(failure_class what, std::optional<duration> retry_aft
   case failure_class::rate_limited:
     // No step towards disabling: the key works, it was only used too fast, by us or by someone else.
     consecutive_429 += fresh;
-    hold(now + (retry_after > duration::zero() ? sane(*retry_after) : rest_after_429(consecutive_429)));
+    hold(now + rest_after_429(retry_after, consecutive_429));
     break;
   default: // the target's or the network's fault; perhaps another key has more luck
     standing.rest_until = std::max(standing.rest_until, now + std::max(settings.rest, duration::zero()));

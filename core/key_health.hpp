@@ -35,7 +35,8 @@ public:
   /// Success: health up (EWMA, alpha 0.1), consecutive failures zero, and the soft rest ends.
   /// auth: disabled. quota_spent: not_before = now + max(retry_after, 1 h); five in a row disable, counted once per
   /// rest. rate_limited: not_before = now + retry_after, or where none or zero was said now + 1 s doubling per
-  /// consecutive 429 up to 5 min (answers to calls that were under way when the rest began do not double it); never
+  /// consecutive 429 up to 5 min (answers to calls that were under way when the rest began do not double it); what was
+  /// said is doubled in the same way, up to 5 min, from the third time in a row on that it was not enough; never
   /// disables, for the key works. Failures of the target and the network that count for a breaker: rest_until = now +
   /// rest (set also where there is no other key: the governor uses resting keys if all rest). All of these lower
   /// health. A not_before is only ever extended. The caller's and nobody's failures (caller_fault, content_filter,

@@ -5,98 +5,84 @@
 
 namespace mainstay {
 
-void windowed_limit::limit_to(std::optional<std::uint64_t> limit) noexcept {
-  if (limit.has_value() != limit_.has_value()) until_ = instant::min(); // what was learned meant something else
-  limit_ = limit;
+namespace {
+
+void settle_tokens(sliding_log& log, std::uint64_t ticket, std::uint64_t tokens) {
+  if (tokens == 0)
+    log.withdraw(ticket); // an entry of nothing would only take memory
+  else
+    log.correct(ticket, tokens);
 }
 
-bool windowed_limit::fits(std::uint64_t amount, std::uint64_t withheld, instant now) {
-  if (!limit_) return now >= until_ || amount <= blocked_;
-  const auto off = blocked(now) + withheld, used = log_.used(now);
-  if (off == 0 && amount > *limit_) return used == 0 && *limit_ > 0;
-  return off <= *limit_ && amount <= *limit_ - off && used <= *limit_ - off - amount;
+/// A share more than the limit, in whole requests or tokens.
+std::optional<std::uint64_t> with_burst(std::optional<std::uint64_t> limit, double burst) {
+  if (limit) *limit += static_cast<std::uint64_t>(static_cast<double>(*limit) * std::clamp(burst, 0.0, 1.0));
+  return limit;
 }
 
-instant windowed_limit::fits_at(std::uint64_t amount, std::uint64_t withheld, instant now) {
-  if (fits(amount, withheld, now)) return now;
-  if (!limit_) return until_;
-  const auto cut = blocked(now);
-  const auto unblocked = fits_below(amount, withheld, now);
-  if (cut == 0) return unblocked;
-  return std::min(fits_below(amount, withheld + cut, now), std::max(until_, unblocked));
-}
+} // namespace
 
-instant windowed_limit::fits_below(std::uint64_t amount, std::uint64_t off, instant now) {
-  if (off == 0) return log_.fits_at(amount, *limit_, now);
-  if (off >= *limit_ || amount > *limit_ - off)
-    return instant::max(); // the exception for the oversized is not for these
-  return log_.fits_at(amount, *limit_ - off, now);
-}
-
-std::uint64_t windowed_limit::reserve(std::uint64_t amount) {
-  if (limit_) return log_.reserve(amount);
-  blocked_ -= std::min(blocked_, amount);
-  return 0;
-}
-
-void windowed_limit::learn(std::uint64_t remaining, instant reset, instant now) {
-  if (!limit_) {
-    if (now < until_ && remaining >= blocked_) return;
-    blocked_ = remaining;
-    until_ = reset;
+void key_meter::limit_to(const limit_set& limits, duration margin) {
+  limits_ = limits;
+  rpm_.set_window(60s + margin);
+  rps_.set_window(1s + margin);
+  tpm_.set_window(60s + margin);
+  rpm_.limit_to(with_burst(limits.rpm, limits.burst));
+  rps_.limit_to(limits.rps);
+  tpm_.limit_to(with_burst(limits.tpm, limits.burst));
+  if (!(limits.burst > 0)) {
+    borrowed_.reset();
     return;
   }
-  const auto in_use = used(now);
-  const auto left = *limit_ > in_use ? *limit_ - in_use : 0;
-  if (remaining >= left) return;
-  blocked_ = blocked(now) + (left - remaining);
-  until_ = reset;
-}
-
-std::uint64_t windowed_limit::used(instant now) { return limit_ ? log_.used(now) + blocked(now) : 0; }
-
-double windowed_limit::used_share(instant now) {
-  if (!limit_) return 0;
-  return *limit_ ? static_cast<double>(used(now)) / static_cast<double>(*limit_) : 1;
-}
-
-std::uint64_t windowed_limit::remaining(instant now) {
-  if (!limit_) return 0;
-  const auto in_use = used(now);
-  return *limit_ > in_use ? *limit_ - in_use : 0;
-}
-
-void key_meter::limit_to(const limit_set& limits) noexcept {
-  limits_ = limits;
-  rpm_.limit_to(limits.rpm);
-  rps_.limit_to(limits.rps);
-  tpm_.limit_to(limits.tpm);
+  if (!borrowed_) borrowed_ = std::make_unique<two_windows>();
+  borrowed_->rpm.set_window(120s + margin);
+  borrowed_->tpm.set_window(120s + margin);
+  borrowed_->rpm.limit_to(limits.rpm ? std::optional<std::uint64_t>(2 * std::uint64_t{*limits.rpm}) : std::nullopt);
+  borrowed_->tpm.limit_to(limits.tpm ? std::optional(2 * *limits.tpm) : std::nullopt);
 }
 
 bool key_meter::fits(std::uint64_t tokens, std::uint64_t withheld_tokens, instant now) {
-  return has_place() && rpm_.fits(1, 0, now) && rps_.fits(1, 0, now) && tpm_.fits(tokens, withheld_tokens, now);
+  return has_place() && rpm_.fits(1, 0, now) && rps_.fits(1, 0, now) && tpm_.fits(tokens, withheld_tokens, now) &&
+         (!borrowed_ || (borrowed_->rpm.fits(1, 0, now) && borrowed_->tpm.fits(tokens, withheld_tokens, now)));
+}
+
+instant key_meter::requests_fit_at(instant now) {
+  const auto at = std::max(rpm_.fits_at(1, 0, now), rps_.fits_at(1, 0, now));
+  return borrowed_ ? std::max(at, borrowed_->rpm.fits_at(1, 0, now)) : at;
+}
+
+instant key_meter::tokens_fit_at(std::uint64_t tokens, std::uint64_t withheld, instant now) {
+  const auto at = tpm_.fits_at(tokens, withheld, now);
+  return borrowed_ ? std::max(at, borrowed_->tpm.fits_at(tokens, withheld, now)) : at;
 }
 
 key_meter::outlook key_meter::look_ahead(std::uint64_t tokens, std::uint64_t withheld_tokens, instant now) {
-  const auto minute = rpm_.fits_at(1, 0, now), second = rps_.fits_at(1, 0, now);
-  const auto room = tpm_.fits_at(tokens, withheld_tokens, now);
-  outlook out{now, has_place() ? std::max({minute, second, room}) : instant::max(), false};
-  out.tokens_only = has_place() && minute <= now && second <= now && room > now;
+  const auto slow = requests_fit_at(now), room = tokens_fit_at(tokens, withheld_tokens, now);
+  outlook out{now, has_place() ? std::max(slow, room) : instant::max(), false};
+  out.tokens_only = has_place() && slow <= now && room > now;
   // What is withheld may be given up at any time, and what is not sent yet may be withdrawn: neither is counted on.
-  for (const auto at : {minute, second, tpm_.fits_at(tokens, 0, now)})
+  for (const auto at : {slow, tokens_fit_at(tokens, 0, now)})
     if (at != instant::max()) out.not_before = std::max(out.not_before, at);
   return out;
 }
 
 meter_tickets key_meter::take(std::uint64_t tokens) {
   ++in_flight_;
-  return {rpm_.reserve(1), rps_.reserve(1), tpm_.reserve(tokens), tokens};
+  meter_tickets t{rpm_.reserve(1), rps_.reserve(1), tpm_.reserve(tokens), tokens};
+  if (borrowed_) {
+    t.two_rpm = borrowed_->rpm.reserve(1);
+    t.two_tpm = borrowed_->tpm.reserve(tokens);
+  }
+  return t;
 }
 
 void key_meter::stamp(const meter_tickets& t, instant at) {
   rpm_.log().stamp(t.rpm, at);
   rps_.log().stamp(t.rps, at);
   tpm_.log().stamp(t.tpm, at);
+  if (!borrowed_) return;
+  borrowed_->rpm.log().stamp(t.two_rpm, at);
+  borrowed_->tpm.log().stamp(t.two_tpm, at);
 }
 
 void key_meter::give_back(const meter_tickets& t, bool sent, std::optional<std::uint64_t> tokens, instant at) {
@@ -105,13 +91,12 @@ void key_meter::give_back(const meter_tickets& t, bool sent, std::optional<std::
     rpm_.log().withdraw(t.rpm);
     rps_.log().withdraw(t.rps);
     tpm_.log().withdraw(t.tpm);
+    if (borrowed_) borrowed_->rpm.log().withdraw(t.two_rpm), borrowed_->tpm.log().withdraw(t.two_tpm);
     return;
   }
   stamp(t, at);
-  if (tokens.value_or(t.tokens) == 0)
-    tpm_.log().withdraw(t.tpm); // an entry of nothing would only take memory
-  else if (tokens)
-    tpm_.log().correct(t.tpm, *tokens);
+  settle_tokens(tpm_.log(), t.tpm, tokens.value_or(t.tokens));
+  if (borrowed_) settle_tokens(borrowed_->tpm.log(), t.two_tpm, tokens.value_or(t.tokens));
 }
 
 double key_meter::concurrency_share() const noexcept {
@@ -120,7 +105,10 @@ double key_meter::concurrency_share() const noexcept {
 }
 
 bool key_meter::idle(instant now) {
-  return in_flight_ == 0 && rpm_.log().used(now) == 0 && rps_.log().used(now) == 0 && tpm_.log().used(now) == 0;
+  const bool windows_empty =
+      rpm_.log().used(now) == 0 && rps_.log().used(now) == 0 && tpm_.log().used(now) == 0 &&
+      (!borrowed_ || (borrowed_->rpm.log().used(now) == 0 && borrowed_->tpm.log().used(now) == 0));
+  return in_flight_ == 0 && windows_empty;
 }
 
 } // namespace mainstay

@@ -17,7 +17,12 @@ struct key_lease {
   std::shared_ptr<key_entry> key;
   std::shared_ptr<meter_gate> meter;
   std::shared_ptr<provider_gate> provider;
+  learned_gate* learned; // the key's
   meter_tickets tickets;
+  learned_tickets taught;
+  std::uint64_t hour_ticket;
+  instant granted;
+  duration gap; // since the grant before, of that key and model
   instant expires{};
   bool sent = false;
 };

@@ -13,6 +13,7 @@ namespace {
 constexpr duration unset_expiry = 10min;   // of a reservation whose owner named none: it still must not live for ever
 constexpr duration longest_reset = 24h;    // what a provider says beyond that is not believed
 constexpr duration unsaid_reset = 1s;      // "remaining" without "reset": the next answer will tell
+constexpr duration short_window = 10s;     // of a limit that cannot wait for an answer to be stamped
 constexpr duration concurrency_retry = 1s; // nobody knows when a client's own request ends
 
 instant or_default(instant expires, instant now) { return expires == instant{} ? now + unset_expiry : expires; }
@@ -134,7 +135,7 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
   if (!crowded || !waiting_room::find(*way, mine)) {
     if (const auto c = all.choose(*way, {excluded, r.tokens, nullptr}, now); c.pair) {
       if (!charged && !charge(r, now)) return over_budget();
-      return lend(r.id, c, r.tokens, or_default(r.expires, now));
+      return lend(r.id, c, r.tokens, or_default(r.expires, now), now);
     }
   }
   all.look_ahead(*way, {excluded, r.tokens, nullptr}, now, ahead);
@@ -176,26 +177,42 @@ bool governor::body::charge(const capacity_request& r, instant now) {
   return true;
 }
 
-grant governor::body::lend(lease_id id, const choice& c, std::uint64_t tokens, instant expires) {
+grant governor::body::lend(lease_id id, const choice& c, std::uint64_t tokens, instant expires, instant now) {
   auto& pair = *c.pair;
   auto& provider = pair.key->provider;
+  auto& account = *pair.key->account;
+  auto& learned = pair.learned->limits;
   ++provider->in_use;
+  ++account.in_flight;
+  account.month.take(all.today, now);
+  const auto gap = learned.pace().take(now);
   return grant_of(
-      book.add(key_lease{id, c.target, pair.key, pair.meter, provider, pair.meter->meter.take(tokens), expires}));
+      book.add(key_lease{id, c.target, pair.key, pair.meter, provider, pair.learned, pair.meter->meter.take(tokens),
+                         learned.take(tokens), provider->hour.reserve(1), now, gap, expires}));
 }
 
 grant governor::body::grant_of(const key_lease& l) {
-  return {l.id, l.target, l.key->name, l.meter->meter.limits_rate()};
+  auto& meter = l.meter->meter;
+  auto& learned = l.learned->limits;
+  const bool windows = meter.limits_rate() || learned.limits_rate() || l.provider->hour.limit();
+  const bool short_ones = meter.limits().rps || (learned.limits_rate() && learned.requests().span() < short_window);
+  return {l.id, l.target, l.key->name, windows, short_ones};
 }
 
 void governor::sent(lease_id id, instant at) {
   auto* held = body_->book.find_lease(id);
   if (!held || std::exchange(held->sent, true)) return;
+  auto& learned = held->learned->limits;
   held->meter->meter.stamp(held->tickets, at);
-  if (held->meter->line.empty()) return;
+  learned.stamp(held->taught, at);
+  held->provider->hour.log().stamp(held->hour_ticket, at);
   // Those in line may have waited for just this: now it is known when the entry ages out.
-  const auto ages_out = at + (held->meter->meter.limits().rps ? duration{1s} : duration{60s});
-  if (ages_out < held->meter->due) body_->room.alarm(*held->meter, ages_out);
+  const auto look_then = [&](gate& line_of, duration window) {
+    if (!line_of.line.empty() && at + window < line_of.due) body_->room.alarm(line_of, at + window);
+  };
+  look_then(*held->meter, (held->meter->meter.limits().rps ? duration{1s} : duration{60s}) + body_->settings.margin);
+  look_then(*held->learned, std::min(learned.requests().span(), learned.tokens().span()));
+  look_then(*held->provider, held->provider->hour.log().window());
 }
 
 void governor::settle(lease_id id, const settlement& s, instant now) {
@@ -209,11 +226,39 @@ void governor::settle(lease_id id, const settlement& s, instant now) {
 
 void governor::body::end(key_lease l, const settlement& s, instant now) {
   // What was told to be sent cannot be unsent: a contradiction is decided for the limit.
-  l.meter->meter.give_back(l.tickets, s.was_sent || l.sent, s.tokens, now);
+  const bool sent = s.was_sent || l.sent;
+  const auto at = std::clamp(s.sent_at.value_or(now), l.granted, std::max(now, l.granted));
+  auto& account = *l.key->account;
+  l.meter->meter.give_back(l.tickets, sent, s.tokens, at);
+  l.learned->limits.give_back(l.taught, sent, s.tokens.value_or(l.tickets.tokens), at);
+  if (sent) {
+    l.provider->hour.log().stamp(l.hour_ticket, at);
+    learn_from(l, s, now);
+  } else {
+    l.provider->hour.log().withdraw(l.hour_ticket);
+    account.month.give_back();
+  }
   --l.provider->in_use;
+  --account.in_flight;
   if (s.success) adaptive.on_outcome(*s.success);
   room.wake(static_cast<gate&>(*l.meter));
+  room.wake(static_cast<gate&>(*l.learned));
+  room.wake(static_cast<gate&>(account));
   room.wake(static_cast<gate&>(*l.provider));
+}
+
+/// A 429 beyond what the configured and the told limits explain is one of pace.
+void governor::body::learn_from(const key_lease& l, const settlement& s, instant now) {
+  auto& learned = l.learned->limits;
+  if (s.success.value_or(false)) learned.pace().on_success(now);
+  if (!s.rate_limited) return;
+  auto& meter = l.meter->meter;
+  const bool explained = !meter.rpm().fits(1, 0, now) || !meter.tpm().fits(l.tickets.tokens, 0, now) ||
+                         !learned.requests().fits(1, now) || !learned.tokens().fits(l.tickets.tokens, now);
+  if (explained) return;
+  double even = learned.requests().even_rate();
+  if (const auto& rpm = meter.limits().rpm; rpm && (even == 0 || *rpm / 60.0 < even)) even = *rpm / 60.0;
+  learned.pace().on_refused(l.granted, l.gap, even, now);
 }
 
 void governor::body::end(client_lease l, const settlement& s, instant now) {
@@ -267,12 +312,34 @@ void governor::on_provider_limits(const provider_limits& said, instant now) {
   body_->last_seen = now;
   const auto found = body_->all.keys.find(said.key);
   if (found == body_->all.keys.end()) return;
-  auto& meter = found->second->meter_for(said.model)->meter;
-  const auto at = [&](const std::optional<duration>& reset) {
-    return now + std::clamp<duration>(reset.value_or(unsaid_reset), duration::zero(), longest_reset);
+  const auto& gate = found->second->meter_for(said.model);
+  if (!gate) return;
+  auto& meter = gate->meter;
+  auto& learned = found->second->learned_for(said.model, body_->all.next_gate).limits;
+  const auto in = [margin = body_->settings.margin](const std::optional<duration>& reset) {
+    return std::clamp<duration>(reset.value_or(unsaid_reset), duration::zero(), longest_reset) + margin;
   };
-  if (said.remaining_requests) meter.rpm().learn(*said.remaining_requests, at(said.reset_requests), now);
-  if (said.remaining_tokens) meter.tpm().learn(*said.remaining_tokens, at(said.reset_tokens), now);
+  const auto hear = [&](std::uint64_t left, const std::optional<std::uint64_t>& limit, duration reset,
+                        std::optional<std::uint64_t> ours, windowed_limit& window, told_limit& told) {
+    if (limit && (!ours || *limit < *ours))
+      told.learn(*limit, left, reset, now);
+    else if (ours)
+      window.learn(std::min(left, *ours) + (*window.limit() - *ours), now + reset, now); // a burst comes on top
+    else
+      told.learn(left, reset, now);
+  };
+  const auto& ours = meter.limits();
+  if (said.remaining_requests)
+    hear(*said.remaining_requests, said.limit_requests, in(said.reset_requests), ours.rpm, meter.rpm(),
+         learned.requests());
+  if (said.remaining_tokens)
+    hear(*said.remaining_tokens, said.limit_tokens, in(said.reset_tokens), ours.tpm, meter.tpm(), learned.tokens());
+}
+
+void governor::set_date(const calendar& date) {
+  auto& all = body_->all;
+  all.today = date;
+  for (auto& [name, key] : all.keys) key->account->month.look_again();
 }
 
 int governor::max_retries(int configured) const noexcept { return body_->adaptive.max_retries(configured); }

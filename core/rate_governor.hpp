@@ -1,14 +1,16 @@
-// The rate governor's policy: RPM, RPS, TPM and concurrency per provider key and per client, the connection slots of
-// each provider, the retry budget, and the queue of those who wait for capacity. One question gives one decision: a
-// target and a key with a reservation, now, or a place in the queue, or "not before T". Promises: a reservation is
-// settled exactly once on every path (settle, withdraw, release of a lost owner, expiry); the sum of what was granted
-// never exceeds a limit in any window; a waiter is answered exactly once; one model's waiters never block another's.
+// The rate governor's policy: RPM, RPS, TPM, concurrency and requests a month per provider key, what its provider
+// taught beyond that, limits per client, the connection slots and the hourly cap of each provider, the retry budget,
+// and the queue of those who wait for capacity. One question gives one decision: a target and a key with a reservation,
+// now, or a place in the queue, or "not before T". Promises: a reservation is settled exactly once on every path
+// (settle, withdraw, release of a lost owner, expiry); the sum of what was granted never exceeds a limit in any window;
+// a waiter is answered exactly once; one model's waiters never block another's.
 #pragma once
 
 #include "core/circuit.hpp"
 #include "core/key_health.hpp"
 #include "core/lease.hpp"
 #include "core/limit_set.hpp"
+#include "core/month_quota.hpp"
 #include "core/priority.hpp"
 #include "core/retry_budget.hpp"
 
@@ -31,11 +33,13 @@ struct governor_settings {
     limit_set limits;
     double weight = 1;
     std::vector<std::pair<std::string, limit_set>> models;
-  }; // glob pattern ("o1-*") -> limits of its own (a separate meter)
+  }; // glob pattern ("o1-*") -> limits of its own (a separate meter); concurrency and monthly of `limits` bind all
+     // models
   struct provider {
     std::string name;
-    std::uint32_t slots = 20;
-  }; // calls open at once: the bulkhead
+    std::uint32_t slots = 20;            // calls open at once: the bulkhead
+    std::optional<std::uint64_t> hourly; // requests in any hour from this address, over all keys
+  };
   struct client {
     std::string name;
     limit_set limits;
@@ -47,6 +51,8 @@ struct governor_settings {
   int level_weights[3] = {8, 4, 1}; // high, normal, low
   retry_budget_settings retry_budget;
   adaptive_settings adaptive;
+  duration margin = 0s; // every window of keys and providers is so much longer: what left with the right distance may
+                        // arrive with less
 };
 
 struct target { // whom to ask: a provider by its configured name and the model's name there
@@ -73,7 +79,8 @@ struct grant {
   lease_id id;
   std::uint32_t target_index = 0;
   std::string key;
-  bool rate_limited_key = false; /* wants sent() */
+  bool rate_limited_key = false; // wants sent(), or settlement::sent_at
+  bool stamp_at_once = false;    // wants sent() as soon as the request has left: a window is short beside a call
 };
 
 enum class refusal_reason : std::uint8_t {
@@ -126,7 +133,7 @@ public:
   /// go before newcomers of the same pool. A lease that already holds a grant gets the same grant again (idempotent).
   capacity_answer acquire(const capacity_request&, instant now);
 
-  /// The request's bytes left completely at `at` (starts the ageing of its RPM and TPM entries). Optional: settle
+  /// The request's bytes left completely at `at` (starts the ageing of its entries in the windows). Optional: settle
   /// stamps what is not yet stamped.
   void sent(lease_id, instant at);
 
@@ -134,6 +141,8 @@ public:
     bool was_sent = true;                // false: the reservation is withdrawn wholly
     std::optional<std::uint64_t> tokens; // what it really cost, where known; else the reservation stays charged
     std::optional<bool> success;         // feeds the adaptive retries; none: neutral
+    bool rate_limited = false;           // it was a 429: where no limit explains it, the key's pace slows down
+    std::optional<instant> sent_at;      // when the request had left, if that is known; else it is stamped now
   };
   /// Ends a reservation (key's or client's); unknown ids are ignored (idempotent).
   void settle(lease_id, const settlement&, instant now);
@@ -152,10 +161,11 @@ public:
   void on_circuit(const circuit_news&);
 
   /// The provider's own word on its limits (x-ratelimit-* of an answer): corrects the local count of that key downwards
-  /// only
-  /// ("remaining" below what we think is free blocks the difference until `reset`).
+  /// only ("remaining" below what we think is free blocks the difference until `reset`). A limit that the configuration
+  /// does not give, or a lower one than it gives, is learned for that key and model.
   struct provider_limits {
     std::string key, model;
+    std::optional<std::uint64_t> limit_requests, limit_tokens;
     std::optional<std::uint64_t> remaining_requests, remaining_tokens;
     std::optional<duration> reset_requests, reset_tokens;
   };
@@ -170,10 +180,15 @@ public:
 
   int max_retries(int configured) const noexcept; // adaptive
 
+  /// What the date is: months of UTC bound the monthly limits. To be told at the start and now and then.
+  void set_date(const calendar&);
+
   struct key_view {
     std::string key, provider;
     bool has_limits;
     double rpm_used, tpm_used, rps_used, concurrency_used; // ratios 0..1+, 0 where unlimited
+    std::uint64_t month_used;                              // requests counted against `limits.monthly`
+    double paced; // requests a second that 429s taught, the slowest of its models; 0: none
     std::uint32_t in_flight;
     limit_set limits;
   };
@@ -183,6 +198,8 @@ public:
     struct pool {
       std::string provider;
       std::uint32_t slots, in_use;
+      std::optional<std::uint64_t> hourly;
+      std::uint64_t hour_used;
     };
     std::vector<pool> pools;
     std::size_t waiting[3] = {0, 0, 0};

@@ -20,7 +20,7 @@ bool route_cache::equal::operator()(const std::vector<target>& a, const std::vec
                     [](const target& x, const target& y) { return x == y && x.weight == y.weight; });
 }
 
-const std::shared_ptr<route>& route_cache::of(const std::vector<target>& targets, const capacity& all) {
+const std::shared_ptr<route>& route_cache::of(const std::vector<target>& targets, capacity& all) {
   if (const auto found = routes_.find(targets); found != routes_.end()) return found->second;
   if (routes_.size() >= bound_) purge();
   std::vector<std::pair<std::string, std::string>> names;

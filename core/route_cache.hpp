@@ -12,7 +12,7 @@ namespace mainstay {
 
 class route_cache {
 public:
-  const std::shared_ptr<route>& of(const std::vector<target>&, const capacity&);
+  const std::shared_ptr<route>& of(const std::vector<target>&, capacity&);
   void clear();
   std::size_t size() const noexcept { return routes_.size(); }
 

@@ -29,6 +29,7 @@ std::uint64_t sliding_log::reserve(std::uint64_t amount) {
   s.amount = std::min(amount, largest_amount);
   s.state = slot_state::reserved;
   sum_ += s.amount;
+  unstamped_ += s.amount;
   return ticket_of(index, s.generation);
 }
 
@@ -36,6 +37,7 @@ void sliding_log::stamp(std::uint64_t ticket, instant at) {
   auto* s = find(ticket);
   if (!s || s->state == slot_state::stamped) return;
   s->state = slot_state::stamped;
+  unstamped_ -= s->amount;
   s->at = at;
   link(index_of(ticket));
 }
@@ -45,6 +47,7 @@ void sliding_log::correct(std::uint64_t ticket, std::uint64_t amount) {
   if (!s) return;
   amount = std::min(amount, largest_amount);
   sum_ = sum_ - s->amount + amount;
+  if (s->state == slot_state::reserved) unstamped_ = unstamped_ - s->amount + amount;
   s->amount = amount;
 }
 
@@ -100,7 +103,10 @@ void sliding_log::unlink(std::uint32_t index) noexcept {
 
 void sliding_log::release(std::uint32_t index) {
   auto& s = slots_[index];
-  if (s.state == slot_state::stamped) unlink(index);
+  if (s.state == slot_state::stamped)
+    unlink(index);
+  else
+    unstamped_ -= s.amount;
   sum_ -= s.amount;
   s = slot{.generation = s.generation + 1};
   free_.push_back(index);

@@ -14,6 +14,9 @@ namespace mainstay {
 class sliding_log {
 public:
   explicit sliding_log(duration window) noexcept : window_(window) {}
+  /// Entries that already aged out stay forgotten.
+  void set_window(duration window) noexcept { window_ = window; }
+  duration window() const noexcept { return window_; }
 
   /// Records `amount` as reserved: it counts, whatever its age, until it is stamped or withdrawn. Returns its ticket,
   /// never 0. Absurd amounts (over 2^48) are cut, so that sums cannot overflow.
@@ -27,6 +30,8 @@ public:
 
   /// The sum that counts at `now`: everything unstamped, and everything stamped in (now - window, now].
   std::uint64_t used(instant now);
+  /// The part of it that is not stamped yet.
+  std::uint64_t unstamped() const noexcept { return unstamped_; }
   /// The earliest time at which `amount` more fits below `limit`, `now` if it does already; instant::max() if only an
   /// unstamped entry's end can make room. An amount over the limit fits when nothing is in use; below a limit of zero
   /// nothing ever fits.
@@ -58,7 +63,7 @@ private:
   std::vector<std::uint32_t> free_;
   std::uint32_t oldest_ = none,
                 newest_ = none; // the stamped ones, a list through the slots in the order of their times
-  std::uint64_t sum_ = 0;
+  std::uint64_t sum_ = 0, unstamped_ = 0;
 };
 
 } // namespace mainstay

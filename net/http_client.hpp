@@ -60,6 +60,7 @@ struct call_summary {
 class call_observer {
 public:
   virtual ~call_observer() = default;
+  virtual void on_sent(instant) {} // the request's bytes have left; again if curl sends it again
   virtual void on_head(int status, header_list headers) = 0;
   virtual void on_data(bytes_ptr piece) = 0; // one or more network reads joined within one drive of the loop
   virtual void on_end(std::optional<call_error>, const call_summary&) = 0; // none: the response is complete

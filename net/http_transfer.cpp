@@ -288,6 +288,7 @@ void transfer::request_sent() {
   summary_.sent_at = clock::now();
   phase_at_ = after(summary_.sent_at, call_.timeouts.first_byte);
   curl_easy_setopt(easy_, CURLOPT_NOPROGRESS, 1L); // the progress callback has told all we want
+  observer_->on_sent(summary_.sent_at);
   touch();
 }
 

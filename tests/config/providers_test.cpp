@@ -49,6 +49,23 @@ BOOST_AUTO_TEST_CASE(a_provider_says_everything_itself) {
   BOOST_TEST(p.breaker.success_threshold == 3);
 }
 
+BOOST_AUTO_TEST_CASE(a_breaker_is_configured_down_to_its_ramp) {
+  const auto result = load(one_provider("breaker: { failure_rate: 0.25, min_calls: 8, window: 30s, slow_call: 4s, "
+                                        "slow_rate: 0.5, ramp: 20s }"));
+  expect_fine(result);
+  const auto& b = result.value->providers.at(0).breaker;
+  BOOST_TEST(b.failure_rate == 0.25);
+  BOOST_TEST(b.min_calls == 8);
+  BOOST_TEST((b.window == duration(30s)));
+  BOOST_TEST((b.slow_call == duration(4s)));
+  BOOST_TEST(b.slow_rate == 0.5);
+  BOOST_TEST((b.ramp == duration(20s)));
+  expect_error(load(one_provider("breaker: { failure_rate: 0 }")),
+               "m.yaml:1:108: providers[0].breaker.failure_rate: must be a number from 0.01 to 1");
+  expect_error(load(one_provider("breaker: { window: 1ms }")),
+               "m.yaml:1:102: providers[0].breaker.window: must be from 100ms to 1h");
+}
+
 BOOST_AUTO_TEST_CASE(the_sections_timeouts_and_breaker_are_defaults_wherever_they_stand) {
   const auto result =
       load(one_provider("timeouts: { idle: 3s }, breaker: { success_threshold: 7 }") +

@@ -86,6 +86,39 @@ BOOST_AUTO_TEST_CASE(the_callers_and_the_keys_failures_never_open_anything) {
   BOOST_TEST(p.of("big").consecutive_failures == 0);
 }
 
+BOOST_AUTO_TEST_CASE(slow_answers_open_the_models_circuit_where_slow_is_configured_and_never_the_endpoint) {
+  for (const bool configured : {false, true}) {
+    provider p;
+    p.breaker.reconfigure({.min_calls = 10, .slow_call = configured ? 5s : 0s});
+    for (int i = 0; i < 10; ++i) {
+      const lease_id lease = p.next();
+      p.breaker.ask(lease, "big", start);
+      p.breaker.settle(lease, {}, start, 0.5, 5s);
+    }
+    BOOST_TEST((p.state("big") == (configured ? circuit_state::open : circuit_state::closed)));
+    BOOST_TEST((p.state("") == circuit_state::closed));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_whose_caller_leaves_gives_its_permit_back_and_the_circuit_closes_later) {
+  provider p;
+  p.breaker.reconfigure({.success_threshold = 1});
+  p.fail("big", server_error, 5);
+  const instant now = p.of("big").open_until;
+  for (int i = 0; i < 20; ++i) {
+    const lease_id lease = p.next();
+    BOOST_TEST_REQUIRE(p.breaker.ask(lease, "big", now).granted);
+    BOOST_TEST(!p.breaker.ask(p.next(), "big", now).granted);
+    if (i % 2)
+      p.breaker.settle(lease, cancelled, now, 0.5);
+    else
+      p.breaker.release_owner(lease.request, now);
+  }
+  BOOST_TEST(p.breaker.permits_out() == 0u);
+  p.call("big", {}, now);
+  BOOST_TEST((p.state("big", now) == circuit_state::closed));
+}
+
 BOOST_AUTO_TEST_CASE(asking_twice_with_one_lease_takes_one_permit_and_settling_twice_ends_it_once) {
   provider p;
   p.fail("big", server_error, 5);

@@ -200,8 +200,88 @@ BOOST_AUTO_TEST_CASE(asking_for_fewer_successes_while_half_open_leaves_it_able_t
   BOOST_TEST((c.state(now) == circuit_state::closed));
 }
 
+BOOST_AUTO_TEST_CASE(failure_rate_window_and_minimum_are_settings) {
+  circuit c({.failure_threshold = 100, .failure_rate = 0.25, .min_calls = 8, .window = 1s});
+  for (int i = 0; i < 6; ++i) call(c, verdict::success, start);
+  call(c, verdict::failure, start);
+  BOOST_TEST((c.state(start) == circuit_state::closed)); // 1 of 7
+  call(c, verdict::failure, start + 1s);
+  BOOST_TEST((c.state(start + 1s) == circuit_state::closed)); // the seven are out of the window
+  for (int i = 0; i < 6; ++i) call(c, verdict::success, start + 1s);
+  call(c, verdict::failure, start + 1s);
+  BOOST_TEST((c.state(start + 1s) == circuit_state::open)); // 2 of 8
+}
+
+BOOST_AUTO_TEST_CASE(slow_calls_end_a_row_of_failures_but_open_it_by_their_share) {
+  circuit c({.min_calls = 10, .slow_rate = 0.8});
+  for (int i = 0; i < 4; ++i) call(c, verdict::failure, start);
+  call(c, verdict::slow, start);
+  BOOST_TEST(c.consecutive_failures() == 0);
+  circuit d({.min_calls = 10, .slow_rate = 0.8});
+  for (int i = 0; i < 2; ++i) call(d, verdict::success, start);
+  for (int i = 0; i < 7; ++i) call(d, verdict::slow, start);
+  BOOST_TEST((d.state(start) == circuit_state::closed)); // 7 of 9: too few calls
+  call(d, verdict::slow, start);
+  BOOST_TEST((d.state(start) == circuit_state::open)); // 8 of 10
+}
+
+BOOST_AUTO_TEST_CASE(a_slow_probe_opens_it_again) {
+  circuit c;
+  trip(c, start);
+  instant now = c.open_until();
+  call(c, verdict::success, now);
+  call(c, verdict::slow, now);
+  BOOST_TEST((c.state(now) == circuit_state::open));
+  BOOST_TEST(about(open_time(c, now), 7500ms));
+}
+
+BOOST_AUTO_TEST_CASE(what_recovered_is_met_by_two_calls_at_once_and_one_more_with_each_success) {
+  circuit c;
+  trip(c, start);
+  instant now = c.open_until();
+  call(c, verdict::success, now);
+  call(c, verdict::success, now);
+  BOOST_TEST(c.ramping(now));
+  std::vector<std::uint32_t> out;
+  for (std::size_t round : {2, 4, 8, 16}) {
+    for (auto permit = c.ask(now); permit.granted; permit = c.ask(now)) out.push_back(permit.generation);
+    BOOST_TEST(out.size() == round);
+    BOOST_TEST((c.ask(now).retry_at > now));
+    while (!out.empty()) c.settle(out.back(), verdict::success, now, 0), out.pop_back();
+  }
+  for (int i = 0; i < 32; ++i) out.push_back(c.ask(now).generation);
+  BOOST_TEST(!c.ask(now).granted);
+  now += 10s; // the ramp is over: whoever comes
+  for (int i = 0; i < 1000; ++i) BOOST_TEST_REQUIRE(c.ask(now).granted);
+}
+
+BOOST_AUTO_TEST_CASE(a_call_lost_on_the_ramp_gives_its_place_back_and_widens_nothing) {
+  circuit c;
+  trip(c, start);
+  const instant now = c.open_until();
+  call(c, verdict::success, now);
+  call(c, verdict::success, now);
+  const auto first = c.ask(now), second = c.ask(now);
+  BOOST_TEST(!c.ask(now).granted);
+  c.settle(first.generation, verdict::neutral, now, 0);
+  BOOST_TEST(c.ask(now).granted);
+  BOOST_TEST(!c.ask(now).granted);
+  c.settle(second.generation, verdict::failure, now, 0);
+  BOOST_TEST(c.ask(now).granted);
+  BOOST_TEST(!c.ask(now).granted);
+}
+
+BOOST_AUTO_TEST_CASE(a_ramp_of_zero_means_full_load_at_once) {
+  circuit c({.ramp = 0s});
+  trip(c, start);
+  const instant now = c.open_until();
+  call(c, verdict::success, now);
+  call(c, verdict::success, now);
+  for (int i = 0; i < 100; ++i) BOOST_TEST_REQUIRE(c.ask(now).granted);
+}
+
 BOOST_AUTO_TEST_CASE(nonsense_settings_still_make_a_working_circuit) {
-  circuit c({-1, -5s, 0, std::nan(""), 0, 0s});
+  circuit c({-1, -5s, 0, std::nan(""), 0, 0s, -1s, std::nan(""), -1s});
   call(c, verdict::failure, start);
   BOOST_TEST((c.state(start) == circuit_state::open));
   BOOST_TEST((c.open_until() > start));
@@ -210,12 +290,14 @@ BOOST_AUTO_TEST_CASE(nonsense_settings_still_make_a_working_circuit) {
 }
 
 BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
+  std::size_t slow_starts = 0;
   for (unsigned seed = 1; seed <= 60; ++seed) {
     std::mt19937 random(seed);
     circuit_settings settings;
     settings.failure_threshold = 1 + random() % 6;
     settings.success_threshold = 1 + random() % 4;
     settings.recovery_timeout = std::chrono::milliseconds(100 + random() % 60'000);
+    settings.ramp = std::chrono::milliseconds(random() % 20'000);
     circuit c(settings);
     std::vector<std::uint32_t> out; // generations of permits not settled
     instant now = start;
@@ -232,7 +314,12 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
         const auto before = c.state(now);
         const auto permit = c.ask(now);
         BOOST_REQUIRE((permit.granted || permit.retry_at > now));
-        if (before == circuit_state::closed) BOOST_REQUIRE(permit.granted);
+        // Closed refuses only on the ramp, and never while no call is under way.
+        if (before == circuit_state::closed && !permit.granted) {
+          BOOST_REQUIRE(c.ramping(now));
+          BOOST_REQUIRE(c.permits_out() >= static_cast<std::uint32_t>(settings.success_threshold));
+          ++slow_starts;
+        }
         if (before == circuit_state::open) BOOST_REQUIRE(!permit.granted);
         if (permit.granted) out.push_back(permit.generation);
         if (permit.granted && before == circuit_state::half_open) {
@@ -240,13 +327,15 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
           ++half_open_out;
         }
       } else if (!out.empty()) {
-        end_one(random() % out.size(), static_cast<verdict>(random() % 3));
+        end_one(random() % out.size(),
+                seed % 3 && random() % 4 ? verdict::success : static_cast<verdict>(random() % 4));
       }
       // In half-open never more permits are out than successes are needed.
-      BOOST_REQUIRE(c.permits_out() <= static_cast<std::uint32_t>(settings.success_threshold));
-      if (c.state(now) == circuit_state::half_open && c.permits_out() > 0)
-        BOOST_REQUIRE(c.permits_out() == half_open_out);
-      if (c.state(now) != circuit_state::half_open) BOOST_REQUIRE(c.permits_out() == 0u);
+      if (c.state(now) == circuit_state::half_open) {
+        BOOST_REQUIRE(c.permits_out() <= static_cast<std::uint32_t>(settings.success_threshold));
+        if (c.permits_out() > 0) BOOST_REQUIRE(c.permits_out() == half_open_out);
+      }
+      if (c.state(now) == circuit_state::open) BOOST_REQUIRE(c.permits_out() == 0u);
       if (c.state(now) == circuit_state::open) BOOST_REQUIRE((c.open_until() - now <= settings.recovery_timeout));
     }
     // Every permit returned leaves none out.
@@ -259,6 +348,7 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
       if (c.state(now) != circuit_state::closed) call(c, verdict::success, now);
     BOOST_REQUIRE((c.state(now) == circuit_state::closed));
   }
+  BOOST_TEST(slow_starts > 20u); // else the walk never met the ramp
 }
 
 BOOST_AUTO_TEST_SUITE_END()

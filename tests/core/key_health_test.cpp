@@ -69,6 +69,32 @@ BOOST_AUTO_TEST_CASE(without_retry_after_429s_in_a_row_double_the_rest_up_to_fiv
   BOOST_TEST((k.standing().not_before - now == 1s));
 }
 
+BOOST_AUTO_TEST_CASE(a_retry_after_that_is_not_enough_again_and_again_is_lengthened_up_to_five_minutes) {
+  one_key k;
+  instant now = start;
+  for (const duration rest : {10s, 10s, 20s, 40s, 80s, 160s, 300s, 300s}) {
+    k.on(rate_limited, now, 10s);
+    BOOST_TEST((k.standing().not_before - now == rest));
+    now = k.standing().not_before;
+  }
+  k.on(rate_limited, now, 2h); // a longer one is believed
+  BOOST_TEST((k.standing().not_before - now == 2h));
+  now = k.standing().not_before;
+  k.on({}, now);
+  k.on(rate_limited, now, 10s);
+  BOOST_TEST((k.standing().not_before - now == 10s));
+}
+
+BOOST_AUTO_TEST_CASE(of_two_429s_in_flight_the_longer_rest_holds_whichever_arrives_last) {
+  for (const bool longer_first : {false, true}) {
+    one_key k;
+    k.on(rate_limited, start, longer_first ? 60s : 1s);
+    k.on(rate_limited, start + 10ms, longer_first ? 1s : 60s);
+    BOOST_TEST((k.standing().not_before >= start + 60s));
+    BOOST_TEST((k.standing().not_before <= start + 60s + 10ms));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_burst_of_429s_of_calls_under_way_counts_as_one) {
   one_key k;
   for (int i = 0; i < 20; ++i) k.on(rate_limited, start);

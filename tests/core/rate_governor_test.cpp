@@ -117,9 +117,10 @@ BOOST_AUTO_TEST_CASE(the_providers_headers_narrow_the_local_count_until_their_re
 
 BOOST_AUTO_TEST_CASE(an_absurd_reset_or_an_unknown_key_in_the_headers_hurts_nobody) {
   world w({key("a")});
-  w.gov.on_provider_limits({.key = "a", .remaining_tokens = 0, .reset_tokens = duration::max()}, w.now);
+  w.gov.on_provider_limits({.key = "a", .model = "m", .remaining_tokens = 0, .reset_tokens = duration::max()}, w.now);
   w.gov.on_provider_limits({.key = "nobody", .remaining_tokens = 0}, w.now);
-  w.gov.on_provider_limits({.key = "a", .remaining_requests = 0, .reset_requests = duration::min()}, w.now);
+  w.gov.on_provider_limits({.key = "a", .model = "m", .remaining_requests = 0, .reset_requests = duration::min()},
+                           w.now);
   auto r = w.ask();
   r.tokens = 1;
   BOOST_CHECK(w.refused(r).not_before == t0 + 24h);

@@ -15,7 +15,8 @@ namespace {
 
 struct options {
   bool mixed_tokens = false;   // else everybody asks for the same amount, so that none may be idle while somebody waits
-  bool provider_words = false; // x-ratelimit-* headers
+  bool provider_words = false; // x-ratelimit-* headers, and 429s
+  bool caps = false;           // an hourly cap, a monthly quota, and a burst
 };
 
 struct walk {
@@ -27,7 +28,6 @@ struct walk {
   struct meter {
     limit_set limits;
     std::vector<entry> entries;
-    std::uint32_t in_flight = 0;
   };
   struct held {
     meter* at;
@@ -37,14 +37,15 @@ struct walk {
 
   options opt;
   std::mt19937 draw;
-  governor_settings settings = limits();
+  governor_settings settings = limits(opt);
   governor gov{settings};
   instant now = instant{} + 1000s;
   std::map<std::string, meter> meters; // "key" or "key pattern"
   std::map<std::pair<request_id, std::uint32_t>, held> leases;
   std::map<std::pair<request_id, std::uint32_t>, capacity_request> waiting;
-  std::map<std::pair<request_id, std::uint32_t>, instant> admissions; // until
-  std::map<std::string, std::uint32_t> slots_used;
+  std::map<std::pair<request_id, std::uint32_t>, instant> admissions;                   // until
+  std::map<std::string, std::uint32_t> slots_used, open_calls, month;                   // the last two by key
+  std::map<std::string, std::vector<std::pair<lease_id, std::optional<instant>>>> hour; // by provider
   std::map<std::string, key_standing> standings;
   std::map<std::pair<std::string, std::string>, instant> open_until;
   request_id last = 0;
@@ -57,7 +58,7 @@ struct walk {
     }
   }
 
-  static governor_settings limits() {
+  static governor_settings limits(options opt) {
     governor_settings s;
     s.providers = {{"p", 4}, {"q", 3}};
     s.keys = {{.name = "a", .provider = "p", .limits = {.rpm = 20, .rps = 3, .tpm = 2000, .concurrency = 3}},
@@ -67,6 +68,11 @@ struct walk {
     s.keys[0].models = {{"o1-*", {.rpm = 4, .tpm = 450}}};
     s.clients = {{"app", {.rpm = 50, .tpm = 5000, .concurrency = 5}}};
     s.queue_capacity = 60;
+    if (opt.caps) {
+      s.providers[1].hourly = 150;
+      s.keys[0].limits.burst = 0.5;
+      s.keys[1].limits.monthly = 300;
+    }
     return s;
   }
 
@@ -97,9 +103,30 @@ struct walk {
   bool has_room(const meter& m, std::uint64_t tokens) const {
     const auto& l = m.limits;
     const auto used = in_window(m, 60s, true);
-    return (!l.rpm || in_window(m, 60s, false) < *l.rpm) && (!l.rps || in_window(m, 1s, false) < *l.rps) &&
-           (!l.tpm || used + tokens <= *l.tpm || (tokens > *l.tpm && used == 0)) &&
-           (!l.concurrency || m.in_flight < *l.concurrency);
+    const auto more = [&](std::uint64_t limit) { return limit + static_cast<std::uint64_t>(limit * l.burst); };
+    const auto room = [&](std::uint64_t limit, std::uint64_t in_use) {
+      return in_use + tokens <= limit || (tokens > limit && in_use == 0);
+    };
+    return (!l.rpm || (in_window(m, 60s, false) < more(*l.rpm) && in_window(m, 120s, false) < 2 * *l.rpm)) &&
+           (!l.rps || in_window(m, 1s, false) < *l.rps) &&
+           (!l.tpm || (room(more(*l.tpm), used) && (l.burst == 0 || room(2 * *l.tpm, in_window(m, 120s, true)))));
+  }
+
+  bool has_place(const governor_settings::key& k) {
+    const auto& p = provider(k.provider);
+    return slots_used[k.provider] < p.slots && (!p.hourly || in_hour(k.provider) < *p.hourly) &&
+           (!k.limits.concurrency || open_calls[k.name] < *k.limits.concurrency) &&
+           (!k.limits.monthly || month[k.name] < *k.limits.monthly);
+  }
+
+  std::size_t in_hour(const std::string& name) {
+    auto& all = hour[name];
+    std::erase_if(all, [&](auto& e) { return e.second && *e.second <= now - 1h; });
+    return all.size();
+  }
+
+  const governor_settings::provider& provider(const std::string& name) const {
+    return *std::find_if(settings.providers.begin(), settings.providers.end(), [&](auto& p) { return p.name == name; });
   }
 
   bool is_open(const target& t) const {
@@ -119,9 +146,7 @@ struct walk {
         if (k.provider != t.provider || s.disabled || s.not_before > now) continue;
         if (std::find(no.begin(), no.end(), k.name) != no.end()) continue;
         const bool rested = s.rest_until <= now;
-        const auto& p = *std::find_if(settings.providers.begin(), settings.providers.end(),
-                                      [&](auto& provider) { return provider.name == k.provider; });
-        const bool fits = slots_used[k.provider] < p.slots && has_room(meter_of(k.name, t.model), r.tokens);
+        const bool fits = has_place(k) && has_room(meter_of(k.name, t.model), r.tokens);
         any_rested |= rested;
         any_fits |= fits;
         rested_fits |= rested && fits;
@@ -135,13 +160,18 @@ struct walk {
     auto& m = *found->second.at;
     const auto e = std::find_if(m.entries.begin(), m.entries.end(), [&](auto& x) { return name(x.id) == id; });
     BOOST_REQUIRE(e != m.entries.end());
+    auto& hourly = hour[found->second.provider];
+    const auto at = std::find_if(hourly.begin(), hourly.end(), [&](auto& x) { return name(x.first) == id; });
     if (!sent && !e->sent) {
       m.entries.erase(e);
+      hourly.erase(at);
+      --month[found->second.key];
     } else {
       if (!e->sent) e->sent = now;
+      if (at != hourly.end() && !at->second) at->second = now;
       if (tokens) e->tokens = *tokens;
     }
-    --m.in_flight;
+    --open_calls[found->second.key];
     --slots_used[found->second.provider];
     leases.erase(found);
   }
@@ -150,11 +180,25 @@ struct walk {
 
   void no_window_ever_sees_more_than_the_limit(const meter& m, std::uint64_t tokens) const {
     const auto& l = m.limits;
-    if (l.rpm) BOOST_REQUIRE(in_window(m, 60s, false) <= *l.rpm);
+    if (l.rpm) BOOST_REQUIRE(in_window(m, 60s, false) <= *l.rpm * (1 + l.burst));
     if (l.rps) BOOST_REQUIRE(in_window(m, 1s, false) <= *l.rps);
-    if (l.concurrency) BOOST_REQUIRE(m.in_flight <= *l.concurrency);
-    if (l.tpm && tokens <= *l.tpm) BOOST_REQUIRE(in_window(m, 60s, true) <= *l.tpm);
-    if (l.tpm && tokens > *l.tpm) BOOST_REQUIRE(in_window(m, 60s, true) == tokens); // alone
+    const auto most = l.tpm ? static_cast<std::uint64_t>(*l.tpm * (1 + l.burst)) : 0;
+    if (l.tpm && tokens <= most) BOOST_REQUIRE(in_window(m, 60s, true) <= most);
+    if (l.tpm && tokens > most) BOOST_REQUIRE(in_window(m, 60s, true) == tokens); // alone
+  }
+
+  void two_windows_in_a_row_never_see_more_than_twice_the_limit(const meter& m, std::uint64_t tokens) const {
+    const auto& l = m.limits;
+    if (l.burst == 0) return; // one request of more tokens than the limit may go alone then
+    if (l.rpm) BOOST_REQUIRE(in_window(m, 120s, false) <= 2 * *l.rpm);
+    if (l.tpm && tokens <= 2 * *l.tpm) BOOST_REQUIRE(in_window(m, 120s, true) <= 2 * *l.tpm);
+  }
+
+  void no_key_has_more_open_or_in_a_month_and_no_address_more_in_an_hour(const std::string& key) {
+    const auto& k = *std::find_if(settings.keys.begin(), settings.keys.end(), [&](auto& x) { return x.name == key; });
+    if (k.limits.concurrency) BOOST_REQUIRE(open_calls[key] <= *k.limits.concurrency);
+    if (k.limits.monthly) BOOST_REQUIRE(month[key] <= *k.limits.monthly);
+    if (const auto& cap = provider(k.provider).hourly) BOOST_REQUIRE(in_hour(k.provider) <= *cap);
   }
 
   void every_waiter_is_answered_exactly_once(lease_id id) { BOOST_REQUIRE(waiting.erase(name(id)) == 1u); }
@@ -252,10 +296,14 @@ struct walk {
       BOOST_REQUIRE(standings[g->key].not_before <= now);
       auto& m = meter_of(g->key, t.model);
       m.entries.push_back({g->id, r.tokens, {}});
-      ++m.in_flight;
+      ++open_calls[g->key];
+      ++month[g->key];
+      hour[t.provider].emplace_back(g->id, std::nullopt);
       BOOST_REQUIRE(++slots_used[t.provider] <= (t.provider == "p" ? 4u : 3u));
       BOOST_REQUIRE(leases.emplace(name(g->id), held{&m, g->key, t.provider, r.expires}).second);
       no_window_ever_sees_more_than_the_limit(m, r.tokens);
+      two_windows_in_a_row_never_see_more_than_twice_the_limit(m, r.tokens);
+      no_key_has_more_open_or_in_a_month_and_no_address_more_in_an_hour(g->key);
     } else if (const auto* no = std::get_if<refusal>(&answer)) {
       ++refusals;
       nobody_is_refused_who_could_have_waited(*no, r);
@@ -289,6 +337,8 @@ struct walk {
     if (leases.empty()) return;
     const auto& [id, l] = *some(leases);
     gov.sent({id.first, id.second}, now);
+    for (auto& h : hour[l.provider])
+      if (name(h.first) == id && !h.second) h.second = now;
     for (auto& e : l.at->entries)
       if (name(e.id) == id && !e.sent) e.sent = now;
   }
@@ -299,6 +349,7 @@ struct walk {
     governor::settlement s{.was_sent = upto(4) != 0};
     if (upto(2) && !opt.mixed_tokens) s.tokens = upto(100); // never more than reserved: that no limit could foresee
     if (upto(2)) s.success = upto(2) != 0;
+    s.rate_limited = opt.provider_words && s.was_sent && upto(5) == 0;
     for (auto times = 1 + upto(2); times > 0; --times) gov.settle({id.first, id.second}, s, now);
     end(id, s.was_sent, s.tokens);
   }
@@ -344,6 +395,8 @@ struct walk {
     if (!opt.provider_words) return;
     gov.on_provider_limits({.key = std::string(1, static_cast<char>('a' + upto(5))),
                             .model = upto(2) ? "x" : "o1-mini",
+                            .limit_requests = upto(2) ? std::optional<std::uint64_t>(upto(30)) : std::nullopt,
+                            .limit_tokens = upto(2) ? std::optional<std::uint64_t>(upto(3000)) : std::nullopt,
                             .remaining_requests = upto(10),
                             .remaining_tokens = upto(1000),
                             .reset_requests = std::chrono::milliseconds(upto(20000))},
@@ -437,6 +490,15 @@ BOOST_AUTO_TEST_CASE(equal_requests_never_idle_beside_room) {
 BOOST_AUTO_TEST_CASE(requests_of_all_sizes_keep_the_limits) {
   for (unsigned seed = 1; seed <= 20; ++seed)
     BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.mixed_tokens = true}).run(3000);
+}
+
+BOOST_AUTO_TEST_CASE(hourly_caps_monthly_quotas_and_bursts_are_kept_and_nobody_idles_beside_room) {
+  for (unsigned seed = 1; seed <= 20; ++seed) BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.caps = true}).run(3000);
+}
+
+BOOST_AUTO_TEST_CASE(requests_of_all_sizes_keep_the_caps_too) {
+  for (unsigned seed = 1; seed <= 10; ++seed)
+    BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.mixed_tokens = true, .caps = true}).run(3000);
 }
 
 BOOST_AUTO_TEST_CASE(what_providers_say_never_widens_a_limit) {

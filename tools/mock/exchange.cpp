@@ -170,7 +170,7 @@ asio::awaitable<void> exchange::play_refusal(std::string_view model) {
   auto& why = *verdict_.refused;
   ending_.fault = "limit";
   auto ms = std::chrono::ceil<std::chrono::milliseconds>(why.wait).count();
-  if (ms > 0) {
+  if (ms > 0 && !why.silent) {
     verdict_.header_lines += "retry-after: " + std::to_string((ms + 999) / 1000) + "\r\n";
     verdict_.header_lines += "retry-after-ms: " + std::to_string(ms) + "\r\n";
   }

@@ -21,57 +21,90 @@ std::string duration_text(span d) {
   return text;
 }
 
-key_limiter::key_limiter(const limits& l) : limits_(l), window_(duration_cast<span>(duration<double>(l.window_s))) {}
+namespace {
+
+template <class T>
+std::optional<std::uint64_t> times(const std::optional<T>& limit, double factor) {
+  if (!limit) return {};
+  return static_cast<std::uint64_t>(static_cast<double>(*limit) * factor);
+}
+
+} // namespace
+
+key_limiter::key_limiter(const limits& l)
+  : limits_(l), one_{duration_cast<span>(duration<double>(l.window_s)), times(l.rpm, 1 + l.burst),
+                     times(l.tpm, 1 + l.burst)},
+    two_{2 * one_.length, l.burst > 0 ? times(l.rpm, 2) : std::nullopt, l.burst > 0 ? times(l.tpm, 2) : std::nullopt} {}
+
+void key_limiter::window::forget(instant now) {
+  while (!entries.empty() && now - entries.front().at >= length) {
+    tokens -= entries.front().tokens;
+    entries.pop_front();
+  }
+}
+
+void key_limiter::window::add(instant now, std::uint64_t amount) {
+  if (!requests && !most_tokens) return;
+  bool merge = !requests && !entries.empty() && now - entries.back().at < 1ms;
+  if (merge)
+    entries.back().tokens += amount;
+  else
+    entries.push_back({now, amount});
+  tokens += amount;
+}
+
+std::optional<refusal> key_limiter::window::check(instant now, std::uint64_t amount) const {
+  if (requests && entries.size() >= *requests) {
+    auto wait = *requests ? entries[entries.size() - *requests].at + length - now : length;
+    return refusal{"requests", *requests, entries.size(), 1, wait};
+  }
+  if (!most_tokens || tokens + amount <= *most_tokens) return {};
+  refusal no{"tokens", *most_tokens, tokens, amount};
+  auto left = tokens;
+  for (auto& entry : entries) {
+    left -= entry.tokens;
+    if (left + amount > *most_tokens) continue;
+    no.wait = entry.at + length - now;
+    break;
+  }
+  return no;
+}
 
 void key_limiter::forget(instant now) {
-  while (!in_window_.empty() && now - in_window_.front().at >= window_) {
-    tokens_ -= in_window_.front().tokens;
-    in_window_.pop_front();
-  }
+  one_.forget(now);
+  two_.forget(now);
   while (!in_second_.empty() && now - in_second_.front() >= 1s) in_second_.pop_front();
 }
 
-span key_limiter::until_tokens_fit(instant now, std::uint64_t tokens) const {
-  auto left = tokens_;
-  for (auto& entry : in_window_) {
-    left -= entry.tokens;
-    if (left + tokens <= *limits_.tpm) return entry.at + window_ - now;
-  }
-  return {};
-}
-
-std::optional<refusal> key_limiter::check(instant now, std::uint64_t tokens) {
-  forget(now);
+std::optional<refusal> key_limiter::over(instant now, std::uint64_t tokens) const {
   if (limits_.concurrency && open_ >= *limits_.concurrency)
     return refusal{"concurrency", *limits_.concurrency, open_, 1, 100ms};
   if (limits_.rps && in_second_.size() >= *limits_.rps) {
     auto wait = *limits_.rps ? in_second_[in_second_.size() - *limits_.rps] + 1s - now : 1s;
     return refusal{"seconds", *limits_.rps, in_second_.size(), 1, wait};
   }
-  if (limits_.rpm && in_window_.size() >= *limits_.rpm) {
-    auto wait = *limits_.rpm ? in_window_[in_window_.size() - *limits_.rpm].at + window_ - now : window_;
-    return refusal{"requests", *limits_.rpm, in_window_.size(), 1, wait};
-  }
-  if (limits_.tpm && tokens_ + tokens > *limits_.tpm)
-    return refusal{"tokens", *limits_.tpm, tokens_, tokens, until_tokens_fit(now, tokens)};
-  return {};
+  if (auto no = one_.check(now, tokens)) return no;
+  return two_.check(now, tokens);
+}
+
+std::optional<refusal> key_limiter::check(instant now, std::uint64_t tokens) {
+  forget(now);
+  auto no = over(now, tokens);
+  if (no) no->silent = limits_.silent;
+  return no;
 }
 
 void key_limiter::take(instant now, std::uint64_t tokens) {
   ++open_;
   if (limits_.rps) in_second_.push_back(now);
-  if (!limits_.rpm && !limits_.tpm) return;
-  bool merge = !limits_.rpm && !in_window_.empty() && now - in_window_.back().at < 1ms;
-  if (merge)
-    in_window_.back().tokens += tokens;
-  else
-    in_window_.push_back({now, tokens});
-  tokens_ += tokens;
+  one_.add(now, tokens);
+  two_.add(now, tokens);
 }
 
 void key_limiter::release() { --open_; }
 
 void key_limiter::append_headers(instant now, std::string& out) {
+  if (limits_.silent) return;
   forget(now);
   auto lines = [&](const char* unit, std::uint64_t limit, std::uint64_t used, span reset) {
     auto line = [&](const char* field, const std::string& value) {
@@ -82,13 +115,13 @@ void key_limiter::append_headers(instant now, std::string& out) {
     line("remaining-", std::to_string(limit > used ? limit - used : 0));
     line("reset-", duration_text(std::max(reset, span::zero())));
   };
-  auto window_reset = in_window_.empty() ? span::zero() : in_window_.back().at + window_ - now;
+  auto window_reset = one_.entries.empty() ? span::zero() : one_.entries.back().at + one_.length - now;
   if (limits_.rpm)
-    lines("requests", *limits_.rpm, in_window_.size(), window_reset);
+    lines("requests", *limits_.rpm, one_.entries.size(), window_reset);
   else if (limits_.rps)
     lines("requests", *limits_.rps, in_second_.size(),
           in_second_.empty() ? span::zero() : in_second_.back() + 1s - now);
-  if (limits_.tpm) lines("tokens", *limits_.tpm, tokens_, window_reset);
+  if (limits_.tpm) lines("tokens", *limits_.tpm, one_.tokens, window_reset);
 }
 
 } // namespace mainstay::mock

@@ -1,5 +1,5 @@
-// A provider's rate limits, enforced per key: exact sliding windows over the requests that were let in. Not
-// thread-safe: the provider's lock guards it.
+// A provider's rate limits, enforced per key or over all keys: exact sliding windows over the requests that were let
+// in. Not thread-safe: the provider's lock guards it.
 #pragma once
 
 #include <chrono>
@@ -21,12 +21,16 @@ struct limits {
   std::optional<std::uint32_t> rpm, rps, concurrency;
   std::optional<std::uint64_t> tpm;
   double window_s = 60; // of rpm and tpm: shorter makes tests shorter
+  double burst = 0;     // a window may hold so much more, as long as two in a row hold no more than twice the limit
+  bool over_address = false; // one count for all keys
+  bool silent = false;       // no x-ratelimit-* headers, and no word on when to come back
 };
 
 struct refusal {
   std::string_view what; // requests, seconds, tokens, concurrency
   std::uint64_t limit = 0, used = 0, requested = 0;
   span wait{}; // until it would fit; zero: it never will
+  bool silent = false;
 };
 
 class key_limiter {
@@ -46,16 +50,24 @@ private:
     instant at;
     std::uint64_t tokens;
   };
+  struct window {
+    span length;
+    std::optional<std::uint64_t> requests, most_tokens;
+    std::deque<let_in> entries{}; // no more than requests, or, with tokens alone, one per millisecond
+    std::uint64_t tokens = 0;
 
-  void forget(instant now);
-  span until_tokens_fit(instant now, std::uint64_t tokens) const;
+    void forget(instant now);
+    void add(instant now, std::uint64_t tokens);
+    std::optional<refusal> check(instant now, std::uint64_t tokens) const;
+  };
 
   limits limits_;
-  span window_;
-  std::deque<let_in> in_window_; // no longer than rpm, or, with tpm alone, one per millisecond
+  window one_, two_; // two windows in a row, where there is a burst
   std::deque<instant> in_second_;
-  std::uint64_t tokens_ = 0;
   std::uint32_t open_ = 0;
+
+  void forget(instant now);
+  std::optional<refusal> over(instant now, std::uint64_t tokens) const;
 };
 
 using limiter_table = std::map<std::string, std::shared_ptr<key_limiter>, std::less<>>;

@@ -107,7 +107,7 @@ bool provider::let_in(const arrival& request, verdict& v, instant now, const std
   auto tokens = request.prompt_tokens + request.n * request.max_tokens.value_or(v.words);
   std::vector<std::shared_ptr<key_limiter>> asked;
   for (auto r : limiting) {
-    auto& limiter = entry_for(r->limiters, request.key);
+    auto& limiter = entry_for(r->limiters, r->limit->over_address ? std::string_view{} : request.key);
     if (!limiter) limiter = std::make_shared<key_limiter>(*r->limit);
     asked.push_back(limiter);
     if (!v.refused) v.refused = limiter->check(now, tokens);

@@ -263,6 +263,9 @@ std::optional<limits> read_limits(fields& in) {
   inner.number("tpm", l.tpm, 0, 1e12);
   inner.number("concurrency", l.concurrency, 0, 1e6);
   inner.number("window_s", l.window_s, 0.001, 86400);
+  inner.number("burst", l.burst, 0, 1);
+  inner.flag("over_address", l.over_address);
+  inner.flag("silent", l.silent);
   inner.refuse_unknown();
   if (!l.rpm && !l.rps && !l.tpm && !l.concurrency) inner.wrong("needs one of rpm, rps, tpm, concurrency");
   return l;
