@@ -151,9 +151,9 @@ bool place(attempt& a, const attempt_links& links) {
     stream_relay::request how{rec.asked->plain_text, rec.asked->wants_usage, rec.asked->choices, begun.text.size()};
     a.relay.emplace(rec.stream, how);
   }
-  letter<place_call>::post(pointer(links.names.upstreams.at(a.at.provider)),
-                           place_call{a.lease, std::move(call), links.run,
-                                      a.stamp_at_once ? pointer(links.names.governor) : nullptr});
+  letter<place_call>::post(
+      pointer(links.names.upstreams.at(a.at.provider)),
+      place_call{a.lease, std::move(call), links.run, a.stamp_at_once ? pointer(links.names.governor) : nullptr});
   return true;
 }
 

@@ -22,7 +22,7 @@ struct attempt {
   bool permitted = false; // the breaker's permit is held
   bool placed = false;    // the call is open
   bool limited_key = false;
-  bool stamp_at_once = false;   // the governor waits to hear that the request has left
+  bool stamp_at_once = false; // the governor waits to hear that the request has left
   std::optional<instant> sent_at;
   bool prefilled = false;       // asked to go on with what the caller has
   bool prefill_refused = false; // and would not

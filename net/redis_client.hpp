@@ -24,7 +24,7 @@ struct redis_settings {
   duration command_deadline = 25ms;
   duration connect_deadline = 500ms;
   duration reconnect_min = 100ms, reconnect_max = 5s; // full jitter
-  circuit_settings breaker{3, 1s, 1, 0.5, 20, 10s};
+  circuit_settings breaker{.failure_threshold = 3, .recovery_timeout = 1s, .success_threshold = 1, .ramp = 0s};
   std::size_t max_pending = 10000;                               // commands waiting for an answer; more fail at once
   std::function<void(bool up, const std::string& why)> on_state; // from the client's thread, per change
 };

@@ -31,13 +31,13 @@ struct states {
   /// The change number `n` (from 0).
   std::pair<bool, std::string> wait_for(std::size_t n) {
     std::unique_lock lock(guard);
-    if (!changed.wait_for(lock, 20s, [&] { return seen.size() > n; })) throw std::runtime_error("no change of state");
+    if (!changed.wait_for(lock, 60s, [&] { return seen.size() > n; })) throw std::runtime_error("no change of state");
     return seen[n];
   }
   /// Until the last change was to this state.
   void wait_until(bool up) {
     std::unique_lock lock(guard);
-    if (!changed.wait_for(lock, 20s, [&] { return !seen.empty() && seen.back().first == up; }))
+    if (!changed.wait_for(lock, 60s, [&] { return !seen.empty() && seen.back().first == up; }))
       throw std::runtime_error("the state does not change");
   }
   std::size_t count() {

@@ -46,7 +46,6 @@ def test_every_scenario_runs_and_every_answer_is_complete(tmp_path):
         assert scenario["rows"]
         for row in scenario["rows"]:
             assert math.isfinite(row["result"]["median"]), row
-            assert all(side["median"] >= 0 for side in row["sides"].values()), row
             assert row["quantity"] in done.stdout
 
 
