@@ -345,10 +345,12 @@ struct run_state {
       if (!rec->answered) feed(a, data.piece);
     } else {
       auto limit = a.status < 300 ? answer_limit : error_body_limit;
-      if (a.size + data.piece->size() <= limit) a.pieces.push_back(data.piece);
-      a.size += data.piece->size();
-      if (a.status < 300 && a.size > answer_limit)
-        return call_failed(a, failure_class::malformed, "the answer is too large");
+      auto room = limit - a.size;
+      bool fits = data.piece->size() <= room;
+      if (!fits && a.status < 300) return call_failed(a, failure_class::malformed, "the answer is too large");
+      a.pieces.push_back(fits ? data.piece : make_bytes(data.piece->substr(0, room)));
+      a.size += a.pieces.back()->size();
+      if (!fits) return refused_by_provider(a); // a refusal is judged by its beginning: nobody waits for an endless one
     }
     if (auto* still = open_attempt(serial)) top_up(*still);
   }

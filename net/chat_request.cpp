@@ -37,6 +37,7 @@ public:
   std::optional<request_problem> problem;
 
   bool key(std::string_view name) {
+    if (at->lone_surrogate()) return half_a_character();
     if (depth_ == 1) return root_key(name);
     if (section_ == chat_member::messages) return message_key(name);
     if (section_ == chat_member::tools) prompt_.add(name);
@@ -48,6 +49,7 @@ public:
   }
 
   bool string(std::string_view text) {
+    if (at->lone_surrogate()) return half_a_character();
     if (!value("a string")) return false;
     if (depth_ == 1 && section_ == chat_member::model) return model(text);
     if (section_ == chat_member::messages) {
@@ -158,6 +160,11 @@ private:
     return fail("Invalid type for '" + std::string(name) + "': expected " + std::string(expected) + ", but got " +
                     std::string(got) + " instead.",
                 std::string(name), "invalid_type");
+  }
+  bool half_a_character() {
+    return fail("The body is not valid JSON: The surrogate pair in string is invalid. (byte " + std::to_string(at->Tell()) +
+                    ")",
+                "", "invalid_json");
   }
   bool duplicate(std::string name) {
     return fail("Parameter '" + name + "' is given more than once.", name, "duplicate_parameter");

@@ -29,6 +29,7 @@ void response_head::reset(std::size_t limit) {
   status_ = 0;
   complete_ = folding_ = false;
   fields_.clear();
+  length_.clear();
   complaint_ = "";
 }
 
@@ -39,8 +40,7 @@ response_head::progress response_head::take_line(std::string_view line) {
   if (line.substr(0, 5) == "HTTP/") return take_status(line);
   if (status_ == 0) return refuse("the response does not begin with a status line");
   if (trim(line).empty() && line.front() != ' ' && line.front() != '\t') return take_blank();
-  take_field(line);
-  return progress::more;
+  return take_field(line);
 }
 
 response_head::progress response_head::take_status(std::string_view line) {
@@ -64,19 +64,37 @@ response_head::progress response_head::take_blank() {
   }
   status_ = 0; // an interim head: the next one counts
   fields_.clear();
+  length_.clear();
   folding_ = false;
   return progress::more;
 }
 
-void response_head::take_field(std::string_view line) {
+response_head::progress response_head::take_field(std::string_view line) {
   if (line.front() == ' ' || line.front() == '\t') { // obsolete folding continues the field before
     if (folding_) fields_.back().second.append(" ").append(trim(line));
-    return;
+    return progress::more;
   }
   auto colon = line.find(':');
-  auto name = trim(line.substr(0, colon));
-  folding_ = colon != std::string_view::npos && !name.empty() && fields_.size() < max_fields;
-  if (folding_) fields_.emplace_back(lower(name), trim(line.substr(colon + 1)));
+  if (colon == std::string_view::npos) {
+    folding_ = false;
+    return progress::more;
+  }
+  auto name = lower(trim(line.substr(0, colon)));
+  auto value = trim(line.substr(colon + 1));
+  if (name == "content-length" && !take_length(value))
+    return refuse("the response has two lengths, or one that is no number");
+  folding_ = !name.empty() && fields_.size() < max_fields;
+  if (folding_) fields_.emplace_back(std::move(name), value);
+  return progress::more;
+}
+
+/// Whoever believes the other of two lengths reads the next answer from the middle of this one.
+bool response_head::take_length(std::string_view value) {
+  auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (value.empty() || !std::all_of(value.begin(), value.end(), digit)) return false;
+  if (!length_.empty()) return length_ == value;
+  length_ = value;
+  return true;
 }
 
 response_head::progress response_head::refuse(const char* why) {

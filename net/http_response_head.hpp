@@ -1,5 +1,5 @@
 // The head of an HTTP response, line by line as curl hands it on: interim 1xx heads are skipped, names lower-cased, the
-// number of fields and the bytes bounded. Pure: no socket, no curl.
+// number of fields and the bytes bounded; two different content-lengths are refused. Pure: no socket, no curl.
 #pragma once
 
 #include "net/bytes.hpp"
@@ -31,13 +31,15 @@ private:
   progress refuse(const char* why);
   progress take_status(std::string_view line);
   progress take_blank();
-  void take_field(std::string_view line);
+  progress take_field(std::string_view line);
+  bool take_length(std::string_view value);
 
   std::size_t limit_ = 0, bytes_ = 0;
   int status_ = 0;
   bool complete_ = false;
   bool folding_ = false; // the last field was kept: a folded line may continue it
   header_list fields_;
+  std::string length_; // this head's content-length
   const char* complaint_ = "";
 };
 

@@ -41,6 +41,9 @@ public:
       escaped_ = true;
       decoded_.assign(string_begin_, run_end_);
     }
+    // RapidJSON refuses the first half of a pair that stands alone, but not the second.
+    if ((static_cast<unsigned char>(c) & 0xe0) == 0xa0 && !decoded_.empty() && decoded_.back() == '\xed')
+      lone_surrogate_ = true;
     decoded_ += c;
     // Only an ASCII character is a whole one; the terminator ('\0') must not run on behind the closing quote.
     if (static_cast<unsigned char>(c) - 1u < 0x7f) {
@@ -57,6 +60,8 @@ public:
     if (escaped_) return {decoded_.data(), decoded_.size() - 1};
     return {string_begin_, static_cast<std::size_t>(run_end_ - string_begin_)};
   }
+  /// An escape in this text stands for half a character: the string is no Unicode.
+  bool lone_surrogate() const noexcept { return lone_surrogate_; }
   /// The number just read, as it is spelled.
   std::string_view number() const noexcept {
     auto from = at_;
@@ -73,7 +78,7 @@ public:
 private:
   const char *begin_, *end_, *at_;
   const char *string_begin_ = nullptr, *run_end_ = nullptr;
-  bool escaped_ = false;
+  bool escaped_ = false, lone_surrogate_ = false;
   std::string decoded_;
 };
 

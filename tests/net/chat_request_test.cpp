@@ -245,6 +245,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_json_is_said_without_quoting_the_prompt) {
       {with("\"note\":\"" + secret + "\xed\xa0\x80\""), "invalid_utf8", "UTF-8"},
       {with("\"note\":\"" + secret + "\n\""), "invalid_json", "not valid JSON"},
       {with("\"note\":\"" + secret + "\\ud83d\""), "invalid_json", "surrogate"},
+      {with("\"note\":\"" + secret + "\\ude00\""), "invalid_json", "surrogate"},
       {with("\"note\":NaN"), "invalid_json", "not valid JSON"},
       {with("\"note\":-Infinity"), "invalid_json", "not valid JSON"},
       {with("\"note\":1e999"), "invalid_json", "too big"},

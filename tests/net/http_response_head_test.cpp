@@ -90,4 +90,27 @@ BOOST_AUTO_TEST_CASE(what_is_no_status_line_is_refused) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(two_lengths_or_one_that_is_no_number_are_refused) {
+  for (auto lengths : {"Content-Length: 5\r\n|content-length: 6\r\n", "content-length: 5\r\n|content-length: 05\r\n",
+                       "content-length: -5\r\n|\r\n", "content-length: 5, 6\r\n|\r\n", "content-length: \r\n|\r\n",
+                       "content-length: 0x5\r\n|\r\n"}) {
+    std::string_view both = lengths;
+    auto cut = both.find('|');
+    auto head = fresh();
+    BOOST_TEST((feed(head, {"HTTP/1.1 200 OK\r\n", both.substr(0, cut), both.substr(cut + 1)}) == progress::malformed),
+               both);
+  }
+  auto twice_the_same = fresh();
+  BOOST_TEST((feed(twice_the_same, {"HTTP/1.1 200 OK\r\n", "content-length: 5\r\n", "Content-Length: 5\r\n", "\r\n"}) ==
+              progress::complete));
+  auto after_an_interim_head = fresh();
+  BOOST_TEST(
+      (feed(after_an_interim_head, {"HTTP/1.1 103 Early Hints\r\n", "content-length: 0\r\n", "\r\n",
+                                    "HTTP/1.1 200 OK\r\n", "content-length: 5\r\n", "\r\n"}) == progress::complete));
+  auto beyond_what_is_kept = fresh();
+  feed(beyond_what_is_kept, {"HTTP/1.1 200 OK\r\n", "content-length: 5\r\n"});
+  for (int i = 0; i < 150; ++i) beyond_what_is_kept.take_line("n: v\r\n");
+  BOOST_TEST((beyond_what_is_kept.take_line("content-length: 6\r\n") == progress::malformed));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import yaml
@@ -178,7 +179,8 @@ class Redis(Process):
 class Gateway(Process):
     """mainstayd with a configuration given as a dict; doors are added on free ports."""
 
-    def __init__(self, directory, config, env=None, log_level="info"):
+    def __init__(self, directory, config, env=None, log_level="info", through=()):
+        """`through`: a command that becomes the daemon, such as prlimit."""
         self.directory = pathlib.Path(directory)
         self.http, self.zmq_port, self.admin, self.metrics_port = (free_port() for _ in range(4))
         self.config = {"node": {"name": "test"}, "doors": {
@@ -186,7 +188,7 @@ class Gateway(Process):
             "admin": {"listen": f"127.0.0.1:{self.admin}"}, "metrics": {"listen": f"127.0.0.1:{self.metrics_port}"}}, **config}
         self.file = self.directory / f"gateway-{self.http}.yaml"
         self.write(self.config)
-        super().__init__([BIN / "mainstayd", "--config", self.file, "--log-level", log_level], self.directory / f"gateway-{self.http}.log",
+        super().__init__([*through, BIN / "mainstayd", "--config", self.file, "--log-level", log_level], self.directory / f"gateway-{self.http}.log",
                          env={**os.environ, **(env or {})})
         wait_for(self.ready, 20)
 
@@ -255,6 +257,47 @@ class Gateway(Process):
             return read_sse(r, got)
         finally:
             c.close()
+
+
+class Beside:
+    """Healthy callers beside an attack, each request on a connection of its own: at least one while it goes on, and one after it."""
+
+    def __init__(self, gateway, **options):
+        self.gateway, self.options = gateway, options
+        self.answers, self.slowest, self.over = [], 0.0, threading.Event()
+        self.thread = threading.Thread(target=self.go_on)
+
+    def ask(self):
+        began, question = time.monotonic(), f"healthy {len(self.answers)}"
+        try:
+            answer = self.gateway.chat(question, stream=len(self.answers) % 2 == 1, **self.options)
+            self.answers.append(answer if not answer.complete(question) else None)
+        except Exception as e:  # told by __exit__, in the test's own thread
+            self.answers.append(e)
+        self.slowest = max(self.slowest, time.monotonic() - began)
+
+    def go_on(self):
+        while not self.over.wait(0.01):
+            self.ask()
+
+    def __enter__(self):
+        self.ask()
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.over.set()
+        self.thread.join()
+        self.ask()
+        if kind is None:
+            assert self.gateway.alive(), self.gateway.log()
+            assert not any(self.answers), [a for a in self.answers if a]
+
+
+def resident_mib(process):
+    """What a process holds in memory."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
 def chat_body(question, stream=False, model="smart", **fields):

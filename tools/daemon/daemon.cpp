@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <csignal>
+#include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
 
@@ -18,6 +19,15 @@ constexpr std::size_t scheduler_threads = 2;
 constexpr auto flush_patience = 2s; // for answers that are still being written when the last run has ended
 constexpr auto reload_patience = 5s;
 constexpr int exit_cut = 3, exit_given_up = 4;
+constexpr std::size_t most_scrapers = 256;
+
+/// Callers who only hold connections open must not take the descriptors that calls to providers, the console and the
+/// other doors need: a quarter of all stays theirs.
+std::size_t most_callers(std::size_t wanted) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  return std::min<std::size_t>(wanted, std::max<rlim_t>(1, limit.rlim_cur / 4 * 3));
+}
 
 } // namespace
 
@@ -90,6 +100,7 @@ void daemon::open_doors() {
     http::server_settings s;
     s.address = doors.metrics->host;
     s.port = doors.metrics->port;
+    s.max_connections = most_scrapers;
     metrics_ = std::make_unique<http::server>(
         loop_, s, make_metrics_door(*system_, house_.names->metrics, [this] { return ready_.load(); }));
     metrics_->start();
@@ -117,6 +128,7 @@ void daemon::open_doors() {
     s.port = doors.http->listen.port;
     s.body_limit = doors.http->body_limit;
     s.fault_headers = final_labels;
+    s.max_connections = most_callers(s.max_connections);
     http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names->dispatcher));
     http_->start();
     spdlog::info("http door: http://{}:{}/v1", s.address, http_->port());

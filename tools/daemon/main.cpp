@@ -10,6 +10,7 @@
 #include <csignal>
 #include <iostream>
 #include <pthread.h>
+#include <sys/resource.h>
 
 namespace {
 
@@ -20,6 +21,14 @@ sigset_t handled_signals() {
   sigemptyset(&set);
   for (int s : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, s);
   return set;
+}
+
+/// Thousands of callers must fit: the descriptors the system allows, not the shell's default.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /// A full or frozen stderr never holds up a request: the oldest lines are dropped.
@@ -65,6 +74,7 @@ int main(int argc, char** argv) {
   auto signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr); // inherited by every thread: only this one takes them
   std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
   set_up_log(level);
   int code = 1;
   try {
