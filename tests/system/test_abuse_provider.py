@@ -169,7 +169,7 @@ def world(tmp_path_factory):
     """The strange provider twice, patient and quick, each alone and with a sound one behind it."""
     where = tmp_path_factory.mktemp("abuse")
     strange, sound = Nonsense(), Mock(where, "b")
-    lenient = {"rest": "1ms", "breaker": {"failure_threshold": 10000}}
+    lenient = {"rest": "1ms", "breaker": {"failure_threshold": 10000, "min_calls": 10000}}
     config = {"providers": [provider("a", strange, **lenient, timeouts={"first_byte": "60s", "idle": "60s", "total": "60s"}), provider("b", sound),
                             provider("q", strange, **lenient, timeouts={"first_byte": "700ms", "idle": "700ms", "total": "1500ms"})],
               "models": [model("alone", "a/m"), model("smart", "a/m", fallbacks=["b/n"]), model("quick-alone", "q/m"), model("quick", "q/m", fallbacks=["b/n"]), model("sound", "b/n")],
