@@ -6,7 +6,7 @@ import random
 from .tables import bars, number, percent, table
 
 CAPACITY = 50  # calls that the provider lets in each second; beyond them it says 429
-RETRIES = 8
+RETRIES = 5
 CAP = 60.0
 
 
