@@ -24,7 +24,7 @@ POLICIES = {
 
 def replay(world, policy, calls, rate):
     world.tell(f"{NAME}: {policy}")
-    mock = world.mock("shared", {"limits": {"rps": round(rate * 1.2)}}, {"probability": FAULTY, "status": 503})
+    mock = world.mock("shared", {"limits": {"rps": round(rate * 1.4)}}, {"probability": FAULTY, "status": 503})
     circuit = {"failure_threshold": 10000}  # five in a row are chance here, and the breaker is looked at elsewhere
     gateway = world.gateway([provider(mock, breaker=circuit)], model(mock), retry={**shrunk(SHRINK), **POLICIES[policy]})
     seen = world.asked(gateway, "--rate", rate, "--requests", calls)
@@ -39,7 +39,7 @@ def replay(world, policy, calls, rate):
 
 
 def measure(world, short):
-    calls, rate, policies = (120, 200, ["none", "exponential, full"]) if short else (8000, 800, POLICIES)
+    calls, rate, policies = (120, 200, ["none", "exponential, full"]) if short else (5000, 800, POLICIES)
     return {"rows": [replay(world, policy, calls, rate) for policy in policies], "herd": herd.table_of(calls=200 if short else 1000)}
 
 

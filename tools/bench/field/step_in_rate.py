@@ -41,7 +41,7 @@ def replay(world, policy, size):
             "recovered_s": recovered_after(seen.timeline, before + rise + top), "sources": seen.sources, "timeline": seen.timeline}
 
 
-FULL = {"low": 20, "high": 1500, "before": 1, "rise": 3, "top": 1, "calm": 300, "after": 7, "limit": 125}
+FULL = {"low": 20, "high": 1500, "before": 1, "rise": 3, "top": 1, "calm": 200, "after": 6, "limit": 125}
 SHORT = {"low": 20, "high": 200, "before": 1, "rise": 1, "top": 1, "calm": 20, "after": 1, "limit": 20}
 
 

@@ -131,7 +131,9 @@ class Outcome:
         self.sources = sum((collections.Counter(s["sources"]) for s in seen), collections.Counter())
         self.timeline = seen[0]["timeline"]
         self.mean_ms = sum(s["latency_us"]["mean"] * s["ok"] for s in seen if s["ok"]) / max(1, self.ok) / 1000
-        self.histogram = sum((collections.Counter(dict(s["histogram"])) for s in seen), collections.Counter())
+        self.histogram = collections.Counter()
+        for upper, count in (bucket for s in seen for bucket in s["histogram"]):
+            self.histogram[upper] += count  # one bound may stand for several narrow buckets
         self.seen = seen
 
     def __add__(self, other):
@@ -142,12 +144,15 @@ class Outcome:
         return self.ok / self.calls
 
     def quantile_ms(self, q):
+        """Of the answers; 0 where there was none."""
+        if not self.ok:
+            return 0.0
         so_far = 0
         for upper, count in sorted(self.histogram.items()):
             so_far += count
             if so_far >= q * self.ok:
                 return upper / 1000
-        return 0.0
+        raise Invalid("the load's histogram does not hold every answer")
 
 
 class World:
