@@ -50,7 +50,7 @@ def replay(world, stage, seconds):
         program.stop()
     per_request = calls / steady.calls
     return {"stage": stage, "calls": steady.calls, "requests_a_second": throughput(rush, seconds) / SHRINK, "rush_answered": rush.share, "p95_s": steady.quantile_ms(0.95) / 1000 * SHRINK,
-            "mean_s": steady.mean_ms / 1000 * SHRINK, "availability": steady.share, "usd_a_month": per_request * MONTH * USD_PER_CALL, "saved": max(0.0, 1 - per_request), "sources": steady.sources,
+            "mean_s": steady.mean_ms / 1000 * SHRINK, "availability": steady.share, "usd_a_month": per_request * MONTH * USD_PER_CALL, "saved": steady.sources["cache"] / steady.calls, "sources": steady.sources,
             "limited": sum(limited)}
 
 
