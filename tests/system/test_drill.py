@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import BIN, FAST, SLOW, Dealer, Process, http_json, model, provider, wait_for
+from harness import BIN, FAST, SLOW, Dealer, Process, model, provider, wait_for
 
 FULL = os.environ.get("MAINSTAY_FULL") == "1"
-KILLS = 100 if FULL else 10
+KILLS = 100 if FULL else 12
 SEED = int(os.environ.get("MAINSTAY_SEED", "20"))
-A_SECOND = 2.5  # kills of one actor: 30 within 10 s end the daemon
+A_SECOND = 2.5 if FULL else 8  # kills of one actor: more than 30 within 10 s end the daemon
 ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin"]
 RPM = {"secret-a-k1": 150, "secret-a-k2": 250}  # more than that are asked for within the minute
 CONCURRENCY = {"secret-c-k1": 5, "secret-c-k2": 3}
@@ -127,7 +127,8 @@ def drill(start, tmp_path, house, actors, kills):
                     wait_for(lambda: console.restarts()[actor] - before[actor] == killed[actor], every=0.001)
             assert load.check() > 0
         after = console.restarts()
-    assert all(after[actor] - before[actor] == killed[actor] for actor in actors if actor != "request_run"), (before, after, killed)
+    died = {actor: after[actor] - before[actor] for actor in after if actor != "request_run"}
+    assert died == {actor: killed.get(actor, 0) for actor in died}, "nobody is to die but who is killed"
     return killed, after["request_run"] - before["request_run"]
 
 
@@ -143,3 +144,60 @@ def test_all_actors_killed_in_any_order_cost_nobody_an_answer(start, tmp_path):
     house = House(start)
     drill(start, tmp_path, house, ACTORS + ["breaker/c", "upstream/c"], KILLS * 6)
     house.check()
+
+
+def test_the_console_answers_while_those_it_asks_are_killed(start, tmp_path):
+    house = House(start)
+    commands = ("status", "limits", "queue", "pools", "keys", "breakers", "cache", "metrics", "actors")
+    load = start.keep(Load(tmp_path, house.gateway, KILLS / A_SECOND))
+    with Console(house.gateway) as killer, Console(house.gateway) as reader, ThreadPoolExecutor(1) as pool:
+        def kill():
+            draw = random.Random(SEED + 1)
+            while load.alive():
+                killer.ask("drill", "crash", draw.choice(ACTORS))
+                time.sleep(draw.uniform(0, 0.25 / A_SECOND))
+        killing = pool.submit(kill)
+        answers = 0
+        while load.alive():
+            for command in commands:
+                answer = reader.ask(command)
+                assert "error" not in answer, (command, answer)
+                answers += 1
+                if command == "actors":
+                    crowded = {r["name"]: r["mailbox"] for r in answer["actors"] if r["mailbox"] > 2000}
+                    assert not crowded, crowded
+        killing.result()
+    load.check()
+    assert answers > len(commands)
+    house.check()
+
+
+@pytest.mark.parametrize("actor", ["rate_governor", "dispatcher", "upstream/a"])
+def test_a_restart_storm_ends_the_daemon_and_everybody_who_waits_is_told(start, actor):
+    a = start.mock("a", token_ms=1000)
+    gateway = start.gateway({"providers": [provider("a", a, ({"name": "k", "concurrency": 4},))], "models": [model("smart", "a/m")], "retry": FAST})
+
+    def ask(i, stream):
+        if i % 2:
+            return gateway.chat(f"question {i}", stream)
+        with Dealer(gateway.zmq_url) as d:
+            return d.chat(f"question {i}", stream)
+
+    with ThreadPoolExecutor(10) as pool, Console(gateway) as console:
+        begun = [pool.submit(ask, i, True) for i in range(4)]
+        wait_for(lambda: a.stats()["tokens"] >= 4)
+        waiting = [pool.submit(ask, i, i > 6) for i in range(4, 10)]
+        wait_for(lambda: console.ask("status")["waiting"] == 6)
+        while gateway.alive():
+            try:
+                console.ask("drill", "crash", actor)
+            except ValueError:
+                break  # the node has gone
+        assert gateway.wait() == 4
+        answers = [f.result() for f in begun], [f.result() for f in waiting]
+    for answer in answers[0]:
+        assert answer.events and answer.error["code"] == "shutting_down" and not answer.done, answer
+    for answer in answers[1]:
+        assert answer.status == 503 and answer.error["code"] == "shutting_down" and answer.headers["retry-after"] == "1", answer
+    last = [line for line in gateway.log().splitlines() if "giving up" in line]
+    assert len(last) == 1 and f"actor {actor} died 31 times" in last[0]
