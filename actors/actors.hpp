@@ -12,7 +12,8 @@
 namespace mainstay {
 
 /// What every supervised actor understands.
-#define MAINSTAY_SUPERVISED caf::reacts_to<inject_fault>, caf::reacts_to<take_settings>
+#define MAINSTAY_SUPERVISED                                                                                            \
+  caf::reacts_to<inject_fault>, caf::reacts_to<take_settings>, caf::replies_to<ask_backlog>::with<std::uint64_t>
 
 /// One caller's request, from acceptance to answer. Short-lived; its state is the run_record.
 using run_actor =

@@ -5,13 +5,16 @@
 
 #include <spdlog/spdlog.h>
 
+#include <map>
 #include <stdexcept>
+#include <thread>
 
 namespace mainstay {
 
 namespace {
 
 constexpr auto patience = 1s;
+constexpr auto ask_again_after = 5ms; // whom we asked died: the successor is there by then
 
 /// An error the operator should read: becomes {"error": "..."}.
 class console_error : public std::runtime_error {
@@ -20,7 +23,8 @@ class console_error : public std::runtime_error {
 
 class console {
 public:
-  console(caf::scoped_actor& self, admin_store& store) : self_(self), store_(store) {}
+  console(caf::scoped_actor& self, admin_store& store, std::uint64_t own_backlog)
+    : self_(self), store_(store), own_backlog_(own_backlog) {}
 
   std::string run(const std::vector<std::string>& words) {
     if (words.empty()) throw console_error("no command; try help");
@@ -62,11 +66,21 @@ private:
   template <class View, class Handle, class Message = look>
   View ask(const Handle& who, Message m = {}) {
     std::optional<View> got;
-    std::string why;
-    self_->request(who, patience, std::move(m))
-        .receive([&](const View& v) { got = v; }, [&](const caf::error& e) { why = to_string(e); });
-    if (!got) throw console_error("no answer: " + why);
-    return std::move(*got);
+    caf::error why;
+    for (auto until = clock::now() + patience;;) {
+      self_->request(who, patience, m).receive([&](const View& v) { got = v; }, [&](const caf::error& e) { why = e; });
+      if (got) return std::move(*got);
+      bool restarts = why == caf::sec::request_receiver_down && !closed() && clock::now() < until;
+      if (!restarts) throw console_error("no answer: " + to_string(why));
+      std::this_thread::sleep_for(ask_again_after); // the thread is admin's own
+    }
+  }
+
+  bool closed() const { return stable_front::closed(caf::actor_cast<caf::strong_actor_ptr>(store_.names->admin)); }
+
+  template <class Handle>
+  void count_backlog(std::map<std::string, std::uint64_t>& of, const std::string& name, const Handle& who) {
+    of.emplace(name, ask<std::uint64_t>(who, ask_backlog{}));
   }
 
   const std::string& word(std::size_t i) const {
@@ -109,7 +123,18 @@ private:
         .count("recovered_runs", d.recovered);
   }
 
-  void actors() { write_actors(json_, ask<std::vector<actor_row>>(store_.names->supervisor)); }
+  void actors() {
+    auto& n = *store_.names;
+    std::map<std::string, std::uint64_t> backlog{{"admin", own_backlog_}};
+    count_backlog(backlog, "rate_governor", n.governor);
+    count_backlog(backlog, "key_manager", n.key_manager);
+    count_backlog(backlog, "cache_actor", n.cache);
+    count_backlog(backlog, "metrics_aggregator", n.metrics);
+    count_backlog(backlog, "dispatcher", n.dispatcher);
+    for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
+    for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
+    write_actors(json_, ask<std::vector<actor_row>>(n.supervisor), backlog);
+  }
 
   void breakers() {
     if (words_.size() > 1) {
@@ -185,6 +210,7 @@ private:
 
   caf::scoped_actor& self_;
   admin_store& store_;
+  std::uint64_t own_backlog_;
   std::vector<std::string> words_;
   console_json json_;
 };
@@ -199,9 +225,10 @@ admin_actor::behavior_type behave(admin_actor::stateful_pointer<admin_state> sel
       [self, store](const console_ask& ask) {
         caf::scoped_actor asker{self->system()};
         try {
-          return console_reply{true, console(asker, *store).run(ask.words)};
+          return console_reply{true, console(asker, *store, waiting_messages(self)).run(ask.words)};
         } catch (const console_error& e) { return console_reply{false, console_json().text("error", e.what()).done()}; }
       },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [store](const take_settings& s) {
         store->names = s.names;

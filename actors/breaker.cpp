@@ -69,6 +69,7 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
         st.announce(now);
         return breaker_view{st.store->provider, st.store->policy.views(now), st.store->policy.permits_out()};
       },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         if (auto* p = s.value->provider(st.store->provider)) st.store->policy.reconfigure(p->breaker);

@@ -131,6 +131,7 @@ cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> sel
         }
         return v;
       },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) { st.store->reconfigure(*s.value); },
   };

@@ -84,17 +84,21 @@ std::string console_json::done() {
   return out_.GetString();
 }
 
-void write_actors(console_json& j, const std::vector<actor_row>& rows) {
+void write_actors(console_json& j, const std::vector<actor_row>& rows,
+                  const std::map<std::string, std::uint64_t>& backlog) {
   j.table("actors");
-  for (auto& a : rows)
+  for (auto& a : rows) {
+    auto waiting = backlog.find(a.name);
     j.row()
         .text("name", a.name)
         .text("state", a.up ? "up" : "down")
         .count("id", a.id)
         .count("restarts", a.restarts)
+        .count("mailbox", waiting == backlog.end() ? 0 : waiting->second)
         .number("up_seconds", a.up_seconds)
         .text("last_fault", a.last_fault)
         .end_row();
+  }
   j.end_table();
 }
 

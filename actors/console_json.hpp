@@ -30,7 +30,8 @@ private:
   rapidjson::Writer<rapidjson::StringBuffer> w_;
 };
 
-void write_actors(console_json&, const std::vector<actor_row>&);
+/// `backlog`: messages in the mailbox, by actor.
+void write_actors(console_json&, const std::vector<actor_row>&, const std::map<std::string, std::uint64_t>& backlog);
 void write_breakers(console_json&, const std::vector<breaker_view>&, instant now);
 void write_keys(console_json&, const std::vector<key_book::view>&, instant now);
 void write_limits(console_json&, const governor::view&);

@@ -160,6 +160,7 @@ struct dispatcher_state {
     for (auto& d : drains) d.deliver(result);
     drains.clear();
     drain_until = instant::max();
+    if (result.cut > 0) end_runs(*store); // while the doors are there to tell their callers
   }
 };
 
@@ -211,6 +212,7 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
         st.self->send(st.store->open.begin()->second.run, inject_fault{});
         return true;
       },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         st.store->names = s.names;

@@ -60,6 +60,7 @@ key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_
         return standing.has_value();
       },
       [&st](const look&) { return st.store->policy.views(); },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         st.store->reconfigure(*s.value);

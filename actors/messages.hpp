@@ -35,6 +35,8 @@ struct take_settings {
   config::settings_ptr value;
   std::shared_ptr<const directory> names;
 };
+/// How many messages wait in the mailbox?
+struct ask_backlog {};
 /// Asks for a picture of the state; each actor answers with its own view type.
 struct look {};
 /// The request is over or its run died: whatever it still holds here of these serials comes back.
@@ -290,7 +292,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
 
 // clang-format off
 #define MAINSTAY_LOCAL_MESSAGES(X) \
-  X(mainstay::inject_fault) X(mainstay::take_settings) X(mainstay::look) X(mainstay::letter<mainstay::owner_gone>) \
+  X(mainstay::inject_fault) X(mainstay::take_settings) X(mainstay::look) X(mainstay::ask_backlog) X(mainstay::letter<mainstay::owner_gone>) \
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
   X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \

@@ -69,6 +69,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
       },
       [&st](const scrape&) { return st.gather(); },
       [&st](const look&) { return st.store->registry.view(); },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) { st.names = s.names; },
   };

@@ -127,6 +127,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
         st.set_date(); // asked often enough to notice that somebody set the clock
         return st.store->policy.look(clock::now());
       },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         st.store->policy.reconfigure(config::governor_view(*s.value));

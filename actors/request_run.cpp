@@ -19,9 +19,11 @@ namespace {
 constexpr std::size_t progress_step = 64u << 10;
 constexpr std::size_t answer_limit = 64u << 20; // of a plain answer
 constexpr std::size_t error_body_limit = 64u << 10;
-constexpr auto ask_again_after = 5ms; // an actor died under our question: its successor is there by then
-constexpr auto usage_grace = 2s;      // a finished stream whose usage does not come
-constexpr auto end_grace = 300ms;     // a complete stream whose connection does not end
+// An actor died under our question: its successor is there by then. If it dies of that very question, the pauses grow,
+// so that one request does not end the daemon by the restarts it causes.
+constexpr auto ask_again_after = 5ms, ask_again_at_most = 640ms;
+constexpr auto usage_grace = 2s;  // a finished stream whose usage does not come
+constexpr auto end_grace = 300ms; // a complete stream whose connection does not end
 
 double draw() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -43,6 +45,7 @@ struct run_state {
   std::optional<completion_assembler> assembler;
   std::uint64_t wake_generation = 0;
   enum class waking { nothing, resume_plan, ask_capacity, ask_permit, ask_admission, end_stream, drop_call } wake_for{};
+  std::chrono::milliseconds ask_again_in = ask_again_after;
   std::size_t passed_on = 0, acknowledged = 0; // bytes to the caller
   instant outside_since{};
   bool over = false;
@@ -511,6 +514,18 @@ struct run_state {
 
   caf::strong_actor_ptr governor_ptr() const { return caf::actor_cast<caf::strong_actor_ptr>(names->governor); }
 
+  /// The node ends before the request did: told to the caller while there is a door to tell it through.
+  void cut_off() {
+    if (over || rec->answered) return;
+    final_answer a;
+    a.status = 503;
+    a.type = "server_error";
+    a.code = "shutting_down";
+    a.message = "the node shut down before the request was finished";
+    a.retry_after_seconds = 1;
+    give(a, failure_class::cancelled);
+  }
+
   void settle_client(std::uint64_t tokens) {
     if (rec->admission && rec->admission->admitted)
       letter<settle_lease>::post(governor_ptr(), settle_lease{{rec->number, 0}, {true, tokens, {}}});
@@ -593,7 +608,7 @@ struct run_state {
   void give(const final_answer& answer, failure_class what) {
     answer_labels l;
     l.attempts = rec->plan ? rec->plan->attempts() : 0;
-    l.final_failure = true;
+    l.final_failure = answer.code != "shutting_down"; // another node may do it
     l.retry_after_seconds = answer.retry_after_seconds;
     auto headers = headers_for(*rec, l, clock::now());
     end_attempts(failure_class::cancelled);
@@ -687,7 +702,8 @@ struct run_state {
     if (over) return;
     if (stable_front::closed(governor_ptr()))
       return self->quit(caf::exit_reason::user_shutdown); // nobody will ever answer
-    wake_at(clock::now() + ask_again_after, what);
+    wake_at(clock::now() + ask_again_in, what);
+    ask_again_in = std::min(ask_again_in * 2, ask_again_at_most);
   }
 
   void drop_call() {
@@ -720,6 +736,10 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
   st.self = self;
   st.rec = std::move(rec);
   st.names = std::move(names);
+  self->set_exit_handler([&st, self](caf::exit_msg& msg) {
+    st.cut_off();
+    self->quit(msg.reason);
+  });
   self->send(self, run_wake{0}); // begin as a message: a failure in it is one of this actor, not of its parent
   return {
       [&st](const run_wake& w) {

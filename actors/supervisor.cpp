@@ -68,6 +68,7 @@ struct supervisor_state {
     if (static_cast<int>(c.recent.size()) > settings.restart_limit) {
       spdlog::critical("actor {} died {} times within {} s, last of: {}; giving up", c.name, c.recent.size(),
                        std::chrono::duration_cast<std::chrono::seconds>(settings.restart_window).count(), c.last_fault);
+      if (c.name == "dispatcher") end_runs(*dispatch); // nobody else touches its store any more
       if (settings.on_give_up) settings.on_give_up(c.name, c.last_fault);
       return;
     }
@@ -194,10 +195,7 @@ struct supervisor_state {
     closing = true;
     for (auto& c : children) {
       stable_front::close(c.front);
-      if (c.up)
-        self->send_exit(c.address, caf::exit_reason::user_shutdown);
-      else if (c.name == "dispatcher")
-        end_runs(*dispatch); // it was given up: nobody else touches its store
+      if (c.up) self->send_exit(c.address, caf::exit_reason::user_shutdown);
     }
     leave_when_alone();
   }

@@ -3,6 +3,8 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 
+#include <algorithm>
+
 namespace mainstay {
 
 namespace {
@@ -42,6 +44,15 @@ struct upstream_state {
     ++store->cancelled;
     store->open.erase(it);
   }
+
+  bool unwanted(const lease_id& id) const {
+    return std::any_of(store->cancelled_early.begin(), store->cancelled_early.end(),
+                       [&](auto& u) { return u.owner == id.request && u.which.holds(id.serial); });
+  }
+  void do_not_place(request_id owner, serial_range which) {
+    store->cancelled_early.push_back({owner, which});
+    if (store->cancelled_early.size() > upstream_store::unwanted_limit) store->cancelled_early.pop_front();
+  }
 };
 
 upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_state> self,
@@ -52,7 +63,7 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
   return {
       [&st, own_name](letter<place_call>& mail) {
         auto& call = mail.content();
-        if (st.store->open.count(call.id) == 0) {
+        if (st.store->open.count(call.id) == 0 && !st.unwanted(call.id)) {
           auto run = caf::actor_cast<run_actor>(call.run);
           if (run) {
             auto handle =
@@ -64,7 +75,11 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
         mail.opened();
       },
       [&st](const letter<cancel_call>& mail) {
-        if (auto it = st.store->open.find(mail.content().id); it != st.store->open.end()) st.cancel(it);
+        auto& id = mail.content().id;
+        if (auto it = st.store->open.find(id); it != st.store->open.end())
+          st.cancel(it);
+        else
+          st.do_not_place(id.request, {id.serial, id.serial + 1});
         mail.opened();
       },
       [&st](const letter<add_credit>& mail) {
@@ -78,6 +93,7 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
         mail.opened();
       },
       [&st](const letter<owner_gone>& mail) {
+        st.do_not_place(mail.content().owner, mail.content().which);
         for (auto it = st.store->open.begin(); it != st.store->open.end();) {
           auto here = it++;
           if (here->first.request == mail.content().owner && mail.content().which.holds(here->first.serial))
@@ -88,6 +104,7 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
       [&st](const look&) {
         return upstream_view{st.store->provider, st.store->open.size(), st.store->placed, st.store->cancelled};
       },
+      [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [](const take_settings&) {}, // every call carries what it needs
   };

@@ -5,6 +5,7 @@
 
 #include "actors/actors.hpp"
 
+#include <deque>
 #include <unordered_map>
 
 namespace mainstay {
@@ -13,6 +14,13 @@ struct upstream_store {
   std::string provider;
   std::shared_ptr<http::client> client;
   std::unordered_map<lease_id, http::call_handle> open;
+  /// Letters may overtake each other when an upstream dies: a call that was cancelled first must not be placed after.
+  struct unwanted {
+    request_id owner;
+    serial_range which;
+  };
+  static constexpr std::size_t unwanted_limit = 256;
+  std::deque<unwanted> cancelled_early;
   std::uint64_t placed = 0, cancelled = 0;
 };
 

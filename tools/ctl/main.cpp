@@ -8,12 +8,15 @@
 
 #include <iostream>
 #include <sstream>
+#include <thread>
 #include <unistd.h>
 
 namespace {
 
 constexpr int exit_refused = 1, exit_unreachable = 2;
 constexpr auto patience = std::chrono::seconds(15);
+constexpr auto ask_again_after = std::chrono::milliseconds(10);
+constexpr int asks_at_most = 20;
 
 class console_config : public caf::actor_system_config {
 public:
@@ -53,17 +56,26 @@ std::vector<std::string> words_of(const std::string& line) {
 
 int ask(caf::scoped_actor& self, const mainstay::console_actor& node, std::vector<std::string> words, bool json) {
   int code = exit_unreachable;
-  self->request(node, patience, mainstay::console_ask{std::move(words)})
-      .receive(
-          [&](const mainstay::console_reply& reply) {
-            code = reply.ok ? 0 : exit_refused;
-            if (json)
-              std::cout << reply.json << "\n";
-            else
-              mainstay::ctl::draw(reply.ok ? std::cout : std::cerr, reply.json,
-                                  isatty(reply.ok ? STDOUT_FILENO : STDERR_FILENO));
-          },
-          [&](const caf::error& e) { std::cerr << "no answer from the node: " << to_string(e) << "\n"; });
+  const mainstay::console_ask question{std::move(words)};
+  bool died = true; // before it began with our question: its successor may be asked the same
+  for (int i = 0; died && i < asks_at_most; ++i) {
+    if (i > 0) std::this_thread::sleep_for(ask_again_after);
+    died = false;
+    self->request(node, patience, question)
+        .receive(
+            [&](const mainstay::console_reply& reply) {
+              code = reply.ok ? 0 : exit_refused;
+              if (json)
+                std::cout << reply.json << "\n";
+              else
+                mainstay::ctl::draw(reply.ok ? std::cout : std::cerr, reply.json,
+                                    isatty(reply.ok ? STDOUT_FILENO : STDERR_FILENO));
+            },
+            [&](const caf::error& e) {
+              died = e == caf::sec::request_receiver_down && i + 1 < asks_at_most;
+              if (!died) std::cerr << "no answer from the node: " << to_string(e) << "\n";
+            });
+  }
   return code;
 }
 
