@@ -11,7 +11,7 @@ from harness import FAST, chat_body, model, provider, wait_for
 
 # The mock counts to the microsecond when a request arrives. What left with the right distance, and 50 ms more, can arrive with less only if
 # this machine stood still for longer than that on the way.
-HICCUPS = 1
+HICCUPS = 2
 
 
 @pytest.fixture
