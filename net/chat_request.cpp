@@ -162,8 +162,8 @@ private:
                 std::string(name), "invalid_type");
   }
   bool half_a_character() {
-    return fail("The body is not valid JSON: The surrogate pair in string is invalid. (byte " + std::to_string(at->Tell()) +
-                    ")",
+    return fail("The body is not valid JSON: The surrogate pair in string is invalid. (byte " +
+                    std::to_string(at->Tell()) + ")",
                 "", "invalid_json");
   }
   bool duplicate(std::string name) {

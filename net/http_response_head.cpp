@@ -7,6 +7,8 @@ namespace mainstay::http {
 
 namespace {
 
+constexpr std::size_t longest_length = 18; // digits; with more, curl would ignore the length
+
 std::string_view trim(std::string_view s) noexcept {
   auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
   while (!s.empty() && blank(s.front())) s.remove_prefix(1);
@@ -91,7 +93,7 @@ response_head::progress response_head::take_field(std::string_view line) {
 /// Whoever believes the other of two lengths reads the next answer from the middle of this one.
 bool response_head::take_length(std::string_view value) {
   auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (value.empty() || !std::all_of(value.begin(), value.end(), digit)) return false;
+  if (value.empty() || value.size() > longest_length || !std::all_of(value.begin(), value.end(), digit)) return false;
   if (!length_.empty()) return length_ == value;
   length_ = value;
   return true;

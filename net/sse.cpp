@@ -34,7 +34,8 @@ bool sse_parser::feed(std::string_view piece, const handler& on_event) {
     }
     auto end = find_line_end(piece, at);
     auto part = piece.substr(at, end == std::string_view::npos ? end : end - at);
-    if (line_.size() + part.size() > limit_) {
+    barren_ += part.size() + (end == std::string_view::npos ? 0 : 1);
+    if (line_.size() + part.size() > limit_ || barren_ > 2 * limit_) {
       overflowed_ = true;
     } else if (end == std::string_view::npos) {
       line_.append(part);
@@ -103,7 +104,10 @@ void sse_parser::add_data(std::string_view value, bool in_piece) {
 }
 
 void sse_parser::dispatch(const handler& on_event) {
-  if (has_data_) on_event(type(), data());
+  if (has_data_) {
+    barren_ = 0;
+    on_event(type(), data());
+  }
   has_data_ = data_in_piece_ = type_in_piece_ = false;
   data_.clear();
   type_.clear();

@@ -15,7 +15,8 @@ public:
   /// Feeds any piece of the stream. `on_event(event_type, data)` is called per dispatched event (type empty:
   /// "message"); the views are valid during the call only, and where an event arrived in one piece they point into
   /// `piece` (no copy). Comments, ids and retry fields are skipped. Returns false, and stays so, once a line or an
-  /// event exceeded the limit (an endless line without a newline).
+  /// event exceeded the limit (an endless line without a newline), or twice the limit went by without an event (a page
+  /// that is no event stream, comments for ever).
   bool feed(std::string_view piece, const std::function<void(std::string_view type, std::string_view data)>& on_event);
 
   /// The stream ended: an event whose data was complete but whose blank line is missing is dispatched too (providers do
@@ -35,6 +36,7 @@ private:
   std::string_view type() const noexcept { return type_in_piece_ ? type_view_ : std::string_view{type_}; }
 
   std::size_t limit_;
+  std::size_t barren_ = 0;                 // bytes since the last event
   std::string line_, data_, type_;         // carried over between pieces
   std::string_view data_view_, type_view_; // into the piece being fed; never kept beyond feed()
   bool data_in_piece_ = false, type_in_piece_ = false;

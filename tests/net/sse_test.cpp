@@ -162,6 +162,23 @@ BOOST_AUTO_TEST_CASE(an_event_of_endless_lines_overflows) {
   BOOST_TEST(out.empty());
 }
 
+BOOST_AUTO_TEST_CASE(endless_bytes_without_an_event_overflow) {
+  for (std::string barren : {": comment\n\n", "\n", "<p>\r\n", "id: 7\nretry: 9\n\n"}) {
+    events out;
+    sse_parser parser(1000);
+    std::size_t fed = 0;
+    for (int i = 0; i < 3000; ++i) { // events in between keep it alive
+      BOOST_REQUIRE(parser.feed(barren, into(out)));
+      BOOST_REQUIRE(parser.feed("data: x\n\n", into(out)));
+    }
+    out.clear();
+    while (parser.feed(barren, into(out)) && fed < 10000) fed += barren.size();
+    BOOST_TEST(fed <= 2000u);
+    BOOST_TEST(fed + barren.size() > 1990u);
+    BOOST_TEST(out.empty());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_limit_bites_at_the_same_place_wherever_the_stream_is_cut) {
   const auto stream =
       "data: one\n\ndata: " + std::string(90, 'y') + "\ndata: " + std::string(20, 'z') + "\n\ndata: no\n\n";

@@ -88,12 +88,12 @@ def drip(data, gap):
     return play
 
 
-def http(status, body=b"", kind="application/json", more="", length=None):
+def http(status, body=b"", kind="application/json", more="connection: close\r\n", length=None):
     return f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n{more}content-length: {len(body) if length is None else length}\r\n\r\n".encode() + body
 
 
 def until_close(body, kind="application/json", more=""):
-    return f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{more}\r\n".encode() + body
+    return f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{more}connection: close\r\n\r\n".encode() + body
 
 
 def in_chunks(body, kind="application/json"):
@@ -121,7 +121,7 @@ BOTH_KINDS = {
     "no_content": (says(b"HTTP/1.1 204 No Content\r\n\r\n"), BROKEN), "reset_content": (says(b"HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n"), BROKEN),
     "half_a_head": (says(b"HTTP/1.1 200 OK\r\ncontent-ty"), BROKEN), "half_a_status_line": (says(b"HTTP/1."), BROKEN),
     "half_json": (says(http("200 OK", GOOD[:60])), MALFORMED), "half_json_and_gone": (says(http("200 OK", GOOD[:60], length=len(GOOD))), {"truncated"}),
-    "half_json_until_close": (says(until_close(GOOD[:60])), MALFORMED), "a_length_too_short": (says(http("200 OK", GOOD, length=40), "keep"), MALFORMED),
+    "half_json_until_close": (says(until_close(GOOD[:60])), MALFORMED), "a_length_too_short": (says(http("200 OK", GOOD, length=40, more=""), "keep"), MALFORMED),
     "a_length_too_long": (says(http("200 OK", GOOD, length=len(GOOD) + 7)), {"truncated"}),
     "two_lengths": (says(HEAD + b"content-length: %d\r\ncontent-length: 10\r\n\r\n" % len(GOOD) + GOOD), MALFORMED),
     "two_lengths_the_other_way": (says(HEAD + b"content-length: 10\r\ncontent-length: %d\r\n\r\n" % len(GOOD) + GOOD), MALFORMED),
@@ -136,7 +136,6 @@ BOTH_KINDS = {
     "an_endless_status_line": (endless(b"HTTP/1.1 200 ", b"a" * 65536), MALFORMED), "endless_trailers": (endless(in_chunks(b"5\r\nhello\r\n0\r\n"), b"x: y\r\n" * 10000), BROKEN),
     "a_chunk_size_of_words": (says(in_chunks(b"many\r\n" + GOOD)), MALFORMED), "chunks_cut_off": (says(in_chunks(b"ffff\r\n" + GOOD)), {"truncated"}),
     "chunks_without_an_end": (says(in_chunks(b"5\r\n{\"id\"\r\n")), {"truncated"}), "a_chunk_beyond_numbers": (says(in_chunks(b"f" * 40 + b"\r\n" + GOOD)), BROKEN),
-    "an_endless_chunk_extension": (endless(in_chunks(b"5;"), b"a" * 65536, 64 * MiB), BROKEN | {"server_error"}),
     "compressed_unasked": (says(http("200 OK", gzip.compress(GOOD), more="content-encoding: gzip\r\n")), MALFORMED),
     "compressed_unsaid": (says(http("200 OK", gzip.compress(GOOD))), MALFORMED),
     "no_utf_8": (says(http("200 OK", GOOD.replace(b"strange", b"\xff\xfe"))), MALFORMED), "json_too_deep": (says(http("200 OK", b'{"choices":' + b"[" * 100000)), MALFORMED),
@@ -151,15 +150,17 @@ PLAIN = {
 STREAM = {
     "an_endless_line": (endless(until_close(b"data: ", SSE), b"a" * 65536), MALFORMED), "endless_junk": (endless(until_close(b"", SSE), b"data: junk\n\n" * 1000), MALFORMED),
     "endless_role_chunks": (endless(until_close(b"", SSE), ROLE * 100), MALFORMED), "an_endless_event": (endless(until_close(b"", SSE), b"data: aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n" * 1000), MALFORMED),
-    "an_endless_page": (endless(until_close(b"<html>", "text/html"), b"<p>\n" * 16000), BROKEN | LATE),
+    "an_endless_page": (endless(until_close(b"<html>", "text/html"), b"<p>\n" * 16000), MALFORMED), "endless_blank_lines": (endless(until_close(b"", SSE), b"\n" * 65536), MALFORMED),
+    "a_flood_of_comments": (endless(until_close(b"", SSE), b": still here\n\n" * 4000), MALFORMED),
     "only_done": (says(until_close(b"data: [DONE]\n\n", SSE)), BROKEN), "half_an_event": (says(until_close(ROLE[:40], SSE)), BROKEN),
-    "no_utf_8_in_it": (says(until_close(EVENTS.replace(b"hello", b"\xff"), SSE)), BROKEN), "events_of_the_wrong_type": (says(until_close(b"data: 7\n\ndata: []\n\ndata: null\n\n", SSE)), BROKEN),
+    "events_of_the_wrong_type": (says(until_close(b"data: 7\n\ndata: []\n\ndata: null\n\n", SSE)), BROKEN),
     "events_of_the_wrong_choices": (says(until_close(b'data: {"choices":7}\n\ndata: {"choices":[7]}\n\n', SSE)), BROKEN),
     "nuls": (endless(until_close(b"", SSE), b"\0" * 65536), MALFORMED),
 }
 SLOW_ONES = {
     "silence": says(b"", "stay"), "silence_after_the_head": says(until_close(b""), "stay"), "silence_in_the_body": says(http("200 OK", GOOD[:60], length=len(GOOD)), "stay"),
     "silence_in_the_head": says(b"HTTP/1.1 200 OK\r\nx:", "stay"), "drips": drip(http("200 OK", b" " * 100000), 0.05), "a_dripping_head": drip(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 10000, 0.05),
+    "an_endless_chunk_extension": endless(in_chunks(b"5;"), b"a" * 65536, 1 << 40),
     "endless_comments": drip(until_close(b": still here\n\n" * 10000, SSE), 0.002),
 }
 
@@ -185,9 +186,19 @@ def world(tmp_path_factory):
         strange.close()
 
 
+def sound_again(world, prefix=""):
+    """Four good answers of the strange provider: what came before did not spoil it, and its circuit stays closed for the next."""
+    strange, _, gateway = world
+    strange.play = says(http("200 OK", GOOD))
+    for i in range(4):
+        told = gateway.chat(f"are you sound? {i}", model=(prefix + "-" if prefix else "") + "alone")
+        assert told.status == 200 and told.text == "from the strange one", told
+
+
 def endure(world, play, stream, codes, prefix="", statuses=(502,), most_sent=24 * MiB, most_held=100):
     """With a fallback that answers, without one a clear error; others beside it; the provider was asked once each time and its flood was not taken."""
     strange, sound, gateway = world
+    sound_again(world, prefix)
     sound.reset()
     strange.play, strange.requests, strange.most_sent, strange.paths = play, 0, 0, []
     before = resident_mib(gateway)
@@ -198,7 +209,7 @@ def endure(world, play, stream, codes, prefix="", statuses=(502,), most_sent=24 
         assert told.headers["x-should-retry"] == "false" and told.headers["x-mainstay-attempts"] == "1"
         helped = gateway.chat("a strange answer", stream, model=prefix or "smart")
         assert helped.complete("a strange answer"), helped
-        assert (helped.source, helped.provider, helped.attempts) == ("fallback", "b", 2)
+        assert (helped.source, helped.provider, helped.attempts) == ("fallback", "b", 2), helped
     assert set(strange.paths) <= {"/v1/chat/completions"} and strange.requests <= 4
     assert strange.most_sent <= most_sent
     assert resident_mib(gateway) < before + most_held * SLOW
@@ -232,6 +243,7 @@ def test_an_endless_plain_answer_ends_at_its_limit(world):
 @pytest.mark.parametrize("status", [500, 503, 400, 422])
 def test_an_endless_error_page_is_judged_by_its_beginning(world, status, stream):
     strange, _, gateway = world
+    sound_again(world)
     page = endless(f"HTTP/1.1 {status} Sorry\r\ncontent-type: text/html\r\n\r\n<html>Sorry</html>".encode(), b"<p>\n" * 16000)
     if status >= 500:
         endure(world, page, stream, {"server_error", "overloaded"}, statuses=(502, 503))
@@ -249,16 +261,17 @@ def test_an_endless_error_page_is_judged_by_its_beginning(world, status, stream)
 @pytest.mark.parametrize("play", SLOW_ONES.values(), ids=SLOW_ONES.keys())
 def test_an_answer_that_does_not_come_is_given_up_in_time(world, play, stream):
     began = time.monotonic()
-    endure(world, play, stream, LATE, "quick", statuses=(504,))
+    endure(world, play, stream, LATE, "quick", statuses=(504,), most_sent=1 << 40)
     assert time.monotonic() - began < 20 * SLOW
 
 
 def test_a_plain_answer_to_a_stream_is_told_as_one_and_a_drip_in_time_is_an_answer(world):
     strange, _, gateway = world
-    strange.play = says(http("200 OK", GOOD), "keep")
+    strange.play = says(http("200 OK", GOOD, more=""), "keep")
     for _ in range(2):
         told = gateway.chat("tell me", stream=True, model="alone")
         assert (told.status, told.text, told.done, told.error) == (200, "from the strange one", True, None)
+    sound_again(world)
     strange.play = drip(http("200 OK", GOOD), 0.001)
     assert gateway.chat("tell me", model="alone").text == "from the strange one"
     strange.play = drip(until_close(EVENTS, SSE), 0.001)
@@ -270,7 +283,7 @@ def test_a_plain_answer_to_a_stream_is_told_as_one_and_a_drip_in_time_is_an_answ
 def test_what_comes_behind_an_answer_is_never_taken_for_the_next_one(world):
     strange, _, gateway = world
     stray = http("200 OK", completion(choices=[{"index": 0, "message": {"role": "assistant", "content": "stray"}, "finish_reason": "stop"}]))
-    strange.play = says(http("200 OK", GOOD) + stray, "keep")
+    strange.play = says(http("200 OK", GOOD, more="") + stray, "keep")
     texts = [gateway.chat(f"q {i}", model="alone").text for i in range(20)]
     assert texts == ["from the strange one"] * 20
     wait_for(gateway.at_rest)
