@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(model_and_messages_are_required_and_checked) {
       {R"({"model":"a\u0000b",)" + hello + "}", "model", "invalid_value"},
       {R"({"model":"a\nb",)" + hello + "}", "model", "invalid_value"},
       {R"({"model":"a\u0085b",)" + hello + "}", "model", "invalid_value"},
-      {R"({"model":"a\udc00b",)" + hello + "}", "model", "invalid_value"},
+      {R"({"model":"a\udc00b",)" + hello + "}", "", "invalid_json"},
       {R"({"model":"m","messages":null})", "messages", "invalid_type"},
       {R"({"model":"m","messages":"hi"})", "messages", "invalid_type"},
       {R"({"model":"m","messages":{}})", "messages", "invalid_type"},

@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(endless_bytes_without_an_event_overflow) {
     }
     out.clear();
     while (parser.feed(barren, into(out)) && fed < 10000) fed += barren.size();
-    BOOST_TEST(fed <= 2000u);
+    BOOST_TEST(fed <= 2500u); // of CR and LF one counts
     BOOST_TEST(fed + barren.size() > 1990u);
     BOOST_TEST(out.empty());
   }
