@@ -1,4 +1,4 @@
-// The exchange's bookkeeping and the inbox that carries answers to the socket's thread.
+// The exchange's bookkeeping and the inbox that carries answers to the loop's thread.
 #include "net/zmq_exchange.hpp"
 
 #include "net/zmq_frames.hpp"
@@ -71,21 +71,22 @@ bool inbox::push(command c) {
   auto& way = *c.of->way;
   const auto cost = c.kind == command::what::tell_left ? 0 : c.message.cost();
   if (cost && !way.admit(cost)) {
-    if (way.overflowed.exchange(true)) return true;
+    if (!way.overflows()) return true;
     c = {command::what::overflow, std::move(c.of), {}, 0};
   }
   {
     std::lock_guard lock(guard_);
     if (closed_) return false;
     commands_.push_back(std::move(c));
+    if (!asked_) asked_ = loop_.post(look_);
   }
-  socket_thread_->signal();
   return true;
 }
 
 void inbox::take(std::vector<command>& out) {
   std::lock_guard lock(guard_);
   out.swap(commands_);
+  asked_ = false;
 }
 
 void inbox::close() {
@@ -95,10 +96,10 @@ void inbox::close() {
   dropped.swap(commands_);
 }
 
-outgoing error_message(std::string id, bool delimiter, int status, std::string_view code, std::string_view text,
+outgoing error_message(std::string_view id, bool delimiter, int status, std::string_view code, std::string_view text,
                        const header_list& headers) {
-  return {std::move(id), "error", headers_frame(status, headers), make_bytes(error_body(status, code, text)),
-          delimiter};
+  return make_outgoing(id, "error", headers_frame(status, headers), make_bytes(error_body(status, code, text)),
+                       delimiter);
 }
 
 } // namespace mainstay::mq

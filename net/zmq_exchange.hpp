@@ -1,8 +1,10 @@
-// One request of one peer between its arrival and the end of its answer, and the ways of answering it from any thread.
-// Promises: an exchange ends exactly once, as answered or as left; answers travel to the socket's thread through the
-// inbox, which is bounded per peer (flow::ceiling); a response that is dropped unanswered answers 500 by itself.
+// One request of one client between its arrival and the end of its answer, and the ways of answering it from any
+// thread. Promises: an exchange ends exactly once, as answered or as left; answers travel to the loop's thread through
+// the inbox, which holds no more than the client's flow admits; a response that is dropped unanswered answers 500 by
+// itself.
 #pragma once
 
+#include "net/event_loop.hpp"
 #include "net/zmq_outbox.hpp"
 #include "net/zmq_server.hpp"
 
@@ -17,17 +19,17 @@ namespace mainstay::mq {
 
 class exchange {
 public:
-  exchange(std::string identity, std::string id, bool req_client, std::shared_ptr<flow> way)
-    : identity(std::move(identity)), id(std::move(id)), req_client(req_client), way(std::move(way)) {}
+  exchange(std::uint64_t connection, std::string id, bool req_client, std::shared_ptr<flow> way)
+    : connection(connection), id(std::move(id)), req_client(req_client), way(std::move(way)) {}
 
-  const std::string identity; // of the peer, as ZeroMQ knows it
+  const std::uint64_t connection; // its number
   const std::string id;
   const bool req_client;
   const std::shared_ptr<flow> way;
 
   /// Claims the end for a final answer; false if it was answered already or the caller left.
   bool answer() noexcept { return end_as(ending::answered); }
-  /// Claims the end for a caller who left; then, and only then, `on_left` should be called by the socket's thread.
+  /// Claims the end for a caller who left; then, and only then, `on_left` should be called by the loop's thread.
   bool leave() noexcept { return end_as(ending::left); }
   bool open() const noexcept { return ending_ == ending::none; }
   bool left() const noexcept { return ending_ == ending::left; }
@@ -40,8 +42,8 @@ public:
 
   void observe(std::size_t step, std::function<void(std::size_t)>);
   void queued(std::size_t bytes);
-  /// `bytes` of an event went to ZeroMQ: tells the observer if a step is full or nothing waits any more. On the
-  /// socket's thread.
+  /// `bytes` of an event went to the network: tells the observer if a step is full or nothing waits any more. On the
+  /// loop's thread.
   void handed_over(std::size_t bytes) noexcept;
 
 private:
@@ -60,7 +62,7 @@ private:
   bool backed_up_ = false;
 };
 
-/// From those who answer to the socket's thread.
+/// From those who answer to the loop's thread.
 struct command {
   enum class what : std::uint8_t { part, last, tell_left, overflow };
   what kind = what::part;
@@ -69,26 +71,29 @@ struct command {
   std::size_t event_bytes = 0; // of a stream event: what observe_progress counts
 };
 
+/// The way to the loop's thread. However much is pushed before the loop looks, it is asked to look once.
 class inbox {
 public:
-  explicit inbox(std::shared_ptr<wakeup> w) : socket_thread_(std::move(w)) {}
-  /// False once closed. A message above the peer's ceiling is replaced by one `overflow`.
+  inbox(event_loop& loop, std::function<void()> look) : loop_(loop), look_(std::move(look)) {}
+  /// False once closed. Instead of what the client's flow does not admit comes one `overflow`.
   bool push(command);
   /// Swaps everything pushed so far into `out`, which must be empty.
   void take(std::vector<command>& out);
+  /// To be called before the loop ends; responses may outlive it.
   void close();
 
 private:
-  std::shared_ptr<wakeup> socket_thread_;
+  event_loop& loop_;
+  std::function<void()> look_;
   std::mutex guard_;
   std::vector<command> commands_;
-  bool closed_ = false;
+  bool asked_ = false, closed_ = false;
 };
 
 std::shared_ptr<response> make_response(std::shared_ptr<inbox>, std::shared_ptr<exchange>);
 
 /// An `error` in one piece.
-outgoing error_message(std::string id, bool delimiter, int status, std::string_view code, std::string_view text,
+outgoing error_message(std::string_view id, bool delimiter, int status, std::string_view code, std::string_view text,
                        const header_list& headers = {});
 
 } // namespace mainstay::mq

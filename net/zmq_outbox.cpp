@@ -1,61 +1,41 @@
-// Sending with accounting: the body frame carries a note that ZeroMQ gives back when it has written the message out.
+// Framing and accounting of answers.
 #include "net/zmq_outbox.hpp"
 
-#include <zmq.hpp>
+#include "net/zmtp_wire.hpp"
+
+#include <algorithm>
 
 namespace mainstay::mq {
-namespace {
 
-struct delivery_note {
-  bytes_ptr body;
-  std::shared_ptr<flow> way;
-  std::size_t cost;
-};
-
-// On ZeroMQ's thread when written, on any when the connection is gone.
-void delivered(void*, void* hint) {
-  const std::unique_ptr<delivery_note> note(static_cast<delivery_note*>(hint));
-  flow& way = *note->way;
-  way.released.fetch_add(1);
-  const auto left = way.in_zmq.fetch_sub(note->cost) - note->cost;
-  if (left < flow::window / 2 && way.wants_room.exchange(false)) way.socket_thread->signal();
+outgoing make_outgoing(std::string_view id, std::string_view kind, std::string_view headers, bytes_ptr body,
+                       bool delimiter) {
+  outgoing out;
+  out.lead.reserve(id.size() + kind.size() + headers.size() + 40);
+  if (delimiter) append_frame(out.lead, {}, true);
+  append_frame(out.lead, id, true);
+  append_frame(out.lead, kind, true);
+  append_frame(out.lead, headers, true);
+  append_frame_head(out.lead, body ? body->size() : 0, false);
+  out.body = std::move(body);
+  return out;
 }
-
-zmq::message_t body_frame(const outgoing& m, const std::shared_ptr<flow>& way) {
-  static const bytes_ptr nothing = make_bytes({});
-  auto note = std::make_unique<delivery_note>(delivery_note{m.body ? m.body : nothing, way, m.cost()});
-  auto* bytes = const_cast<char*>(note->body->data()); // ZeroMQ only reads it
-  zmq::message_t frame(bytes, note->body->size(), delivered, note.get());
-  way->in_zmq.fetch_add(note->cost);
-  note.release();
-  return frame;
-}
-
-} // namespace
 
 bool flow::admit(std::size_t cost) noexcept {
-  const auto before = waiting.fetch_add(cost);
-  if (before == 0 || before + cost <= ceiling) return true;
-  waiting.fetch_sub(cost);
+  const auto before = waiting_.fetch_add(cost);
+  const auto all = all_->waiting.fetch_add(cost) + cost;
+  const auto after = before + cost;
+  if (before == 0 || (after <= 16 * limit_ && (all <= all_->ceiling || after <= share))) return true;
+  release(cost);
   return false;
 }
 
-sent send_message(zmq::socket_ref socket, const std::string& identity, const outgoing& m,
-                  const std::shared_ptr<flow>& way) {
-  constexpr auto more = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
-  try {
-    if (!socket.send(zmq::buffer(identity), more)) return sent::full;
-  } catch (const zmq::error_t& e) {
-    if (e.num() == EHOSTUNREACH) return sent::gone;
-    throw;
-  }
-  // After the identity ZeroMQ takes the rest of the message, and throws it away by itself if the peer leaves meanwhile.
-  if (m.delimiter) socket.send(zmq::const_buffer{}, more);
-  socket.send(zmq::buffer(m.id), more);
-  socket.send(zmq::buffer(m.kind), more);
-  socket.send(zmq::buffer(m.headers), more);
-  socket.send(body_frame(m, way), zmq::send_flags::dontwait);
-  return sent::yes;
+std::size_t flow::patience() const noexcept {
+  return all_->waiting > all_->ceiling / 4 ? std::min(limit_, 4 * share) : limit_;
+}
+
+void flow::release(std::size_t cost) noexcept {
+  waiting_.fetch_sub(cost);
+  all_->waiting.fetch_sub(cost);
 }
 
 } // namespace mainstay::mq

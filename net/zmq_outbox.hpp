@@ -1,62 +1,71 @@
-// One peer's way out: what waits for it, what ZeroMQ holds for it, and the sending of one answer.
-// Promises: bodies are handed over without a copy; ZeroMQ never holds more than `window` bytes (and one message) for a
-// peer, and the count goes down when the bytes really went to the network, not when they were queued. Whoever waits for
-// that is woken.
+// Answers on their way out, and what they are allowed to occupy. Promises: bodies are handed over without a copy; what
+// waits for one client is bounded, and what waits for all of them together, however many threads answer at once.
 #pragma once
 
 #include "net/bytes.hpp"
-#include "net/wakeup.hpp"
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
-
-namespace zmq {
-class socket_ref;
-}
+#include <sys/uio.h>
 
 namespace mainstay::mq {
 
-/// Counters of one peer, shared by those who answer, the socket's thread and ZeroMQ's own thread.
-struct flow {
-  static constexpr std::size_t window = 1u << 20;
-
-  flow(std::shared_ptr<wakeup> w, std::size_t limit) : socket_thread(std::move(w)), ceiling(limit) {}
-
-  const std::shared_ptr<wakeup> socket_thread;
-  const std::size_t ceiling;              // of `waiting`: what comes above is dropped, and the peer with it
-  std::atomic<std::size_t> waiting{0};    // bytes not yet given to ZeroMQ
-  std::atomic<std::size_t> in_zmq{0};     // bytes given to ZeroMQ and not yet on the network
-  std::atomic<std::uint64_t> released{0}; // messages that left ZeroMQ; changes while the peer takes anything
-  std::atomic<bool> wants_room{false};    // the socket's thread waits for in_zmq to fall below half the window
-  std::atomic<bool> overflowed{false};
-
-  /// Reserves room for a message; false once the ceiling is passed (a single message always fits).
-  bool admit(std::size_t cost) noexcept;
-  bool idle() const noexcept { return waiting == 0 && in_zmq == 0; }
-};
-
 /// One answer, ready for the wire.
 struct outgoing {
-  std::string id;
-  std::string_view kind; // reply, chunk, end, accepted, error
-  std::string headers;
-  bytes_ptr body;
-  bool delimiter = false; // for a REQ client
+  std::string lead; // everything before the bytes of the last frame
+  bytes_ptr body;   // the last frame's bytes; may be null
 
-  /// Bytes it is accounted with: its frames and what ZeroMQ spends on each message.
-  std::size_t cost() const noexcept {
-    return id.size() + kind.size() + headers.size() + (body ? body->size() : 0) + 256;
-  }
+  std::size_t size() const noexcept { return lead.size() + (body ? body->size() : 0); }
+  /// What it is accounted with: its bytes and their bookkeeping.
+  std::size_t cost() const noexcept { return size() + 256; }
 };
 
-enum class sent : std::uint8_t { yes, full, gone };
+/// Frames: `id` and `kind` and `headers` and `body`, behind an empty delimiter for a REQ client.
+outgoing make_outgoing(std::string_view id, std::string_view kind, std::string_view headers, bytes_ptr body,
+                       bool delimiter);
 
-/// Sends one whole answer without waiting. `full`: nothing was sent, the peer's pipe has no room; `gone`: nobody has
-/// this identity.
-sent send_message(zmq::socket_ref, const std::string& identity, const outgoing&, const std::shared_ptr<flow>&);
+/// What waits for all clients together.
+struct total_flow {
+  explicit total_flow(std::size_t most) : ceiling(most) {}
+  const std::size_t ceiling;
+  std::atomic<std::size_t> waiting{0};
+};
+
+/// What waits for one client: counted from the answering thread until the network has it. Gives back what is left when
+/// it goes.
+class flow {
+public:
+  /// What everybody may have waiting even while the total is used up.
+  static constexpr std::size_t share = 64u << 10;
+
+  /// Above `limit` the client should not be listened to; above sixteen times that it is too much.
+  flow(std::shared_ptr<total_flow> all, std::size_t limit) : all_(std::move(all)), limit_(limit) {}
+  ~flow() { all_->waiting.fetch_sub(waiting_); }
+  flow(const flow&) = delete;
+  flow& operator=(const flow&) = delete;
+
+  /// Reserves room for a message; false: this client has too much waiting. A single message always fits.
+  bool admit(std::size_t cost) noexcept;
+  void release(std::size_t cost) noexcept;
+  /// The client should read before it asks for more. While much waits for all together, that is so much earlier.
+  bool crowded() const noexcept { return waiting_ > patience(); }
+  /// Enough has gone that it may ask again.
+  bool relieved() const noexcept { return waiting_ <= patience() / 2; }
+  bool above_limit() const noexcept { return waiting_ > limit_; }
+  /// True the first time.
+  bool overflows() noexcept { return !overflowed_.exchange(true); }
+
+private:
+  std::size_t patience() const noexcept;
+
+  const std::shared_ptr<total_flow> all_;
+  const std::size_t limit_;
+  std::atomic<std::size_t> waiting_{0};
+  std::atomic<bool> overflowed_{false};
+};
 
 } // namespace mainstay::mq

@@ -67,7 +67,7 @@ public:
 
   void on_caller_left(std::function<void()> left) override {
     guarded([&] { of_->on_left(std::move(left)); });
-    // On the socket's thread; where that has ended nobody else will tell.
+    // On the loop's thread; where that has ended nobody else will tell.
     guarded([&] { late_ = of_->left() && !inbox_->push({command::what::tell_left, of_, {}, 0}); });
     if (late_) of_->tell_left();
   }
@@ -87,7 +87,7 @@ private:
 
   void push(command::what kind, std::string_view name, std::string headers, bytes_ptr body,
             std::size_t event_bytes = 0) {
-    inbox_->push({kind, of_, {of_->id, name, std::move(headers), std::move(body), of_->req_client}, event_bytes});
+    inbox_->push({kind, of_, make_outgoing(of_->id, name, headers, std::move(body), of_->req_client), event_bytes});
   }
 
   void finish(std::string_view kind, std::string headers, bytes_ptr body) {

@@ -118,7 +118,7 @@ void daemon::open_doors() {
     mq::server_settings s;
     s.listen = {doors.zmq->listen};
     if (doors.http) s.body_limit = doors.http->body_limit;
-    zmq_ = std::make_unique<mq::server>(s, make_zmq_door(live_, house_.names->dispatcher));
+    zmq_ = std::make_unique<mq::server>(loop_, s, make_zmq_door(live_, house_.names->dispatcher));
     zmq_->start();
     for (auto& e : zmq_->endpoints()) spdlog::info("message-queue door: {}", e);
   }
