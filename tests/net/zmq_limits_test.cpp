@@ -172,9 +172,10 @@ BOOST_AUTO_TEST_CASE(beyond_max_connections_callers_wait_for_a_place) {
   s.max_connections = 2;
   const auto endpoint = serve(s);
   auto first = std::make_unique<client>(endpoint);
-  client second(endpoint), third(endpoint);
+  client second(endpoint);
   sync(*first);
   sync(second);
+  client third(endpoint); // after the others have their places
   third.send({"patient", "nonsense"});
   sync(second);
   BOOST_TEST(server->peers() == 2u);
