@@ -37,11 +37,14 @@ def run(command, seconds):
 
 
 def test_every_scenario_runs_and_every_answer_is_complete(tmp_path):
-    done = run([BENCH / "run", "--short", "--json", tmp_path / "bench.json"], 200)
+    done = run([BENCH / "run", "--short", "--json", tmp_path / "bench.json", "--markdown", tmp_path / "bench.md"], 200)
     assert done.returncode == 0, done.stdout + done.stderr
     out = json.loads((tmp_path / "bench.json").read_text())
     assert out["valid"] and out["short"]
     assert [s["name"] for s in out["scenarios"]] == [s.name for s in scenarios(SHORT)]
+    table = (tmp_path / "bench.md").read_text().splitlines()
+    assert len(table) == sum(len(s["rows"]) for s in out["scenarios"])
+    assert all(line.count("|") == 7 for line in table)
     for scenario in out["scenarios"]:
         assert scenario["rows"]
         for row in scenario["rows"]:

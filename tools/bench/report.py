@@ -59,6 +59,19 @@ def bars(scenarios, width=40):
         yield f"{name:<{longest}}  {bar} {number(row['result']['median'])} {result_unit(row)}, at most {row['target']:g}"
 
 
+def markdown(scenarios):
+    """The rows of the table of results in docs/performance.md."""
+    for scenario in scenarios:
+        for row in scenario["rows"]:
+            sides = row["added"] if row["judged"] == "added" else row["sides"]
+            nginx, daemon = (number(sides[side]["median"]) if side in sides else "" for side in ("nginx", "mainstay"))
+            times = " times" if row["judged"] == "ratio" else ""
+            ratio = with_spread(row["result"]) + times if times else ""
+            target = "" if row["target"] is None else f"{row['target']:g}{times}"
+            what = row["quantity"] + (", added" if row["judged"] == "added" else "")
+            yield f"| `{scenario['name']}` | {what}, {row['unit']} | {nginx} | {daemon} | {ratio} | {target} |"
+
+
 def curve(points, unit, width=72, height=10):
     """A plot of (seconds, value), from zero up."""
     end, top = points[-1][0], max(v for _, v in points)
