@@ -55,15 +55,15 @@ private:
     }
   };
 
-  static void deliver(std::shared_ptr<envelope> e, caf::timespan pause) {
+  static void deliver(std::shared_ptr<envelope> e, duration pause) {
     auto front = e->front;
     letter l;
     l.envelope_ = std::move(e);
     auto to = caf::actor_cast<caf::actor>(front);
-    if (pause.count() == 0)
+    if (pause == duration{})
       caf::anon_send(to, std::move(l));
     else
-      caf::delayed_anon_send(to, pause, std::move(l));
+      stable_front::later(front, clock::now() + pause, [to, l] { caf::anon_send(to, l); });
   }
 
   std::shared_ptr<envelope> envelope_;

@@ -1,5 +1,7 @@
 #include "actors/stable_front.hpp"
 
+#include "actors/turn.hpp"
+
 namespace mainstay {
 
 namespace {
@@ -10,7 +12,7 @@ stable_front& self_of(const caf::strong_actor_ptr& front) {
 
 } // namespace
 
-caf::strong_actor_ptr stable_front::make(caf::actor_system& sys, caf::execution_unit* home) {
+caf::strong_actor_ptr stable_front::make(caf::actor_system& sys, turn& home) {
   caf::actor_config cfg{nullptr};
   auto handle = caf::make_actor<stable_front, caf::actor>(sys.next_actor_id(), sys.node(), &sys, cfg, home);
   return caf::actor_cast<caf::strong_actor_ptr>(handle);
@@ -31,7 +33,7 @@ void stable_front::point_to(const caf::strong_actor_ptr& front, caf::strong_acto
       self.child_ = nullptr;
       waiting.swap(self.waiting_);
     }
-    for (auto& m : waiting) child->enqueue(std::move(m), self.home_);
+    for (auto& m : waiting) child->enqueue(std::move(m), &self.home_);
   }
 }
 
@@ -53,7 +55,11 @@ bool stable_front::closed(const caf::strong_actor_ptr& front) {
   return self.closed_;
 }
 
-void stable_front::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) {
+void stable_front::later(const caf::strong_actor_ptr& front, instant when, std::function<void()> what) {
+  self_of(front).home_.later(when, std::move(what));
+}
+
+void stable_front::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) {
   caf::strong_actor_ptr child;
   {
     std::lock_guard lock(guard_);
@@ -67,7 +73,7 @@ void stable_front::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* h
     }
   }
   if (child) {
-    child->enqueue(std::move(what), home_ ? home_ : host);
+    child->enqueue(std::move(what), &home_);
   } else {
     bounce(what); // a request is answered with an error, anything else ends here
   }

@@ -3,21 +3,26 @@
 // messages waits. The supervisor alone decides who is behind it. The lock guards the handle, not any policy's state.
 #pragma once
 
+#include "core/clock.hpp"
+
 #include <caf/all.hpp>
 
 #include <deque>
+#include <functional>
 #include <mutex>
 
 namespace mainstay {
+
+class turn;
 
 class stable_front : public caf::monitorable_actor {
 public:
   static constexpr std::size_t waiting_limit = 100000;
 
-  stable_front(caf::actor_config& cfg, caf::execution_unit* home) : caf::monitorable_actor(cfg), home_(home) {}
+  stable_front(caf::actor_config& cfg, turn& home) : caf::monitorable_actor(cfg), home_(home) {}
 
-  /// `home`: where whoever stands behind the name runs when it is spoken to; null: where the sender does, or anywhere.
-  static caf::strong_actor_ptr make(caf::actor_system&, caf::execution_unit* home = nullptr);
+  /// `home`: where whoever stands behind the name runs when it is spoken to. Must outlive every use of the name.
+  static caf::strong_actor_ptr make(caf::actor_system&, turn& home);
 
   /// Puts `child` behind the name and hands it what waited. Null: nobody for now.
   static void point_to(const caf::strong_actor_ptr& front, caf::strong_actor_ptr child);
@@ -25,10 +30,14 @@ public:
   static void close(const caf::strong_actor_ptr& front);
   static bool closed(const caf::strong_actor_ptr& front);
 
-  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* host) override;
+  /// Does it at that time, at home. Never blocks, as CAF's clock may: it waits for room in a short queue, which its own
+  /// thread would wait for in vain.
+  static void later(const caf::strong_actor_ptr& front, instant when, std::function<void()>);
+
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override;
 
 private:
-  caf::execution_unit* const home_;
+  turn& home_;
   std::mutex guard_;
   caf::strong_actor_ptr child_;
   bool closed_ = false;

@@ -7,6 +7,7 @@
 #include "actors/metrics.hpp"
 #include "actors/rate_governor.hpp"
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 #include "actors/upstream.hpp"
 
 #include <spdlog/spdlog.h>
@@ -35,7 +36,7 @@ struct child {
 struct supervisor_state {
   static inline const char* name = "supervisor";
   supervisor_actor::pointer self = nullptr;
-  caf::execution_unit* home = nullptr;
+  turn* home = nullptr;
   supervision_settings settings;
   std::shared_ptr<http::client> client;
   std::vector<child> children;
@@ -111,7 +112,7 @@ struct supervisor_state {
     if (d.breakers.count(p.name)) return;
     auto& sys = self->system();
     auto breaker = std::make_shared<breaker_store>(p.name, p.breaker);
-    auto breaker_front = stable_front::make(sys, home);
+    auto breaker_front = stable_front::make(sys, *home);
     adopt(
         "breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor); }, breaker_front);
     d.breakers.emplace(p.name, caf::actor_cast<breaker_actor>(breaker_front));
@@ -119,7 +120,7 @@ struct supervisor_state {
     auto upstream = std::make_shared<upstream_store>();
     upstream->provider = p.name;
     upstream->client = client;
-    auto upstream_front = stable_front::make(sys, home);
+    auto upstream_front = stable_front::make(sys, *home);
     auto own = caf::actor_cast<upstream_actor>(upstream_front);
     adopt(
         "upstream/" + p.name, [=](caf::actor_system& s) { return spawn_upstream(s, upstream, own); }, upstream_front);
@@ -129,9 +130,9 @@ struct supervisor_state {
   void found(const config::settings_ptr& s, daemon_hooks hooks) {
     auto& sys = self->system();
     auto d = std::make_shared<directory>();
-    auto governor_front = stable_front::make(sys, home), keys_front = stable_front::make(sys, home),
-         cache_front = stable_front::make(sys, home), metrics_front = stable_front::make(sys, home),
-         dispatcher_front = stable_front::make(sys, home), admin_front = stable_front::make(sys, home);
+    auto governor_front = stable_front::make(sys, *home), keys_front = stable_front::make(sys, *home),
+         cache_front = stable_front::make(sys, *home), metrics_front = stable_front::make(sys, *home),
+         dispatcher_front = stable_front::make(sys, *home), admin_front = stable_front::make(sys, *home);
     d->governor = caf::actor_cast<governor_actor>(governor_front);
     d->key_manager = caf::actor_cast<key_manager_actor>(keys_front);
     d->cache = caf::actor_cast<cache_actor>(cache_front);
@@ -206,9 +207,8 @@ struct supervisor_state {
   }
 };
 
-supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self,
-                                       caf::execution_unit* home, config::settings_ptr s,
-                                       std::shared_ptr<http::client> client, daemon_hooks hooks,
+supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self, turn* home,
+                                       config::settings_ptr s, std::shared_ptr<http::client> client, daemon_hooks hooks,
                                        supervision_settings settings,
                                        std::shared_ptr<std::promise<directory_ptr>> names) {
   live_supervised(self);
@@ -236,12 +236,12 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
 
 } // namespace
 
-household start_household(caf::actor_system& sys, caf::execution_unit* home, config::settings_ptr s,
+household start_household(caf::actor_system& sys, turn& home, config::settings_ptr s,
                           std::shared_ptr<http::client> client, daemon_hooks hooks, supervision_settings settings) {
   auto names = std::make_shared<std::promise<directory_ptr>>();
   auto ready = names->get_future();
   auto supervisor =
-      sys.spawn(behave, home, std::move(s), std::move(client), std::move(hooks), std::move(settings), names);
+      sys.spawn(behave, &home, std::move(s), std::move(client), std::move(hooks), std::move(settings), names);
   return {supervisor, ready.get()};
 }
 

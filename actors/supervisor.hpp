@@ -11,20 +11,22 @@
 
 namespace mainstay {
 
+class turn;
+
 struct supervision_settings {
   int restart_limit = 30;
   duration restart_window = 10s;
   std::function<void(const std::string& actor, const std::string& why)> on_give_up;
 };
 
-/// Spawns everybody. `home`: where they run when they are spoken to by name; null: on CAF's workers. Client and home
+/// Spawns everybody. `home`: where they run when they are spoken to by name. Client and home
 /// must outlive the actor system's actors.
 struct household {
   supervisor_actor supervisor;
   directory_ptr names;
 };
-household start_household(caf::actor_system&, caf::execution_unit* home, config::settings_ptr,
-                          std::shared_ptr<http::client>, daemon_hooks, supervision_settings);
+household start_household(caf::actor_system&, turn& home, config::settings_ptr, std::shared_ptr<http::client>,
+                          daemon_hooks, supervision_settings);
 
 /// Closes every name and ends every actor behind them. To be called once, after the drain.
 void stop_household(caf::actor_system&, const household&);

@@ -10,6 +10,7 @@
 #include <caf/all.hpp>
 
 #include <deque>
+#include <map>
 #include <memory>
 
 namespace mainstay {
@@ -24,6 +25,10 @@ public:
   /// From any thread: the actor runs on the loop's thread. Takes the reference over, as CAF's workers do.
   void exec_later(caf::resumable*) override;
 
+  /// From any thread, and never blocks: runs the task on the loop's thread at that time, to the millisecond. Dropped if
+  /// the turn ends before.
+  void later(instant when, event_loop::task);
+
   /// The turn of the loop whose thread this is; null elsewhere.
   static turn* here() noexcept;
   event_loop& loop() noexcept { return *loop_; }
@@ -31,10 +36,13 @@ public:
 private:
   bool work() override;
   bool pending() const override { return !jobs_.empty(); }
-  instant due() const override { return instant::max(); }
+  instant due() const override { return later_.empty() ? instant::max() : later_.begin()->first; }
+  bool run_due();
 
   std::shared_ptr<event_loop> loop_;
   std::deque<caf::resumable*> jobs_; // each with one reference of ours
+  std::multimap<instant, event_loop::task> later_;
+  bool ending_ = false;
 };
 
 /// An anonymous message. The receiver takes its turn in `where`; null: on one of CAF's workers.

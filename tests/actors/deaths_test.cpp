@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(an_actor_that_dies_of_a_mere_message_takes_its_sender_not_a
 
 BOOST_AUTO_TEST_CASE(under_deaths_every_question_is_answered_and_every_letter_opened_or_reported_lost) {
   constexpr int askers = 3, questions = 1500, kills = 300;
-  auto front = stable_front::make(system, turns.get());
+  auto front = stable_front::make(system, *turns);
   auto named = caf::actor_cast<caf::actor>(front);
   auto lost = std::make_shared<std::atomic<int>>(0);
   std::atomic<int> unanswered{0}, wrong{0};
@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(a_call_that_was_cancelled_first_is_not_placed_after) {
   auto store = std::make_shared<upstream_store>();
   store->client = std::make_shared<http::client>(loop);
   store->client->configure({{"p", 4, 4}});
-  auto front = stable_front::make(system, turns.get());
+  auto front = stable_front::make(system, *turns);
   auto named = caf::actor_cast<upstream_actor>(front);
   stable_front::point_to(front, spawn_upstream(system, store, named));
   caf::scoped_actor self{system};

@@ -1,5 +1,6 @@
 #include "actors/letter.hpp"
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -67,7 +68,9 @@ struct world {
   caf::actor_system system{config};
   diary seen;
   std::shared_ptr<std::atomic<int>> lost = std::make_shared<std::atomic<int>>(0);
-  caf::strong_actor_ptr front = stable_front::make(system);
+  std::shared_ptr<event_loop> loop = std::make_shared<event_loop>("test");
+  std::unique_ptr<turn> turns = std::make_unique<turn>(system, loop);
+  caf::strong_actor_ptr front = stable_front::make(system, *turns);
 
   ~world() {
     stable_front::close(front);

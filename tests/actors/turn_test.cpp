@@ -46,7 +46,7 @@ BOOST_FIXTURE_TEST_SUITE(turn_, fixture)
 BOOST_AUTO_TEST_CASE(an_actor_behind_a_front_with_a_home_runs_there_whoever_speaks_to_it) {
   auto child = spawn_echo();
   ask(child); // its first step is anywhere
-  auto front = stable_front::make(system, turns.get());
+  auto front = stable_front::make(system, *turns);
   stable_front::point_to(front, caf::actor_cast<caf::strong_actor_ptr>(child));
   auto named = caf::actor_cast<caf::actor>(front);
   // One of CAF's workers may still be ending the first step when the next question comes.
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_message_sent_at_a_time_comes_then_and_keeps_nobody_alive)
 BOOST_AUTO_TEST_CASE(after_the_loop_has_stopped_cafs_workers_do_the_rest) {
   auto child = spawn_echo();
   ask(child);
-  auto front = stable_front::make(system, turns.get());
+  auto front = stable_front::make(system, *turns);
   stable_front::point_to(front, caf::actor_cast<caf::strong_actor_ptr>(child));
   loop->stop();
   BOOST_TEST(ask(caf::actor_cast<caf::actor>(front)) == 0);

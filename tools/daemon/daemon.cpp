@@ -58,7 +58,7 @@ daemon::daemon(std::string config_file, config::settings_ptr settings)
     given_up_ = true;
     ::kill(::getpid(), SIGTERM);
   };
-  house_ = start_household(*system_, turn_.get(), settings_, client_, hooks(), supervision);
+  house_ = start_household(*system_, *turn_, settings_, client_, hooks(), supervision);
   try {
     open_doors();
   } catch (...) {
