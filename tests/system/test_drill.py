@@ -170,34 +170,3 @@ def test_the_console_answers_while_those_it_asks_are_killed(start, tmp_path):
     load.check()
     assert answers > len(commands)
     house.check()
-
-
-@pytest.mark.parametrize("actor", ["rate_governor", "dispatcher", "upstream/a"])
-def test_a_restart_storm_ends_the_daemon_and_everybody_who_waits_is_told(start, actor):
-    a = start.mock("a", token_ms=1000)
-    gateway = start.gateway({"providers": [provider("a", a, ({"name": "k", "concurrency": 4},))], "models": [model("smart", "a/m")], "retry": FAST})
-
-    def ask(i, stream):
-        if i % 2:
-            return gateway.chat(f"question {i}", stream)
-        with Dealer(gateway.zmq_url) as d:
-            return d.chat(f"question {i}", stream)
-
-    with ThreadPoolExecutor(10) as pool, Console(gateway) as console:
-        begun = [pool.submit(ask, i, True) for i in range(4)]
-        wait_for(lambda: a.stats()["tokens"] >= 4)
-        waiting = [pool.submit(ask, i, i > 6) for i in range(4, 10)]
-        wait_for(lambda: console.ask("status")["waiting"] == 6)
-        while gateway.alive():
-            try:
-                console.ask("drill", "crash", actor)
-            except ValueError:
-                break  # the node has gone
-        assert gateway.wait() == 4
-        answers = [f.result() for f in begun], [f.result() for f in waiting]
-    for answer in answers[0]:
-        assert answer.events and answer.error["code"] == "shutting_down" and not answer.done, answer
-    for answer in answers[1]:
-        assert answer.status == 503 and answer.error["code"] == "shutting_down" and answer.headers["retry-after"] == "1", answer
-    last = [line for line in gateway.log().splitlines() if "giving up" in line]
-    assert len(last) == 1 and f"actor {actor} died 31 times" in last[0]
