@@ -167,7 +167,7 @@ def test_the_metrics_door(start):
 # -- TLS and HTTP/2 to the provider
 
 NGINX = """
-daemon off; pid {d}/nginx.pid; error_log {d}/error.log; events {{}}
+daemon off; master_process off; pid {d}/nginx.pid; error_log {d}/error.log; events {{}}
 http {{ access_log {d}/access.log "x $server_protocol"; client_body_temp_path {d}/b; proxy_temp_path {d}/p; fastcgi_temp_path {d}/f; uwsgi_temp_path {d}/u; scgi_temp_path {d}/s;
   log_format x "$server_protocol"; access_log {d}/access.log x;
   server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {d}/cert.pem; ssl_certificate_key {d}/key.pem;
