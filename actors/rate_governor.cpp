@@ -91,7 +91,11 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
         st.turn();
       },
       [&st](const letter<settle_lease>& mail) {
-        st.store->policy.settle(mail.content().id, mail.content().how, clock::now());
+        auto id = mail.content().id;
+        if (st.waiting.erase(id) > 0) // handed back before it was granted
+          st.store->policy.withdraw(id);
+        else
+          st.store->policy.settle(id, mail.content().how, clock::now());
         mail.opened();
         st.turn();
       },
