@@ -52,7 +52,7 @@ def others_unharmed(door):
     stop.set()
     caller.join()
     assert not wrong, wrong[:3]
-    wait_for(door.at_rest, 30)
+    wait_for(door.at_rest, 200)  # at the latest by the sweep: a minute after the deadline
     assert door.alive()
 
 
@@ -206,7 +206,7 @@ def test_clients_that_vanish_in_the_middle_of_a_flood_leave_nothing_behind(door)
         dealers[0].receive()
         for d in dealers:
             d.socket.close()
-    wait_for(door.at_rest, 60)
+    wait_for(door.at_rest, 200)
 
 
 def test_connections_that_are_reset_in_every_state_harm_nobody(door):
