@@ -356,7 +356,7 @@ def test_idle_connections_take_no_descriptor_that_others_need(world, tmp_path):
     try:
         early = Raw(gateway, WHOLE)
         assert early.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
-        idle = [Raw(gateway) for _ in range(600)]  # 300 get in, the others wait outside
+        idle = [Raw(gateway) for _ in range(600)]  # 200 get in, the others wait outside
         early.send(WHOLE)  # needs a connection upstream
         assert early.socket.recv(65536).startswith(b"HTTP/1.1 200 ")
         assert gateway.at_rest() and gateway.ready() and gateway.metrics()

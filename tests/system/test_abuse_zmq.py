@@ -6,11 +6,12 @@ import random
 import socket
 import struct
 import threading
+import time
 
 import pytest
 import zmq
 
-from harness import Dealer, Gateway, Mock, chat_body, model, provider, wait_for
+from harness import SLOW, Dealer, Gateway, Mock, chat_body, model, provider, wait_for
 
 MIB = 1 << 20
 SANITIZED = "sanitize" in os.environ.get("MAINSTAY_BIN", "")  # their bookkeeping is not the daemon's memory
@@ -182,6 +183,27 @@ def test_a_message_without_an_end_is_cut_off(door):
     assert SANITIZED or resident(door) < resting + 64 * MIB
 
 
+def test_a_message_of_empty_frames_without_an_end_gets_its_error(door):
+    """Two bytes each: what holds them holds far more."""
+    before, resting, s = upstream(door), resident(door), raw(door)
+    s.sendall(frame(b"endless", 1))
+    try:
+        for _ in range(50):
+            s.sendall(b"\x01\x00" * MIB)
+    except OSError:
+        pass  # nobody listens any more
+    s.close()
+    assert SANITIZED or resident(door) < resting + 64 * MIB
+    s = raw(door)
+    s.sendall(frame(b"endless", 1) + b"\x01\x00" * 2000)
+    got = b""
+    while piece := s.recv(65536):
+        got += piece
+    s.close()
+    assert b"endless" in got and b'"code":"malformed"' in got and b'"status":400' in got
+    assert upstream(door) == before
+
+
 def test_a_client_that_never_reads_costs_little_memory(door):
     resting, s = resident(door), raw(door, receive_buffer=4096)
     s.settimeout(2)
@@ -195,6 +217,48 @@ def test_a_client_that_never_reads_costs_little_memory(door):
     assert sent > 0
     assert SANITIZED or resident(door) < resting + 64 * MIB
     s.close()
+
+
+@pytest.mark.parametrize("what", [message(b"1", b"sing", b"{}", b"x" * 100), bytes([4, 7]) + b"\x04PING\0\0"], ids=["nonsense", "pings"])
+def test_many_clients_that_never_read_share_what_may_wait(door, what):
+    """8 MiB each would be 480."""
+    resting, floods = resident(door), [raw(door, receive_buffer=4096) for _ in range(60)]
+    block, stuck = what * 1000, [0] * len(floods)
+    for s in floods:
+        s.setblocking(False)
+    end = time.monotonic() + 20 * SLOW
+    while min(stuck) < 5 and time.monotonic() < end:  # nothing more is taken from anybody
+        for i, s in enumerate(floods):
+            try:
+                s.send(block)
+                stuck[i] = 0
+            except BlockingIOError:
+                stuck[i] += 1
+            except OSError:
+                stuck[i] = 5  # cut off
+        time.sleep(0.02)
+    assert SANITIZED or resident(door) < resting + 256 * MIB
+    for s in floods:
+        s.close()
+
+
+def test_connections_opened_and_never_used_take_nothing_that_others_need(door, tmp_path):
+    """A hundred get in, the others wait outside; whoever does not say hello has to go."""
+    gateway = Gateway(tmp_path, {"providers": [provider("a", door.mock)], "models": [model("smart", "a/m")]}, through=["prlimit", "--nofile=400:400"])
+    try:
+        idle = [socket.create_connection(("127.0.0.1", gateway.zmq_port), 60 * SLOW) for _ in range(300)]
+        assert gateway.chat("honest over HTTP").complete("honest over HTTP")
+        assert gateway.ready() and gateway.metrics() and gateway.at_rest()
+        for s in idle[100:]:
+            s.close()
+        with Dealer(gateway.zmq_url) as d:
+            assert d.chat("honest and patient").complete("honest and patient")
+        for s in idle[:100]:
+            while s.recv(1000):  # our greeting, and the end
+                pass
+            s.close()
+    finally:
+        assert gateway.stop() == 0
 
 
 def test_clients_that_vanish_in_the_middle_of_a_flood_leave_nothing_behind(door):

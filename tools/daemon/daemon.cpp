@@ -22,11 +22,14 @@ constexpr int exit_cut = 3, exit_given_up = 4;
 constexpr std::size_t most_scrapers = 256;
 
 /// Callers who only hold connections open must not take the descriptors that calls to providers, the console and the
-/// other doors need: a quarter of all stays theirs.
-std::size_t most_callers(std::size_t wanted) {
+/// other doors need: the HTTP door may take half of all, the message-queue door, where a connection carries many requests,
+/// a quarter.
+constexpr std::size_t http_share = 2, zmq_share = 4;
+
+std::size_t most_callers(std::size_t wanted, std::size_t share) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
-  return std::min<std::size_t>(wanted, std::max<rlim_t>(1, limit.rlim_cur / 4 * 3));
+  return std::min<std::size_t>(wanted, std::max<rlim_t>(1, limit.rlim_cur / share));
 }
 
 } // namespace
@@ -118,6 +121,7 @@ void daemon::open_doors() {
     mq::server_settings s;
     s.listen = {doors.zmq->listen};
     if (doors.http) s.body_limit = doors.http->body_limit;
+    s.max_connections = most_callers(s.max_connections, zmq_share);
     zmq_ = std::make_unique<mq::server>(loop_, s, make_zmq_door(live_, house_.names->dispatcher));
     zmq_->start();
     for (auto& e : zmq_->endpoints()) spdlog::info("message-queue door: {}", e);
@@ -128,7 +132,7 @@ void daemon::open_doors() {
     s.port = doors.http->listen.port;
     s.body_limit = doors.http->body_limit;
     s.fault_headers = final_labels;
-    s.max_connections = most_callers(s.max_connections);
+    s.max_connections = most_callers(s.max_connections, http_share);
     http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names->dispatcher));
     http_->start();
     spdlog::info("http door: http://{}:{}/v1", s.address, http_->port());
