@@ -17,6 +17,8 @@ constexpr std::size_t most_discarded = 64u << 20;    // of a refused request's b
 constexpr std::size_t most_per_turn = 1u << 20;      // read before others get their turn
 constexpr std::size_t first_body_reserve = 1u << 20; // a large content-length alone reserves no more
 constexpr std::uint64_t slowest_body_per_second = 1u << 10;
+constexpr std::size_t most_unfinished_bodies = 16; // of the largest size allowed, in bytes of all together
+constexpr std::size_t small_body = 64u << 10;      // not worth cutting off for that
 
 } // namespace
 
@@ -113,7 +115,7 @@ void connection::consume(std::string_view input) {
   if (phase_ >= phase::leaving || input.empty()) {
     unread_input_ = unread_input_ || !input.empty();
     if (in_.capacity() > 512)
-      in_ = {};
+      release(in_);
     else
       in_.clear();
   } else if (kept) {
@@ -208,6 +210,7 @@ bool connection::take_body(std::string_view& input) {
     if (state != chunked_decoder::state::more) return true;
   } else {
     auto n = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));
+    if (body_.size() + n > body_.capacity()) body_.reserve(body_.size() + static_cast<std::size_t>(body_left_));
     body_.append(input.substr(0, n));
     input.remove_prefix(n);
     body_left_ -= n;
@@ -221,7 +224,23 @@ bool connection::take_body(std::string_view& input) {
   auto now = clock::now();
   auto earned = std::chrono::seconds(body_.size() / slowest_body_per_second) + 2 * loop_.settings.body_timeout;
   loop_.events.arm(*this, std::min<clock::time_point>(now + loop_.settings.body_timeout, body_began_at_ + earned));
+  account_for_body();
+  if (loop_.unfinished_bodies > most_unfinished_bodies * loop_.settings.body_limit) make_room();
   return false;
+}
+
+void connection::account_for_body() noexcept {
+  loop_.unfinished_bodies += body_.size() - accounted_; // wraps where it shrank, and back again
+  accounted_ = body_.size();
+}
+
+/// Refuses the body that is the furthest from going on: many of them, large and stalled, must not fill the memory.
+void connection::make_room() {
+  connection* slowest = nullptr;
+  for (auto& [c, _] : loop_.connections)
+    if (c->accounted_ > small_body && (!slowest || c->deadline() < slowest->deadline())) slowest = c;
+  if (!slowest) return;
+  slowest->guarded([slowest] { slowest->refuse({503, "overloaded", "too many request bodies are on their way"}); });
 }
 
 void connection::dispatch() {
@@ -230,7 +249,8 @@ void connection::dispatch() {
   auto framing = http11_ ? stream_framing::chunked : stream_framing::until_close;
   exchange_ = std::make_shared<exchange>(loop_.events, this, framing, bodiless_);
   auto body = body_.empty() ? loop_.nothing : make_bytes(std::move(body_));
-  body_ = {};
+  release(body_);
+  account_for_body();
   try {
     loop_.answers->handle(std::move(request_), std::move(body), exchange_->handle());
   } catch (...) { // the dropped response has become a 500
@@ -256,6 +276,8 @@ void connection::close() noexcept {
   ::close(std::exchange(fd_, -1));
   loop_.events.disarm(*this);
   out_.clear();
+  release(body_);
+  account_for_body();
   if (auto unfinished = std::exchange(exchange_, nullptr)) unfinished->caller_left();
   loop_.connections.erase(this);
   loop_.count.store(loop_.connections.size(), std::memory_order_relaxed);

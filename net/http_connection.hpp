@@ -34,7 +34,8 @@ struct http_loop {
   bytes_ptr nothing = make_bytes({});
   std::unordered_map<connection*, std::shared_ptr<connection>> connections;
   std::atomic<std::size_t> count{0};
-  std::function<void()> on_closed; // a place became free
+  std::function<void()> on_closed;   // a place became free
+  std::size_t unfinished_bodies = 0; // bytes of bodies that are still coming, of all connections
 };
 
 class connection final : public exchange_owner,
@@ -73,6 +74,8 @@ private:
   void consume(std::string_view input);
   bool take_head(std::string_view& input);
   bool take_body(std::string_view& input);
+  void account_for_body() noexcept;
+  void make_room();
   void begin(request_head head);
   void await_body();
   bool admit();
@@ -113,6 +116,7 @@ private:
   bool chunked_ = false, expects_continue_ = false;
   chunked_decoder decoder_;
   std::uint64_t body_left_ = 0;
+  std::size_t accounted_ = 0; // of unfinished_bodies
   clock::time_point body_began_at_{};
 
   std::shared_ptr<exchange> exchange_;

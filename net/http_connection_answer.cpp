@@ -54,6 +54,8 @@ std::string connection::head_of(int status, std::string_view type, const header_
 void connection::answer_at_once(int status, const header_list& headers, bytes_ptr body) {
   phase_ = keep_alive_ ? phase::answering : phase::leaving;
   loop_.events.disarm(*this);
+  release(body_);
+  account_for_body();
   absorb({whole_answer{status, "application/json", headers, std::move(body)}, {}, {}, true});
   flush();
 }
@@ -152,7 +154,7 @@ void connection::linger() {
   if (!unread_input_) return close();
   phase_ = phase::lingering;
   paused_ = false;
-  in_ = {};
+  release(in_);
   ::shutdown(fd_, SHUT_WR);
   set_deadline(linger_time);
   set_interest();

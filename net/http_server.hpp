@@ -6,7 +6,9 @@
 // it. A head that is not complete within `header_timeout`, or a body that makes no progress for `body_timeout` or comes
 // slower than 1 KiB/s on average: 408 and close. `expect: 100-continue` is answered. Pipelined requests are answered in
 // order, one at a time. Keep-alive connections idle longer than `idle_timeout` are closed. A reader that takes nothing
-// for `write_timeout` while bytes wait is disconnected. At most `max_connections`; more wait in the listen backlog.
+// for `write_timeout` while bytes wait is disconnected. Unfinished bodies may hold sixteen times `body_limit` together:
+// beyond that the one that is the furthest from going on is refused with 503. At most `max_connections`; more wait in
+// the listen backlog.
 #pragma once
 
 #include "net/bytes.hpp"

@@ -217,7 +217,7 @@ void transfer::end(std::optional<call_error> error) {
   auto observer = std::move(observer_);
   auto summary = std::move(summary_);
   call_ = {};
-  received_ = {};
+  release(received_);
   curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
   curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, static_cast<char*>(nullptr));
   curl_slist_free_all(headers_);

@@ -208,7 +208,7 @@ std::size_t wire_queue::consume(std::size_t bytes) noexcept {
   if (empty()) {
     // An idle connection should not keep the room that a long backlog needed.
     if (pieces_.capacity() > 32)
-      pieces_ = {};
+      pieces_ = std::vector<wire_piece>(); // with {} it would keep it
     else
       pieces_.clear();
     first_ = 0;

@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t most_per_turn = 1u << 20;   // read before others get their turn
 constexpr std::size_t most_discarded = 64u << 20; // after a fault
 constexpr std::size_t slowest_bytes_per_second = 1u << 10;
+constexpr std::size_t most_unfinished = 16;      // of the largest body allowed, in bytes of all messages together
+constexpr std::size_t small_message = 64u << 10; // not worth cutting off for that
 
 } // namespace
 
@@ -101,6 +103,9 @@ void connection::read() {
     consume({loop_.scratch.data(), size});
     if (phase_ == phase::closed) return;
     note_message(size, now);
+    account_for_message(reader_.held());
+    if (loop_.unfinished > most_unfinished * loop_.settings.body_limit) make_room();
+    if (phase_ == phase::closed) return;
     if (size < loop_.scratch.size()) break; // that was all
   }
   rearm(now);
@@ -118,6 +123,20 @@ void connection::note_message(std::size_t bytes, clock::time_point now) {
   }
   message_bytes_ += bytes;
   message_moved_at_ = now;
+}
+
+void connection::account_for_message(std::size_t held) noexcept {
+  loop_.unfinished += held - accounted_; // wraps where it shrank, and back again
+  accounted_ = held;
+}
+
+/// Gives up the message that has not moved for longest: many of them, large and stalled, must not fill the memory.
+void connection::make_room() {
+  connection* slowest = nullptr;
+  for (auto& [_, c] : loop_.connections)
+    if (c->accounted_ > small_message && (!slowest || c->message_moved_at_ < slowest->message_moved_at_))
+      slowest = c.get();
+  if (slowest) slowest->guarded([slowest] { slowest->give_up({503, "too many messages are on their way"}); });
 }
 
 /// Takes messages from the input until it is used up or too much waits to be sent; then the rest is kept.
@@ -170,7 +189,8 @@ void connection::close() noexcept {
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   ::close(fd_);
   for (auto& c : std::exchange(outbox_, {})) way_->release(c.message.cost());
-  early_ = {};
+  release(early_);
+  account_for_message(0);
   leave_all();
   loop_.connections.erase(number_); // whoever is inside holds on to it
   if (loop_.on_closed) loop_.on_closed();

@@ -44,6 +44,7 @@ struct zmq_loop {
   std::unordered_map<std::uint64_t, std::shared_ptr<connection>> connections;
   std::vector<std::uint64_t> to_flush;
   std::function<void()> on_closed; // a place became free
+  std::size_t unfinished = 0;      // bytes of messages that are still coming, of all connections
   std::function<void()> on_sent;   // a connection has nothing left to send; may be empty
   std::atomic<bool> draining{false};
   std::atomic<std::size_t> peers{0}, in_flight{0};
@@ -91,6 +92,8 @@ private:
   void read();
   void note_message(std::size_t bytes, clock::time_point now);
   void consume(std::string_view input);
+  void account_for_message(std::size_t held) noexcept;
+  void make_room();
   void resume_reading();
   void take_message();
   void begin(const message&, std::string body);
@@ -126,6 +129,7 @@ private:
   bool paused_ = false;           // nothing is read while too much waits to be sent
   bool flush_due_ = false;        // is in to_flush
   std::size_t message_bytes_ = 0; // of the message under way
+  std::size_t accounted_ = 0;     // of the loop's unfinished
   std::size_t discarded_ = 0;     // while lingering
   clock::time_point born_, heard_at_, pinged_at_, linger_until_;
   clock::time_point asked_at_{};         // the first ping since it was heard; zero: none

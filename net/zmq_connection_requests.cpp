@@ -65,10 +65,13 @@ void connection::give_up(const wire_fault& fault) {
   --loop_.peers;
   leave_all();
   linger_until_ = clock::now() + linger_time;
-  const auto frames = reader_.take_frames();
+  const auto frames = reader_.give_up();
   const std::vector<std::string_view> views(frames.begin(), frames.end());
   const message m = parse_frames(views, loop_.settings.body_limit); // for its id
-  refuse(m, fault.status, fault.status == 413 ? "body_too_large" : "malformed", fault.text);
+  account_for_message(0);
+  const auto code = fault.status == 413 ? "body_too_large" : fault.status == 503 ? "overloaded" : "malformed";
+  refuse(m, fault.status, code, fault.text);
+  rearm(clock::now());
 }
 
 void connection::end_all(int status, std::string_view code, std::string_view text) noexcept {

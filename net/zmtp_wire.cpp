@@ -2,6 +2,8 @@
 // by a small state machine that takes payloads in runs.
 #include "net/zmtp_wire.hpp"
 
+#include "net/bytes.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -108,7 +110,10 @@ wire_reader::event wire_reader::begin_payload() {
 
 wire_reader::event wire_reader::payload(std::string_view& input) {
   const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input.size()));
-  if (keep_) current_.append(input.substr(0, n));
+  if (keep_) {
+    if (current_.size() + n > current_.capacity()) current_.reserve(static_cast<std::size_t>(size_));
+    current_.append(input.substr(0, n));
+  }
   input.remove_prefix(n);
   left_ -= n;
   return left_ == 0 ? end_frame() : event::more;
@@ -118,7 +123,7 @@ wire_reader::event wire_reader::end_frame() {
   at_ = at::flags;
   if (command_) return command();
   if (keep_) frames_.push_back(std::move(current_));
-  current_ = {};
+  release(current_);
   if (more_) return event::more;
   in_message_ = false;
   frames_seen_ = bytes_seen_ = 0;
@@ -126,6 +131,13 @@ wire_reader::event wire_reader::end_frame() {
 }
 
 std::vector<std::string> wire_reader::take_frames() { return std::exchange(frames_, {}); }
+
+std::vector<std::string> wire_reader::give_up() {
+  at_ = at::faulty;
+  in_message_ = false;
+  release(current_);
+  return take_frames();
+}
 
 wire_reader::event wire_reader::command() {
   const std::string_view body = current_;

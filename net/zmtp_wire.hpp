@@ -40,13 +40,19 @@ public:
   /// Takes from the front of `input` up to the next event, however the bytes are cut.
   event feed(std::string_view& input);
 
-  /// The frames of the message just completed, or, after a fault, of the one that was under way.
+  /// The frames of the message just completed.
   std::vector<std::string> take_frames();
+  /// Whole frames of the message under way. Nothing more is read.
+  std::vector<std::string> give_up();
   std::string_view ping_context() const noexcept { return context_; }
   const wire_fault& fault() const noexcept { return fault_; }
   bool is_ready() const noexcept { return ready_; }
   /// A message has begun and is not complete.
   bool in_message() const noexcept { return in_message_; }
+  /// Bytes that have come of it.
+  std::size_t held() const noexcept {
+    return in_message_ ? bytes_seen_ - (command_ ? 0 : static_cast<std::size_t>(left_)) : 0;
+  }
 
 private:
   enum class at : std::uint8_t { greeting, flags, size, payload, faulty };

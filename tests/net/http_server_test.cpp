@@ -287,6 +287,30 @@ BOOST_AUTO_TEST_CASE(a_body_that_trickles_for_ever_is_a_408) {
   BOOST_TEST((clock::now() - began < 3s));
 }
 
+BOOST_AUTO_TEST_CASE(many_large_bodies_that_stall_make_room_for_others) {
+  server_settings settings;
+  settings.body_limit = 1 << 20;
+  door d(settings);
+  d.script->answering = [](asked a) { a.answer->reply(200, {}, make_bytes(std::to_string(a.body->size()))); };
+  auto whole = post(std::string(1'000'000, ' '));
+  std::vector<caller> stalled;
+  for (int i = 0; i < 20; ++i) { // sixteen have room
+    stalled.push_back(d.call());
+    BOOST_TEST(stalled.back().send(std::string_view(whole).substr(0, whole.size() - 1000)));
+  }
+  std::size_t refused = 0;
+  for (auto end = clock::now() + patience; refused < 4 && clock::now() < end;)
+    for (auto& c : stalled)
+      if (c.receive(1ms)) {
+        auto refusal = c.reply();
+        BOOST_TEST(refusal.status == 503);
+        BOOST_TEST(refusal.has("connection: close"));
+        ++refused;
+      }
+  BOOST_TEST(refused == 4u);
+  BOOST_TEST(d.call().ask(whole).body == "1000000");
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_may_take_longer_than_every_time_limit) {
   server_settings s;
   s.header_timeout = s.body_timeout = s.idle_timeout = s.write_timeout = 100ms;

@@ -132,6 +132,34 @@ BOOST_AUTO_TEST_CASE(a_message_that_drips_for_ever_is_cut_off_in_the_end) {
   BOOST_TEST(sent < 200u);
 }
 
+BOOST_AUTO_TEST_CASE(many_large_messages_that_stall_make_room_for_others) {
+  auto s = settings();
+  s.body_limit = 1 << 20;
+  const auto endpoint = serve(s);
+  std::string most;
+  for (auto* frame : {"stalled", "chat", "{}"}) mq::append_frame(most, frame, true);
+  mq::append_frame_head(most, 1'000'000, false);
+  most += std::string(999'000, ' ');
+  std::vector<std::unique_ptr<raw_client>> stalled;
+  for (int i = 0; i < 20; ++i) { // sixteen have room
+    stalled.push_back(std::make_unique<raw_client>(endpoint));
+    stalled.back()->shake_hands();
+    BOOST_TEST(stalled.back()->wire.send(most));
+  }
+  std::size_t refused = 0;
+  for (auto end = http::test::clock::now() + http::test::patience; refused < 4 && http::test::clock::now() < end;)
+    for (auto& c : stalled)
+      if (c->wire.receive(1ms)) {
+        BOOST_TEST(is_error(c->receive(), "stalled", 503));
+        BOOST_TEST(c->wire.closed());
+        ++refused;
+      }
+  BOOST_TEST(refused == 4u);
+  client other(endpoint);
+  other.ask("large", std::string(1 << 20, ' '));
+  BOOST_TEST(door->arrived.wait());
+}
+
 BOOST_AUTO_TEST_CASE(pings_are_answered_with_what_they_hold) {
   raw_client c(serve());
   c.shake_hands();

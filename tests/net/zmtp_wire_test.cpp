@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(a_message_of_exactly_the_limit_passes_and_a_larger_one_is_r
   BOOST_TEST(feed(reader, message({std::string(500, 'a'), std::string(500, 'b')})).messages.size() == 1u);
   BOOST_TEST(refused(reader, message({std::string(500, 'a'), std::string(501, 'b')}).substr(0, 9 + 500 + 9)));
   BOOST_TEST(reader.fault().status == 413);
-  BOOST_TEST(reader.take_frames() == frames{std::string(500, 'a')}, boost::test_tools::per_element());
+  BOOST_TEST(reader.give_up() == frames{std::string(500, 'a')}, boost::test_tools::per_element());
   auto huge = ready_reader(limits);
   BOOST_TEST(refused(huge, "\2\xff\xff\xff\xff\xff\xff\xff\xff"s));
 }
@@ -182,7 +182,24 @@ BOOST_AUTO_TEST_CASE(surplus_frames_are_counted_and_forgotten_and_a_message_with
   for (int i = 0; i < 200; ++i) append_frame(endless, "", true);
   BOOST_TEST(refused(reader, endless));
   BOOST_TEST(reader.fault().status == 400);
-  BOOST_TEST(reader.take_frames()[0] == "id"); // so that somebody can be told
+  BOOST_TEST(reader.give_up()[0] == "id"); // so that somebody can be told
+}
+
+BOOST_AUTO_TEST_CASE(what_has_come_of_a_message_is_known_byte_by_byte) {
+  auto reader = ready_reader();
+  std::string bytes = message({"id", "chat"});
+  std::size_t came = 0;
+  for (char c : bytes.substr(0, bytes.size() - 1)) { // two bytes of head before each frame
+    ++came;
+    feed(reader, {&c, 1});
+    BOOST_TEST(reader.held() == (came <= 4 ? came - std::min<std::size_t>(came, 2) : came <= 6 ? 2 : came - 4));
+  }
+  feed(reader, bytes.substr(bytes.size() - 1));
+  BOOST_TEST(reader.held() == 0u);
+  feed(reader, message({"id", "chat"}).substr(0, 4) + "\4\x20\4PI"); // a command that is not whole says nothing
+  BOOST_TEST(reader.held() == 2u);
+  BOOST_TEST(reader.give_up().size() == 1u);
+  BOOST_TEST(reader.held() == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(commands_may_come_between_the_frames_of_a_message) {

@@ -232,6 +232,19 @@ def test_one_who_sends_100_mb_before_reading_still_reads_the_refusal_or_is_cut_o
         assert resident_mib(gateway) < before + 100 * SLOW
 
 
+def test_large_bodies_that_stall_make_room_for_others(world):
+    with unharmed(world) as gateway:
+        before, most = resident_mib(gateway), b" " * (30 * MiB)
+        stalled = [Raw(gateway, CHAT + b"Content-Length: %d\r\n\r\n" % (31 * MiB), most) for _ in range(30)]
+        for s in stalled[:10]:  # sixteen times 32 MiB have room: the longest stalled have to go
+            assert_refused(s.rest(), 503, "overloaded")
+        assert resident_mib(gateway) < before + 640 * SLOW
+        large = json.dumps({"model": "smart", "messages": [{"role": "user", "content": "healthy and large"}]}).encode() + b" " * (20 * MiB)
+        assert http_json(gateway.http, "POST", "/v1/chat/completions", large, ME)[0] == 200
+        for s in stalled[10:]:
+            s.close()
+
+
 # --- framing ---
 
 def chunked(coding, body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY), version=b"1.1", more=b""):

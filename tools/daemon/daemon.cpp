@@ -22,8 +22,8 @@ constexpr int exit_cut = 3, exit_given_up = 4;
 constexpr std::size_t most_scrapers = 256;
 
 /// Callers who only hold connections open must not take the descriptors that calls to providers, the console and the
-/// other doors need: the HTTP door may take half of all, the message-queue door, where a connection carries many requests,
-/// a quarter.
+/// other doors need: the HTTP door may take half of all, the message-queue door, where a connection carries many
+/// requests, a quarter.
 constexpr std::size_t http_share = 2, zmq_share = 4;
 
 std::size_t most_callers(std::size_t wanted, std::size_t share) {
