@@ -7,6 +7,7 @@
 #include "tools/mock/peer.hpp"
 #include "tools/mock/provider.hpp"
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -66,6 +67,7 @@ private:
   ending ending_;
   std::string queue_;
   std::uint64_t queued_tokens_ = 0; // of this answer, sent ones included
+  std::chrono::steady_clock::time_point token_due_{};
 };
 
 } // namespace mainstay::mock

@@ -79,7 +79,11 @@ asio::awaitable<bool> exchange::before_event(const event_stream::event& e, std::
     }
   }
   if (!token || verdict_.token_pause.none()) co_return true;
-  bool there = co_await pause(verdict_.token_pause.draw(verdict_.random));
+  // A token is due after the one before it was due, not after it left: streams that were late together once would else
+  // stay together, and all tokens come in bursts.
+  auto now = std::chrono::steady_clock::now();
+  token_due_ = (queued_tokens_ == 0 ? now : token_due_) + verdict_.token_pause.draw(verdict_.random);
+  bool there = co_await pause(token_due_ - now);
   co_return there;
 }
 
