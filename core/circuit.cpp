@@ -8,6 +8,8 @@ namespace {
 
 constexpr duration shortest_open = 1ms;
 constexpr int slices = 10;
+constexpr double least_jitter = 0.2, most_jitter = 0.5; // of the open time: never all of it, so that whoever asks every
+                                                        // few seconds finds a recovered provider within the whole time
 
 circuit_settings sane(circuit_settings s) noexcept {
   s.failure_threshold = std::max(s.failure_threshold, 1);
@@ -113,9 +115,9 @@ void circuit::open(instant now, double draw) {
   const auto doublings = std::min(reopenings_, 3u); // an eighth, a quarter, a half, all of it
   const duration longest = settings_.recovery_timeout / 8 * (1 << doublings);
   const double chance = draw > 0 ? std::min(draw, 1.0) : 0.0;
-  const auto half = static_cast<double>(longest.count()) / 2;
+  const double share = 1 - most_jitter + (most_jitter - least_jitter) * chance;
   enter(circuit_state::open);
-  open_until_ = now + std::max<duration>(duration(static_cast<duration::rep>(half + half * chance)), duration(1));
+  open_until_ = now + std::max<duration>(std::chrono::duration_cast<duration>(longest * share), duration(1));
   reopenings_ = doublings + 1;
   ++times_opened_;
 }

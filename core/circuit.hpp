@@ -14,7 +14,7 @@ namespace mainstay {
 
 struct circuit_settings {
   int failure_threshold = 5;       // consecutive failures that open it
-  duration recovery_timeout = 30s; // open time grows from an eighth of this, doubling, up to it
+  duration recovery_timeout = 30s; // open time grows from an eighth of this, doubling, up to it (less the jitter)
   int success_threshold = 2;       // successes in half-open that close it, and permits given out meanwhile
   double failure_rate = 0.5;       // or this share of failures ...
   int min_calls = 20;              // ... among at least so many calls ...
@@ -46,7 +46,7 @@ public:
   /// Asks to make one call. Open whose time is over becomes half-open here. Half-open gives out no more permits than
   /// successes are missing to close it.
   permit ask(instant now);
-  /// Ends a granted permit. `draw` in [0,1) jitters the open time (equal jitter: between half and all of it).
+  /// Ends a granted permit. `draw` in [0,1) jitters the open time: between half and four fifths of it.
   void settle(std::uint32_t generation, verdict, instant now, double draw);
 
   /// Operator override: held open or closed until `automatic()`, which leaves it closed. Outcomes count for nothing

@@ -184,8 +184,10 @@ plan_step request_plan::refused(const refusal& r, instant now) {
     if (r.why != refusal_reason::no_key && setback_.delay == duration::max()) return next_rung(now);
     return same_again(setback_.target, setback_.delay, now);
   }
-  if (r.why == refusal_reason::no_key || asked_again_ || r.why == refusal_reason::retry_budget)
-    for (auto i : asked_) targets_[i].out = targets_[i].out || r.why == refusal_reason::no_key || asked_again_;
+  // A repetition that finds no capacity is left for others; without any, capacity is waited for like anybody's.
+  bool can_wait = r.why == refusal_reason::resting || r.why == refusal_reason::over_limit;
+  bool leave = asked_again_ && !(can_wait && is_alone(asked_.front()));
+  for (auto i : asked_) targets_[i].out = targets_[i].out || r.why == refusal_reason::no_key || leave;
   if (last_resort_) {
     if (auto at = std::exchange(permit_at_, std::nullopt)) return wait_for_permit(*at, now);
     return last_resort(now);

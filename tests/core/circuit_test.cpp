@@ -11,7 +11,7 @@ using namespace mainstay;
 namespace {
 
 const instant start = instant{} + 1000h;
-constexpr double longest = 1.0 - 1e-12; // a draw that jitters nothing away
+constexpr double longest = 1.0 - 1e-12; // the draw that jitters least away
 
 void call(circuit& c, verdict outcome, instant now, double draw = longest) {
   const auto permit = c.ask(now);
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(open_time_grows_from_an_eighth_by_doubling_up_to_the_recove
   circuit c;
   instant now = start;
   trip(c, now);
-  for (const duration expected : {3750ms, 7500ms, 15000ms, 30000ms, 30000ms}) {
+  for (const duration expected : {3000ms, 6000ms, 12000ms, 24000ms, 24000ms}) {
     BOOST_TEST(about(open_time(c, now), expected));
     now = c.open_until();
     call(c, verdict::failure, now);
@@ -89,16 +89,16 @@ BOOST_AUTO_TEST_CASE(open_time_grows_from_an_eighth_by_doubling_up_to_the_recove
   call(c, verdict::success, now);
   call(c, verdict::success, now);
   trip(c, now);
-  BOOST_TEST(about(open_time(c, now), 3750ms)); // closed in between: it begins anew
+  BOOST_TEST(about(open_time(c, now), 3000ms)); // closed in between: it begins anew
 }
 
-BOOST_AUTO_TEST_CASE(jitter_takes_up_to_half_of_the_open_time) {
+BOOST_AUTO_TEST_CASE(jitter_takes_a_fifth_to_half_of_the_open_time) {
   circuit c;
   trip(c, start, 0);
   BOOST_TEST(about(open_time(c, start), 1875ms));
   circuit d;
   trip(d, start, 0.5);
-  BOOST_TEST(about(open_time(d, start), 2812500us));
+  BOOST_TEST(about(open_time(d, start), 2437500us));
 }
 
 BOOST_AUTO_TEST_CASE(half_open_is_reported_when_the_time_is_over_even_before_anyone_asked) {
@@ -232,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_slow_probe_opens_it_again) {
   call(c, verdict::success, now);
   call(c, verdict::slow, now);
   BOOST_TEST((c.state(now) == circuit_state::open));
-  BOOST_TEST(about(open_time(c, now), 7500ms));
+  BOOST_TEST(about(open_time(c, now), 6000ms));
 }
 
 BOOST_AUTO_TEST_CASE(what_recovered_is_met_by_two_calls_at_once_and_one_more_with_each_success) {
@@ -336,7 +336,7 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
         if (c.permits_out() > 0) BOOST_REQUIRE(c.permits_out() == half_open_out);
       }
       if (c.state(now) == circuit_state::open) BOOST_REQUIRE(c.permits_out() == 0u);
-      if (c.state(now) == circuit_state::open) BOOST_REQUIRE((c.open_until() - now <= settings.recovery_timeout));
+      if (c.state(now) == circuit_state::open) BOOST_REQUIRE((c.open_until() - now <= settings.recovery_timeout * 4 / 5));
     }
     // Every permit returned leaves none out.
     while (!out.empty()) end_one(0, verdict::neutral);

@@ -125,6 +125,38 @@ BOOST_AUTO_TEST_CASE(without_anybody_else_to_ask_it_waits_as_long_as_the_deadlin
   BOOST_TEST((wait_of(plan.refused(no(refusal_reason::resting, start + 60s), start)) == start + 60s));
 }
 
+BOOST_AUTO_TEST_CASE(a_repetition_that_meets_an_open_circuit_waits_for_it_if_nobody_else_is_left) {
+  for (bool alone : {true, false}) {
+    auto c = two_rungs();
+    if (alone) c.ladder.pop_back();
+    request_plan plan(c);
+    plan.begin(start);
+    plan.granted(1, at("a"), "k1", start);
+    plan.failed(1, status(500, failure_class::server_error), start, 0.5, 3);
+    BOOST_TEST(acquire_of(plan.resume(start + 1s)).charge_retry);
+    auto step = acquire_of(plan.refused(no(refusal_reason::resting, start + 9s), start + 1s));
+    if (!alone) {
+      BOOST_TEST(step.targets[0].provider == "b");
+      continue;
+    }
+    step = acquire_of(plan.refused(no(refusal_reason::resting, start + 9s), start + 1s));
+    BOOST_TEST(step.wait_for_circuits);
+    BOOST_TEST((step.wait_until == c.deadline));
+    end_of(plan.refused(no(refusal_reason::resting), c.deadline));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_repetition_beyond_the_retry_budget_ends_it_even_if_nobody_else_is_left) {
+  auto c = two_rungs();
+  c.ladder.pop_back();
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  plan.failed(1, status(500, failure_class::server_error), start, 0.5, 3);
+  plan.resume(start + 1s);
+  BOOST_TEST(end_of(plan.refused(no(refusal_reason::retry_budget), start + 1s)).why.said.status == 500);
+}
+
 BOOST_AUTO_TEST_CASE(a_500_is_asked_again_max_retries_times_and_then_the_fallback) {
   request_plan plan(two_rungs());
   auto now = start;

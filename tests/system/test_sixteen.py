@@ -262,7 +262,7 @@ def down_for_a_minute(w):
     for _, a in answers:
         assert a.complete(a.question), a
     returned = min(at for at, a in answers if a.source == "primary" and at >= back)
-    assert returned - back < patience(30 + 4, idle=2), f"back after {returned - back} s"  # a request comes every 4 s
+    assert returned - back < patience(30, idle=2), f"back after {returned - back} s"
     if while_down is not None:
         assert while_down <= 15, f"{while_down} calls to a provider that is down"
 
