@@ -336,7 +336,8 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
         if (c.permits_out() > 0) BOOST_REQUIRE(c.permits_out() == half_open_out);
       }
       if (c.state(now) == circuit_state::open) BOOST_REQUIRE(c.permits_out() == 0u);
-      if (c.state(now) == circuit_state::open) BOOST_REQUIRE((c.open_until() - now <= settings.recovery_timeout * 4 / 5));
+      if (c.state(now) == circuit_state::open)
+        BOOST_REQUIRE((c.open_until() - now <= settings.recovery_timeout * 4 / 5));
     }
     // Every permit returned leaves none out.
     while (!out.empty()) end_one(0, verdict::neutral);
