@@ -15,26 +15,26 @@ namespace mainstay {
 
 struct attempt {
   lease_id lease;
+  bool permitted = false; // the breaker's permit is held
+  bool placed = false;    // the call is open
+  bool as_stream = false; // the provider answers with server-sent events
+  bool held_up = false;   // a slow reader's: it tells nothing about the provider's speed
+  bool limited_key = false;
+  bool stamp_at_once = false;   // the governor waits to hear that the request has left
+  bool prefilled = false;       // asked to go on with what the caller has
+  bool prefill_refused = false; // and would not
+  int status = 0;
+  std::size_t received = 0, credited = 0; // flow control, bytes
+  std::optional<stream_relay> relay;
+  std::vector<bytes_ptr> pieces; // of a plain answer or an error body
+  std::size_t size = 0;
+  std::shared_ptr<const header_list> headers;
   target at;
   std::string key, source;
   std::size_t secret_hash = 0;
-  lesson known;           // of this target
-  bool permitted = false; // the breaker's permit is held
-  bool placed = false;    // the call is open
-  bool limited_key = false;
-  bool stamp_at_once = false; // the governor waits to hear that the request has left
+  lesson known; // of this target
   std::optional<instant> sent_at;
-  bool prefilled = false;       // asked to go on with what the caller has
-  bool prefill_refused = false; // and would not
-  bool held_up = false;         // a slow reader's: it tells nothing about the provider's speed
-  int status = 0;
-  bool as_stream = false; // the provider answers with server-sent events
-  std::shared_ptr<const header_list> headers;
-  std::vector<bytes_ptr> pieces; // of a plain answer or an error body
-  std::size_t size = 0;
-  std::optional<stream_relay> relay;
   instant began{}, first_visible{};
-  std::size_t received = 0, credited = 0; // flow control, bytes
 
   bool refused_or_ignored_prefill() const { return prefill_refused || (relay && relay->ignored_prefill()); }
   std::string joined() const;

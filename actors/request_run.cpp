@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <memory>
 #include <random>
 
 namespace mainstay {
@@ -36,19 +37,19 @@ struct run_state {
   run_actor::pointer self = nullptr;
   run_record_ptr rec;
   directory_ptr names;
-  std::array<std::optional<attempt>, 2> tries; // under way; the second beside a slow first
-  std::optional<attempt> opening;              // granted, its permit is being asked for
+  bool over = false;
+  instant outside_since{};
+  std::size_t passed_on = 0, acknowledged = 0;   // bytes to the caller
+  std::array<std::unique_ptr<attempt>, 2> tries; // under way; the second beside a slow first
+  std::unique_ptr<attempt> opening;              // granted, its permit is being asked for
   std::optional<step_acquire>
       asking; // the capacity question under way, to be asked again, under the same lease, if the governor dies
   lease_id asked_lease;
   int allowed_retries = std::numeric_limits<int>::max();
-  std::optional<completion_assembler> assembler;
+  std::unique_ptr<completion_assembler> assembler;
   std::uint64_t wake_generation = 0;
   enum class waking { nothing, resume_plan, ask_capacity, ask_permit, ask_admission, end_stream, drop_call } wake_for{};
   std::chrono::milliseconds ask_again_in = ask_again_after;
-  std::size_t passed_on = 0, acknowledged = 0; // bytes to the caller
-  instant outside_since{};
-  bool over = false;
 
   // -- beginning
 
@@ -238,7 +239,7 @@ struct run_state {
   bool awaited(lease_id question) const { return !over && asking && asked_lease == question; }
 
   void granted(const grant& g) {
-    opening.emplace();
+    opening = std::make_unique<attempt>();
     opening->lease = g.id;
     opening->at = asking->targets[g.target_index];
     opening->key = g.key;
@@ -280,8 +281,9 @@ struct run_state {
   void begin_attempt() {
     opening->permitted = true;
     if (!place(*opening, links())) return not_ours();
-    auto& a = (tries[0] ? tries[1] : tries[0]).emplace(std::move(*opening));
-    opening.reset();
+    auto& slot = tries[0] ? tries[1] : tries[0];
+    slot = std::move(opening);
+    auto& a = *slot;
     asking.reset();
     if (tries[0] && tries[1]) rec->report.retry_reasons.emplace_back("hedge");
     a.source = to_string(rec->plan->granted(a.lease.serial, a.at, a.key, clock::now()));
@@ -295,11 +297,11 @@ struct run_state {
 
   attempt* open_attempt(std::uint32_t serial) {
     for (auto& a : tries)
-      if (a && a->placed && a->lease.serial == serial && !over) return &*a;
+      if (a && a->placed && a->lease.serial == serial && !over) return a.get();
     return nullptr;
   }
   /// Once a part of the answer went to the caller.
-  attempt* only_attempt() { return tries[0] ? &*tries[0] : tries[1] ? &*tries[1] : nullptr; }
+  attempt* only_attempt() { return tries[0] ? tries[0].get() : tries[1].get(); }
 
   void on_hedge_due(std::uint32_t serial) {
     auto* a = open_attempt(serial);
@@ -312,7 +314,7 @@ struct run_state {
     rec->plan->won(a.lease.serial);
     withdraw_question();
     for (auto& other : tries)
-      if (other && &*other != &a) {
+      if (other && other.get() != &a) {
         failure lost;
         lost.what = failure_class::cancelled;
         end_attempt(*other, lost);
@@ -454,7 +456,7 @@ struct run_state {
       return;
     }
     rec->head_sent = true;
-    if (caching()) assembler.emplace();
+    if (caching()) assembler = std::make_unique<completion_assembler>();
     rec->in.reply->stream_head(headers_for(*rec, labels(a), clock::now()));
   }
 
@@ -742,6 +744,9 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
   });
   self->send(self, run_wake{0}); // begin as a message: a failure in it is one of this actor, not of its parent
   return {
+      [&st](const call_data& m) { // by far the most frequent: CAF looks from the first on
+        if (auto* a = st.open_attempt(m.serial)) st.on_data(*a, m);
+      },
       [&st](const run_wake& w) {
         if (w.generation == 0)
           st.start();
@@ -757,9 +762,6 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
       [&st](const hedge_due& due) { st.on_hedge_due(due.serial); },
       [&st](const call_head& m) {
         if (auto* a = st.open_attempt(m.serial)) st.on_head(*a, m);
-      },
-      [&st](const call_data& m) {
-        if (auto* a = st.open_attempt(m.serial)) st.on_data(*a, m);
       },
       [&st](const call_end& m) {
         if (auto* a = st.open_attempt(m.serial)) st.on_end(*a, m);

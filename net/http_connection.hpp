@@ -97,18 +97,23 @@ private:
   void watch_answer();
   void set_deadline(std::chrono::milliseconds from_now);
 
+  // What every event of a stream needs comes first: of thousands of open streams nothing is in a cache any more.
   http_loop& loop_;
   int fd_;
-  std::string peer_;
-  bool peer_is_loopback_;
-
   phase phase_ = phase::head;
   bool writing_ = false;                        // waiting for room in the socket
   bool consuming_ = false, more_input_ = false; // in consume(), and whether it has more than this request
   bool paused_ = false;
   bool head_began_ = false, line_skipped_ = false;
   bool http11_ = true, keep_alive_ = true, bodiless_ = false, ended_ = false, unread_input_ = false;
+  bool backed_up_ = false, blocked_ = false; // blocked: the socket is full
+  std::shared_ptr<exchange> exchange_;
+  wire_queue out_;
+  std::size_t unreported_ = 0;
+  clock::time_point write_due_{};
 
+  std::string peer_;
+  bool peer_is_loopback_;
   std::string in_; // came early or incomplete
   head_scanner scanner_;
   request request_;
@@ -118,12 +123,6 @@ private:
   std::uint64_t body_left_ = 0;
   std::size_t accounted_ = 0; // of unfinished_bodies
   clock::time_point body_began_at_{};
-
-  std::shared_ptr<exchange> exchange_;
-  wire_queue out_;
-  std::size_t unreported_ = 0;
-  bool backed_up_ = false, blocked_ = false; // blocked: the socket is full
-  clock::time_point write_due_{};
   std::size_t discarded_ = 0;
 };
 

@@ -56,7 +56,10 @@ void connection::answer_at_once(int status, const header_list& headers, bytes_pt
   loop_.events.disarm(*this);
   release(body_);
   account_for_body();
-  absorb({whole_answer{status, "application/json", headers, std::move(body)}, {}, {}, true});
+  answer_part part;
+  part.whole.emplace(whole_answer{status, "application/json", headers, std::move(body)});
+  part.ended = true;
+  absorb(std::move(part));
   flush();
 }
 

@@ -32,11 +32,11 @@ struct whole_answer {
 
 /// Everything that was put in since the last look.
 struct answer_part {
-  std::optional<whole_answer> whole;
-  std::optional<header_list> stream_head;
-  std::vector<wire_piece> pieces;
   bool ended = false, close_after = false;
   bool broken = false; // memory ran out on the way: the answer cannot be trusted any more
+  std::vector<wire_piece> pieces;
+  std::optional<header_list> stream_head;
+  std::optional<whole_answer> whole;
 
   bool worth_writing() const noexcept { return ended || !pieces.empty(); }
 };
@@ -89,12 +89,12 @@ private:
   const bool bodiless_;
   exchange_owner* owner_; // the loop's thread only
 
-  mutable std::mutex mutex_; // guards everything below
-  answer_part part_;
+  mutable std::mutex mutex_;                                  // guards everything below
   bool scheduled_ = true, streaming_ = false, ended_ = false; // ended: by whoever answers
   bool closed_ = false, completed_ = false, told_ = false;    // closed: by the connection
-  std::function<void()> left_;
   std::shared_ptr<const progress_observer> observer_;
+  answer_part part_;
+  std::function<void()> left_;
 };
 
 } // namespace mainstay::http

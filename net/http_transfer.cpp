@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <utility>
 
 namespace mainstay::http {
 
@@ -40,7 +41,7 @@ instant after(instant from, duration d) { return d < instant::max() - from ? fro
 
 } // namespace
 
-transfer::transfer(watcher& w, touched_list& touched) : easy_(curl_easy_init()), watcher_(w), touched_(touched) {
+transfer::transfer(watcher& w, touched_list& touched) : watcher_(w), touched_(touched), easy_(curl_easy_init()) {
   if (!easy_) throw std::bad_alloc();
   set_lasting_options();
 }
@@ -101,7 +102,10 @@ std::optional<call_error> transfer::take(call_start&& start) {
   paused_ = leaving_ = repeated_ = false;
   found_.reset();
   summary_ = {};
+  received_bytes_ = 0;
+  idle_ = call_.timeouts.idle;
   connects_seen_ = 0;
+  connects_known_ = false;
   times_begun_ = 0;
   words_[0] = '\0';
   if (!set_headers()) return call_error{failure_class::caller_fault, "a header line holds a line break"};
@@ -205,7 +209,7 @@ std::optional<call_error> transfer::add_credit(std::size_t bytes) {
   bool was_used_up = !credit_left();
   credit_ += static_cast<std::int64_t>(std::min<std::size_t>(bytes, static_cast<std::size_t>(room)));
   if (!was_used_up || !credit_left() || phase_ != phase::reading) return std::nullopt;
-  phase_at_ = after(clock::now(), call_.timeouts.idle);
+  phase_at_ = after(clock::now(), idle_);
   touch();
   if (!paused_) return std::nullopt;
   paused_ = false;
@@ -216,6 +220,7 @@ std::optional<call_error> transfer::add_credit(std::size_t bytes) {
 void transfer::end(std::optional<call_error> error) {
   auto observer = std::move(observer_);
   auto summary = std::move(summary_);
+  summary.received_bytes = received_bytes_;
   call_ = {};
   release(received_);
   curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, static_cast<curl_slist*>(nullptr));
@@ -250,6 +255,7 @@ call_error transfer::lateness() const {
 }
 
 std::uint32_t transfer::take_new_connections() {
+  if (std::exchange(connects_known_, phase_ == phase::reading)) return 0; // while an answer comes, curl makes none
   auto now = connects(), before = std::exchange(connects_seen_, now);
   return static_cast<std::uint32_t>(now - before);
 }
@@ -325,9 +331,9 @@ std::size_t transfer::take_body(std::string_view piece) {
     return CURL_WRITEFUNC_PAUSE;
   }
   received_.append(piece);
-  summary_.received_bytes += piece.size();
+  received_bytes_ += piece.size();
   credit_ -= static_cast<std::int64_t>(piece.size());
-  phase_at_ = credit_left() ? after(clock::now(), call_.timeouts.idle) : instant::max();
+  phase_at_ = credit_left() ? after(clock::now(), idle_) : instant::max();
   return piece.size();
 }
 

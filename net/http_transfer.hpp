@@ -111,23 +111,26 @@ private:
   static int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept;
   static int on_connected(void*, char*, char*, int, int) noexcept;
 
+  // What every piece of a stream needs lies together: of thousands of open streams nothing is in a cache any more.
+  bool paused_ = false, leaving_ = false, repeated_ = false, connects_known_ = false;
+  phase phase_ = phase::waiting;
+  instant total_at_{}, phase_at_{};
+  duration idle_{};
+  std::int64_t credit_ = 0; // may fall below zero by one of curl's buffers (16 KiB)
+  std::string received_;    // not yet flushed
+  std::uint64_t received_bytes_ = 0;
+  std::shared_ptr<call_observer> observer_;
+  watcher& watcher_;
+  touched_list& touched_;
   CURL* easy_;
+
   CURLM* multi_ = nullptr;
   curl_slist* headers_ = nullptr;
   std::array<char, CURL_ERROR_SIZE> words_{};
-  watcher& watcher_;
-  touched_list& touched_;
-
   call_handle handle_ = 0;
   call call_;
-  std::shared_ptr<call_observer> observer_;
   std::string authority_;
-  phase phase_ = phase::waiting;
-  instant total_at_{}, phase_at_{};
   response_head head_;
-  std::string received_;    // not yet flushed
-  std::int64_t credit_ = 0; // may fall below zero by one of curl's buffers (16 KiB)
-  bool paused_ = false, leaving_ = false, repeated_ = false;
   std::optional<call_error> found_; // by a callback that stopped the transfer
   call_summary summary_;
   long connects_seen_ = 0;

@@ -36,11 +36,11 @@ private:
   std::string_view type() const noexcept { return type_in_piece_ ? type_view_ : std::string_view{type_}; }
 
   std::size_t limit_;
-  std::size_t barren_ = 0;                 // bytes since the last event
-  std::string line_, data_, type_;         // carried over between pieces
-  std::string_view data_view_, type_view_; // into the piece being fed; never kept beyond feed()
+  std::size_t barren_ = 0; // bytes since the last event
   bool data_in_piece_ = false, type_in_piece_ = false;
   bool has_data_ = false, skip_lf_ = false, overflowed_ = false, first_ = true;
+  std::string_view data_view_, type_view_; // into the piece being fed; never kept beyond feed()
+  std::string line_, data_, type_;         // carried over between pieces
 };
 
 } // namespace mainstay

@@ -78,23 +78,23 @@ private:
 
   stream_memory& memory_;
   request asked_;
-  bool continuing_;  // began with text already sent
-  bool undecided_;   // was given a prefill: does it go on, or begin anew?
-  std::string lead_; // what it said so far, while that is open
-  std::uint64_t lead_pieces_ = 0;
-  std::size_t matched_ = 0; // of memory_.text, reproduced so far
+  state state_ = state::going;
+  bool continuing_; // began with text already sent
+  bool undecided_;  // was given a prefill: does it go on, or begin anew?
   bool announced_ = false, differs_ = false, ignored_prefill_ = false;
   bool saw_visible_ = false, saw_usage_chunk_ = false;
   std::uint32_t finishes_ = 0; // choices that ended
+  std::size_t text_bytes_ = 0;
+  std::uint64_t pieces_ = 0;
+  sse_parser parser_;
+  std::string lead_; // what it said so far, while undecided
+  std::uint64_t lead_pieces_ = 0;
+  std::size_t matched_ = 0; // of memory_.text, reproduced so far
   std::vector<bytes_ptr> held_;
   std::size_t held_bytes_ = 0;
-  sse_parser parser_;
-  state state_ = state::going;
   failure failure_;
   std::optional<token_usage> usage_;
   std::uint64_t junk_ = 0;
-  std::size_t text_bytes_ = 0;
-  std::uint64_t pieces_ = 0;
 };
 
 } // namespace mainstay
