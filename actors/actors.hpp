@@ -45,7 +45,8 @@ using governor_actor =
                      caf::reacts_to<letter<owner_gone>>,
                      caf::reacts_to<key_standing>,           // from the key manager
                      caf::reacts_to<governor::circuit_news>, // from the breakers
-                     caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>,
+                     caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>, caf::reacts_to<note_due>,
+                     caf::reacts_to<months_kept>, // from the state keeper
                      caf::replies_to<look>::with<governor::view>, MAINSTAY_SUPERVISED>;
 
 /// Health, rests and disabling of provider keys.
@@ -64,6 +65,9 @@ using breaker_actor =
 using cache_actor = caf::typed_actor<caf::replies_to<cache_ask>::with<cache_reply>, caf::reacts_to<redis_answer>,
                                      caf::reacts_to<cache_put>, caf::replies_to<cache_clear>::with<bool>,
                                      caf::replies_to<look>::with<cache_view>, MAINSTAY_SUPERVISED>;
+
+/// What must outlive a restart, in a file. Only where the configuration names one.
+using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, MAINSTAY_SUPERVISED>;
 
 /// One provider's calls.
 using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf::reacts_to<letter<cancel_call>>,
@@ -96,6 +100,7 @@ struct directory {
   metrics_actor metrics;
   supervisor_actor supervisor;
   admin_actor admin;
+  state_keeper_actor state_keeper;               // null: nothing is kept
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

@@ -130,6 +130,9 @@ private:
     count_backlog(backlog, "key_manager", n.key_manager);
     count_backlog(backlog, "cache_actor", n.cache);
     count_backlog(backlog, "metrics_aggregator", n.metrics);
+    try {
+      if (n.state_keeper) count_backlog(backlog, "state_keeper", n.state_keeper);
+    } catch (const console_error&) {} // its disk hangs: the others are shown all the same
     count_backlog(backlog, "dispatcher", n.dispatcher);
     for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
     for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);

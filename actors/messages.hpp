@@ -127,6 +127,12 @@ struct settle_lease {
 struct withdraw_lease {
   lease_id id;
 };
+/// A moment is over: what months have used is written down anew.
+struct note_due {};
+/// What became of the latest keep_months.
+struct months_kept {
+  bool kept = false;
+};
 
 // -- breaker, one per provider
 
@@ -196,6 +202,13 @@ struct cache_view {
   bool redis_configured = false, redis_up = false;
   std::string redis_breaker;
   std::uint64_t redis_timeouts = 0, redis_failures = 0;
+};
+
+// -- state_keeper
+
+/// Answered to the governor with months_kept.
+struct keep_months {
+  std::vector<month_count> counts;
 };
 
 // -- upstream, one per provider
@@ -299,6 +312,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \
   X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply) \
   X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
+  X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::provider_limits) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::breaker_view) \

@@ -5,10 +5,13 @@
 
 #include <limits>
 #include <map>
+#include <utility>
 
 namespace mainstay {
 
 namespace {
+
+constexpr auto moment = 1s; // so often what months have used is written down anew
 
 using reply_promise = caf::typed_response_promise<capacity_reply>;
 
@@ -25,6 +28,9 @@ struct governor_state {
   std::map<lease_id, reply_promise, by_owner> waiting;
   std::uint64_t generation = 0;
   instant armed = instant::max();
+  state_keeper_actor keeper;
+  bool note_timer = false; // is running
+  bool notes_fail = false; // then only the next moment tries again
 
   ~governor_state() {
     // Those who wait ask again, under the same lease, whoever follows us.
@@ -59,28 +65,64 @@ struct governor_state {
       waiting.erase(it);
       promise.deliver(reply_to(answer));
     }
+    note_if_due();
     auto next = store->policy.next_wake(now);
     if (next == instant::max() || (armed > now && armed <= next)) return;
     armed = next;
     send_at(self, std::max(next, now + 1ms), run_wake{++generation});
   }
+
+  /// One note at a time is under way: a disk that is slow or gone costs memory for one.
+  void note_months(governor::note_time when) {
+    if (!keeper || store->noting) return;
+    auto counts = store->policy.month_notes(when, clock::now());
+    if (!counts.empty()) {
+      store->noting = true;
+      tell(keeper, keep_months{std::move(counts)});
+    } else if (when == governor::note_time::at_once) {
+      note_later();
+    }
+  }
+  void note_later() {
+    if (!std::exchange(note_timer, true)) send_at(self, clock::now() + moment, note_due{});
+  }
+  void note_if_due() {
+    if (store->policy.notes_due() && !notes_fail) note_months(governor::note_time::at_once);
+  }
+  void noted(bool kept) {
+    store->noting = false;
+    notes_fail = !kept;
+    if (!kept) store->policy.note_again();
+    note_later();
+    note_if_due();
+  }
+  /// The keeper or its answer may have been lost.
+  void note_anew() {
+    if (std::exchange(store->noting, false)) store->policy.note_again();
+    note_months(governor::note_time::after_a_moment);
+  }
 };
 
 governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_state> self,
-                                     std::shared_ptr<governor_store> store) {
+                                     std::shared_ptr<governor_store> store, state_keeper_actor keeper) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
   self->send(self, run_wake{0}); // a predecessor's timer is not ours
+  st.keeper = std::move(keeper);
   st.set_date();
+  st.note_anew();
   return {
       [&st](const admit_client& ask) {
         return st.store->policy.admit(ask.id, ask.client, ask.tokens, ask.expires, clock::now());
       },
       [&st, self](const capacity_request& ask) -> caf::result<capacity_reply> {
         auto answer = st.store->policy.acquire(ask, clock::now());
-        if (!std::holds_alternative<queued>(answer)) return st.reply_to(answer);
+        if (!std::holds_alternative<queued>(answer)) {
+          st.note_if_due();
+          return st.reply_to(answer);
+        }
         auto promise = self->make_response_promise<reply_promise>();
         st.waiting[ask.id] = promise;
         st.turn();
@@ -127,6 +169,11 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
         st.armed = instant::max();
         st.turn();
       },
+      [&st](const note_due&) {
+        st.note_timer = false;
+        st.note_months(governor::note_time::after_a_moment);
+      },
+      [&st](const months_kept& k) { st.noted(k.kept); },
       [&st](const look&) {
         st.set_date(); // asked often enough to notice that somebody set the clock
         return st.store->policy.look(clock::now());
@@ -135,6 +182,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         st.store->policy.reconfigure(config::governor_view(*s.value));
+        st.note_anew();
         st.turn();
       },
   };
@@ -142,8 +190,9 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
 
 } // namespace
 
-caf::strong_actor_ptr spawn_rate_governor(caf::actor_system& sys, std::shared_ptr<governor_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+caf::strong_actor_ptr spawn_rate_governor(caf::actor_system& sys, std::shared_ptr<governor_store> store,
+                                          state_keeper_actor keeper) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(keeper)));
 }
 
 } // namespace mainstay

@@ -10,8 +10,11 @@ namespace mainstay {
 struct governor_store {
   explicit governor_store(const config::settings& s) : policy(config::governor_view(s)) {}
   governor policy;
+  bool noting = false; // the state keeper has notes of ours and has not said yet what became of them
 };
 
-caf::strong_actor_ptr spawn_rate_governor(caf::actor_system&, std::shared_ptr<governor_store>);
+/// `keeper`: who writes down what months have used; null: nobody.
+caf::strong_actor_ptr spawn_rate_governor(caf::actor_system&, std::shared_ptr<governor_store>,
+                                          state_keeper_actor keeper);
 
 } // namespace mainstay

@@ -6,6 +6,7 @@
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
 #include "actors/rate_governor.hpp"
+#include "actors/state_keeper.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "actors/upstream.hpp"
@@ -39,6 +40,7 @@ struct supervisor_state {
   turn* home = nullptr;
   supervision_settings settings;
   std::shared_ptr<http::client> client;
+  std::shared_ptr<state_store> state;
   std::vector<child> children;
   directory_ptr names;
   config::settings_ptr current;
@@ -127,7 +129,16 @@ struct supervisor_state {
     d.upstreams.emplace(p.name, own);
   }
 
-  void found(const config::settings_ptr& s, daemon_hooks hooks) {
+  void add_state_keeper(directory& d) {
+    if (!state) return;
+    auto front = stable_front::make(self->system(), *home);
+    adopt(
+        "state_keeper", [=, this, g = d.governor](caf::actor_system& y) { return spawn_state_keeper(y, state, g); },
+        front);
+    d.state_keeper = caf::actor_cast<state_keeper_actor>(front);
+  }
+
+  void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor, daemon_hooks hooks) {
     auto& sys = self->system();
     auto d = std::make_shared<directory>();
     auto governor_front = stable_front::make(sys, *home), keys_front = stable_front::make(sys, *home),
@@ -141,9 +152,11 @@ struct supervisor_state {
     d->admin = caf::actor_cast<admin_actor>(admin_front);
     d->supervisor = self;
 
-    auto governor = std::make_shared<governor_store>(*s);
+    add_state_keeper(*d);
     adopt(
-        "rate_governor", [=](caf::actor_system& y) { return spawn_rate_governor(y, governor); }, governor_front);
+        "rate_governor",
+        [=, keeper = d->state_keeper](caf::actor_system& y) { return spawn_rate_governor(y, governor, keeper); },
+        governor_front);
     auto keys = std::make_shared<key_store>(*s);
     adopt(
         "key_manager", [=, g = d->governor](caf::actor_system& y) { return spawn_key_manager(y, keys, g); },
@@ -208,8 +221,9 @@ struct supervisor_state {
 };
 
 supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self, turn* home,
-                                       config::settings_ptr s, std::shared_ptr<http::client> client, daemon_hooks hooks,
-                                       supervision_settings settings,
+                                       config::settings_ptr s, std::shared_ptr<http::client> client,
+                                       std::shared_ptr<governor_store> governor, std::shared_ptr<state_store> state,
+                                       daemon_hooks hooks, supervision_settings settings,
                                        std::shared_ptr<std::promise<directory_ptr>> names) {
   live_supervised(self);
   auto& st = self->state;
@@ -217,9 +231,10 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
   st.home = home;
   st.settings = std::move(settings);
   st.client = std::move(client);
+  st.state = std::move(state);
   self->set_down_handler([&st](caf::down_msg& msg) { st.down(msg); });
   self->set_exit_handler([&st](caf::exit_msg&) { st.close(); });
-  st.found(s, std::move(hooks));
+  st.found(s, governor, std::move(hooks));
   names->set_value(st.names);
   return {
       [&st, self](const crash_order& order) -> caf::result<bool> {
@@ -237,12 +252,20 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
 } // namespace
 
 household start_household(caf::actor_system& sys, turn& home, config::settings_ptr s,
-                          std::shared_ptr<http::client> client, daemon_hooks hooks, supervision_settings settings) {
+                          std::shared_ptr<http::client> client, std::shared_ptr<state_store> state, daemon_hooks hooks,
+                          supervision_settings settings) {
+  auto governor = std::make_shared<governor_store>(*s);
+  if (state) governor->policy.restore(state->earlier); // before anybody is asked
+  auto last_word = [governor, state] {
+    if (!state) return;
+    auto counts = governor->policy.month_counts(clock::now());
+    if (!counts.empty()) state->keep(counts);
+  };
   auto names = std::make_shared<std::promise<directory_ptr>>();
   auto ready = names->get_future();
-  auto supervisor =
-      sys.spawn(behave, &home, std::move(s), std::move(client), std::move(hooks), std::move(settings), names);
-  return {supervisor, ready.get()};
+  auto supervisor = sys.spawn(behave, &home, std::move(s), std::move(client), std::move(governor), std::move(state),
+                              std::move(hooks), std::move(settings), names);
+  return {supervisor, ready.get(), std::move(last_word)};
 }
 
 void stop_household(caf::actor_system&, const household& h) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/admin.hpp"
+#include "actors/state_keeper.hpp"
 #include "net/http_client.hpp"
 
 #include <functional>
@@ -24,9 +25,11 @@ struct supervision_settings {
 struct household {
   supervisor_actor supervisor;
   directory_ptr names;
+  std::function<void()> last_word; // to be called when no actor is left: writes exactly what outlives the process
 };
+/// `state`: the file that was opened for that; null: nothing outlives the process.
 household start_household(caf::actor_system&, turn& home, config::settings_ptr, std::shared_ptr<http::client>,
-                          daemon_hooks, supervision_settings);
+                          std::shared_ptr<state_store> state, daemon_hooks, supervision_settings);
 
 /// Closes every name and ends every actor behind them. To be called once, after the drain.
 void stop_household(caf::actor_system&, const household&);

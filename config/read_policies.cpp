@@ -1,4 +1,4 @@
-// The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, cache.
+// The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, cache, state.
 // The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
 #include "config/sections.hpp"
 #include "config/units.hpp"
@@ -9,6 +9,7 @@ namespace mainstay::config {
 namespace {
 
 constexpr std::uint64_t most_requests = 1'000'000'000, most_tokens = 1'000'000'000'000, most_calls = 1'000'000;
+constexpr std::size_t longest_path = 4096;
 
 void read_statuses(const cursor& at, std::vector<int>& out) {
   std::vector<int> statuses;
@@ -146,6 +147,25 @@ std::optional<cache_settings> read_cache(const cursor& at) {
   else
     out.redis_url = secret(url->text);
   return out;
+}
+
+std::optional<state_settings> read_state(const cursor& at) {
+  const section s(at, {"path"});
+  const auto* at_path = s.need("path");
+  const auto path = at_path ? at_path->text() : std::nullopt;
+  if (!path || (path->text.empty() && !path->defaulted.empty())) return std::nullopt; // no variable, no file
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (path->text.empty())
+    at_path->error("is empty");
+  else if (path->text.size() > longest_path)
+    at_path->error("is longer than 4096 characters");
+  else if (std::any_of(path->text.begin(), path->text.end(), is_control))
+    at_path->error("holds a control character");
+  else if (path->text.back() == '/')
+    at_path->error("must be a file, not a folder");
+  else
+    return state_settings{path->text};
+  return std::nullopt;
 }
 
 void read_level(const section& s, std::string_view key, priority& out) {

@@ -24,6 +24,7 @@ void read_retry(const cursor&, settings&, retry_policy&); // the section, with b
 void read_retry_override(const cursor&, retry_policy&);   // a model's own
 void read_queue(const cursor&, settings&);
 std::optional<cache_settings> read_cache(const cursor&);
+std::optional<state_settings> read_state(const cursor&);
 void read_level(const section&, std::string_view key, priority&);
 
 // read_doors.cpp

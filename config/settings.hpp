@@ -93,6 +93,10 @@ struct cache_settings {
   std::optional<secret> redis_url; // may hold a password
 };
 
+struct state_settings {
+  std::string path; // what must outlive a restart; relative to where the daemon was started
+};
+
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
@@ -106,7 +110,8 @@ struct settings {
   std::size_t queue_capacity = 10000;
   int level_weights[3] = {8, 4, 1};
   std::optional<cache_settings> cache;
-  std::string hash; // of the file's content, hex: tells versions apart
+  std::optional<state_settings> state; // none: no file is written
+  std::string hash;                    // of the file's content, hex: tells versions apart
 
   const provider_settings* provider(const std::string& name) const noexcept;
   /// The exact name if configured, else the first pattern that matches; null: unknown.

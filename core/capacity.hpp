@@ -183,7 +183,9 @@ public:
   std::map<std::string, std::shared_ptr<key_entry>> keys;
   std::unordered_map<std::string, std::shared_ptr<client_entry>> clients;
   calendar today;
-  std::uint64_t next_gate = 1; // the serial of whatever is made next
+  std::map<std::pair<std::string, std::string>, month_count> earlier; // of other processes, by provider and key: of
+                                                                      // keys that are not there (yet)
+  std::uint64_t next_gate = 1;                                        // the serial of whatever is made next
 
 private:
   void set_providers(const governor_settings&, instant now);

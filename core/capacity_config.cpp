@@ -74,6 +74,8 @@ void capacity::set_keys(const governor_settings& settings, instant now) {
       key->account = std::make_shared<account_gate>();
       key->account->serial = next_gate++;
       key->account->today = &today;
+      if (const auto known = earlier.extract({k.provider, k.name}))
+        key->account->month.restore(known.mapped().month, known.mapped().used);
     }
     key->account->concurrency = k.limits.concurrency;
     key->account->month.limit_to(k.limits.monthly);

@@ -47,7 +47,8 @@ struct governor::body {
   std::vector<queue_place*> turns;      // kept for their memory
   std::vector<std::uint32_t> excluded;
   prospect ahead;
-  instant last_seen{}; // the newest time anybody told; reload has no other
+  bool notes_due = false; // of a month's count
+  instant last_seen{};    // the newest time anybody told; reload has no other
 };
 
 } // namespace mainstay

@@ -185,6 +185,7 @@ grant governor::body::lend(lease_id id, const choice& c, std::uint64_t tokens, i
   ++provider->in_use;
   ++account.in_flight;
   account.month.take(all.today, now);
+  notes_due = notes_due || !account.month.noted();
   const auto gap = learned.pace().take(now);
   return grant_of(
       book.add(key_lease{id, c.target, pair.key, pair.meter, provider, pair.learned, pair.meter->meter.take(tokens),
@@ -237,6 +238,7 @@ void governor::body::end(key_lease l, const settlement& s, instant now) {
   } else {
     l.provider->hour.log().withdraw(l.hour_ticket);
     account.month.give_back();
+    notes_due = notes_due || account.month.limit();
   }
   --l.provider->in_use;
   --account.in_flight;
@@ -334,12 +336,6 @@ void governor::on_provider_limits(const provider_limits& said, instant now) {
          learned.requests());
   if (said.remaining_tokens)
     hear(*said.remaining_tokens, said.limit_tokens, in(said.reset_tokens), ours.tpm, meter.tpm(), learned.tokens());
-}
-
-void governor::set_date(const calendar& date) {
-  auto& all = body_->all;
-  all.today = date;
-  for (auto& [name, key] : all.keys) key->account->month.look_again();
 }
 
 int governor::max_retries(int configured) const noexcept { return body_->adaptive.max_retries(configured); }

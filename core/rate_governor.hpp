@@ -183,6 +183,21 @@ public:
   /// What the date is: months of UTC bound the monthly limits. To be told at the start and now and then.
   void set_date(const calendar&);
 
+  /// What earlier processes counted of keys' months. To be told before the first question; of keys that the
+  /// configuration does not know (yet), it is remembered.
+  void restore(std::vector<month_count>);
+  /// The exact counts of all keys with a monthly limit.
+  std::vector<month_count> month_counts(instant now);
+  /// True: a count has outrun what is written down, or has sunk below it, since month_notes was last asked.
+  bool notes_due() const noexcept;
+  /// What is to be written down of the months (core/count_note). `at_once`: only what has outrun its note.
+  /// `after_a_moment`, to be asked about a second after the last note or notes_due(): whatever is not as it should be;
+  /// where that is nothing, there will be nothing until notes_due().
+  enum class note_time : std::uint8_t { at_once, after_a_moment };
+  std::vector<month_count> month_notes(note_time when, instant now);
+  /// The last notes may be lost: everything is noted again.
+  void note_again() noexcept;
+
   struct key_view {
     std::string key, provider;
     bool has_limits;

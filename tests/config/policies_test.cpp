@@ -1,4 +1,4 @@
-// Retry, queue, deadline, drain and cache: defaults, overrides, ranges.
+// Retry, queue, deadline, drain, cache and state: defaults, overrides, ranges.
 #include "tests/config/sample.hpp"
 
 using namespace mainstay;
@@ -130,6 +130,26 @@ BOOST_AUTO_TEST_CASE(an_empty_redis_variable_means_no_redis_and_a_wrong_url_is_n
   expect_error(load(with("cache: { redis: { url: \"${REDIS:-}\" } }\n"), {{"REDIS", "tcp://:hunter2@h"}}),
                "m.yaml:1:24: cache.redis.url: must begin with redis://");
   expect_error(load(with("cache: { shared: yes }\n")), "m.yaml:1:18: cache.shared: must be true or false");
+}
+
+BOOST_AUTO_TEST_CASE(state_is_kept_where_a_file_is_named) {
+  const auto result = load(with("state: { path: \"${DIR:-.}/m.db\" }\n"), {{"DIR", "/var/lib"}});
+  expect_fine(result);
+  BOOST_TEST_REQUIRE(!!result.value->state);
+  BOOST_TEST(result.value->state->path == "/var/lib/m.db");
+
+  BOOST_TEST(!load(with("")).value->state);
+  const auto none = load(with("state: { path: \"${STATE:-}\" }\n"));
+  expect_fine(none);
+  BOOST_TEST(!none.value->state);
+
+  expect_error(load(with("state: { }\n")), "m.yaml:1:8: state.path: is missing");
+  expect_error(load(with("state: { path: \"\" }\n")), "m.yaml:1:16: state.path: is empty");
+  expect_error(load(with("state: { path: m.db, size: 5 }\n")), "m.yaml:1:22: state.size: unknown key");
+  expect_error(load(with("state: { path: var/ }\n")), "m.yaml:1:16: state.path: must be a file, not a folder");
+  expect_error(load(with("state: { path: \"a\\nb\" }\n")), "m.yaml:1:16: state.path: holds a control character");
+  expect_error(load(with("state: { path: " + std::string(4097, 'x') + " }\n")),
+               "m.yaml:1:16: state.path: is longer than 4096 characters");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -61,6 +61,35 @@ BOOST_AUTO_TEST_CASE(setting_the_date_within_the_month_keeps_the_count_and_beyon
   BOOST_TEST(q.used({t0, date(2027, 3, 1)}, t0) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(what_an_earlier_process_counted_counts_in_its_month_and_in_no_other) {
+  using namespace std::chrono;
+  auto same = quota_of(5);
+  same.restore(year(2027) / February, 4);
+  BOOST_TEST(same.used({t0, date(2027, 2, 20)}, t0) == 4u);
+  same.take({t0, date(2027, 2, 20)}, t0);
+  BOOST_TEST(!same.fits({t0, date(2027, 2, 20)}, t0));
+  BOOST_TEST(same.fits({t0, date(2027, 2, 20)}, t0 + 9 * 24h));
+  for (const auto other : {year(2027) / January, year(2026) / February, year(2027) / March}) {
+    auto q = quota_of(5);
+    q.restore(other, 4);
+    BOOST_TEST(q.used({t0, date(2027, 2, 20)}, t0) == 0u);
+    BOOST_CHECK(q.month() == year(2027) / February);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_new_month_is_written_down_from_its_first_request_on) {
+  const calendar today{t0, date(2027, 12, 31)};
+  auto q = quota_of(50);
+  q.restore(std::chrono::year(2027) / 12, 40);
+  BOOST_TEST(q.noted());
+  BOOST_TEST(!q.note_after_a_moment(today, t0));
+  BOOST_TEST(!q.note_after_a_moment(today, t0 + 25h)); // the next month: nothing to say about it yet
+  q.take(today, t0 + 25h);
+  BOOST_TEST(!q.noted()); // though 40 is more: that was of another month
+  BOOST_TEST(q.note_at_once(today, t0 + 25h).value() >= 1u);
+  BOOST_CHECK(q.month() == std::chrono::year(2028) / 1);
+}
+
 BOOST_AUTO_TEST_CASE(no_walk_through_years_sees_more_than_the_limit_in_a_month) {
   for (unsigned seed = 1; seed <= 20; ++seed) {
     std::mt19937 draw(seed);

@@ -54,6 +54,69 @@ BOOST_AUTO_TEST_CASE(concurrency_and_the_monthly_quota_are_the_keys_whatever_the
   w.granted();
 }
 
+BOOST_AUTO_TEST_CASE(what_an_earlier_process_counted_of_the_month_is_not_granted_again) {
+  const auto january = std::chrono::year(1970) / 1;
+  world w({key("a", {.monthly = 20}), key("b", {.monthly = 5}), key("c")});
+  w.gov.restore({{"p", "a", january, 18}, {"p", "b", std::chrono::year(1969) / 12, 5}, {"q", "c", january, 3}});
+  w.gov.set_date({t0, utc_time(std::chrono::hours(24 * 30))});
+  BOOST_TEST(!w.gov.notes_due());
+  BOOST_TEST(w.gov.month_notes(governor::note_time::after_a_moment, w.now).empty());
+  const auto ask_a = [&] {
+    auto r = w.ask();
+    r.excluded_keys = {"b", "c"};
+    return r;
+  };
+  w.granted(ask_a());
+  w.granted(ask_a());
+  BOOST_CHECK(w.refused(ask_a()).why == refusal_reason::over_limit);
+  const auto counts = w.gov.month_counts(w.now);
+  BOOST_TEST_REQUIRE(counts.size() == 2u); // of those with a limit
+  BOOST_TEST(counts[0].key == "a");
+  BOOST_TEST(counts[0].provider == "p");
+  BOOST_TEST(counts[0].used == 20u);
+  BOOST_CHECK(counts[0].month == january);
+  BOOST_TEST(counts[1].used == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_key_that_comes_with_a_reload_comes_with_what_was_counted) {
+  world w({key("a")});
+  w.gov.restore({{"p", "late", std::chrono::year(1970) / 1, 2}});
+  w.gov.set_date({t0, utc_time(std::chrono::hours(24 * 30))});
+  w.settings.keys = {key("late", {.monthly = 3})};
+  w.gov.reconfigure(w.settings);
+  w.granted();
+  w.refused(w.ask());
+}
+
+BOOST_AUTO_TEST_CASE(grants_are_to_be_noted_when_they_outrun_the_note_and_returns_after_a_moment) {
+  world w({key("a", {.monthly = 100}), key("b")});
+  w.gov.set_date({t0, utc_time(std::chrono::hours(24 * 30))});
+  const auto ask_a = [&] {
+    auto r = w.ask();
+    r.excluded_keys = {"b"};
+    return r;
+  };
+  const auto first = w.granted(ask_a());
+  BOOST_TEST(w.gov.notes_due());
+  auto notes = w.gov.month_notes(governor::note_time::at_once, w.now);
+  BOOST_TEST_REQUIRE(notes.size() == 1u);
+  BOOST_TEST(notes[0].used >= 1u);
+  BOOST_TEST(!w.gov.notes_due());
+  w.gov.settle(first.id, {.was_sent = false}, w.now);
+  BOOST_TEST(w.gov.notes_due()); // less than was noted
+  BOOST_TEST(w.gov.month_notes(governor::note_time::at_once, w.now).empty());
+  notes = w.gov.month_notes(governor::note_time::after_a_moment, w.now);
+  BOOST_TEST_REQUIRE(notes.size() == 1u);
+  BOOST_TEST(notes[0].used == 0u);
+  BOOST_TEST(w.gov.month_notes(governor::note_time::after_a_moment, w.now).empty());
+  w.gov.note_again();
+  BOOST_TEST(w.gov.month_notes(governor::note_time::after_a_moment, w.now).size() == 1u);
+  auto other = w.ask();
+  other.excluded_keys = {"a"};
+  w.granted(other);
+  BOOST_TEST(!w.gov.notes_due()); // nobody counts that key's months
+}
+
 BOOST_AUTO_TEST_CASE(who_waits_for_a_place_of_the_key_gets_it_when_another_model_is_done) {
   auto a = key("a", {.concurrency = 1});
   a.models = {{"o1-*", {.rpm = 50}}};

@@ -17,7 +17,7 @@ FULL = os.environ.get("MAINSTAY_FULL") == "1"
 KILLS = 100 if FULL else 12
 SEED = int(os.environ.get("MAINSTAY_SEED", "20"))
 A_SECOND = 2 if FULL else 8  # kills of one actor: more than 30 within 10 s end the daemon
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper"]
 RPM = {"secret-a-k1": 150, "secret-a-k2": 250}  # more than that are asked for within the minute
 CONCURRENCY = {"secret-c-k1": 5, "secret-c-k2": 3}
 
@@ -57,13 +57,14 @@ class House:
         self.c, self.d = start.mock("c", latency_ms=15, token_ms=1), start.mock("d")
         self.a.script({"key": "secret-a-rest", "status": 429, "retry_after": "3600"}, {"key": "secret-a-bad", "status": 401})
         self.d.script({"status": 503})
-        keys = [{"name": k.removeprefix("secret-a-"), "rpm": n} for k, n in RPM.items()]
+        keys = [{"name": k.removeprefix("secret-a-"), "rpm": n, "monthly_requests": 1000000} for k, n in RPM.items()]
         self.gateway = start.gateway({
             "providers": [provider("a", self.a, (*keys, "rest", "bad")), provider("b", self.b),
                           provider("c", self.c, [{"name": k.removeprefix("secret-c-"), "concurrency": n} for k, n in CONCURRENCY.items()]),
                           provider("d", self.d, breaker={"failure_threshold": 2, "recovery_timeout": "1h", "success_threshold": 1})],
             "models": [model("smart", "a/m", "c/m"), model("once", "d/m", fallbacks=["b/m"]), model("all", "d/m", "a/m", fallbacks=["c/m"])],
-            "retry": {**FAST, "attempts": 20}, "cache": {"ttl": "1h"}, "breaker": {"failure_threshold": 50}})
+            "retry": {**FAST, "attempts": 20}, "cache": {"ttl": "1h"}, "breaker": {"failure_threshold": 50},
+            "state": {"path": str(self.a.log_path.with_name("state.db"))}})
         wait_for(self.knows, 30)
         self.asked_of_the_unusable = self.unusable()
 
@@ -90,6 +91,8 @@ class House:
         a, c = self.a.stats()["keys"], self.c.stats()["keys"]
         assert {k: a[k]["most_in_60s"] for k in RPM if a[k]["most_in_60s"] > RPM[k]} == {}, "the governor forgot what it had granted"
         assert {k: c[k]["most_open"] for k in CONCURRENCY if c[k]["most_open"] > CONCURRENCY[k]} == {}, "the governor forgot what it had granted"
+        months = {k["name"]: k["month_used"] for k in self.gateway.ctl("limits")["keys"]}
+        assert {k: months[k.removeprefix("secret-")] for k in RPM if months[k.removeprefix("secret-")] < a[k]["requests"]} == {}, "a month was forgotten"
         assert self.remembers(), (self.gateway.ctl("keys"), self.gateway.ctl("breakers"))
         assert self.unusable() == self.asked_of_the_unusable, "somebody forgot that a key rests or a circuit is open"
 
@@ -147,7 +150,7 @@ def test_an_actor_that_is_killed_over_and_over_costs_nobody_an_answer(start, tmp
 
 def test_all_actors_killed_in_any_order_cost_nobody_an_answer(start, tmp_path):
     house = House(start)
-    drill(start, tmp_path, house, ACTORS + ["breaker/c", "upstream/c"], KILLS * 6, 10 if FULL else 40)  # each of 11 comes by chance
+    drill(start, tmp_path, house, ACTORS + ["breaker/c", "upstream/c"], KILLS * 6, 10 if FULL else 40)  # each of 12 comes by chance
     house.check()
 
 

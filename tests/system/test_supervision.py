@@ -7,7 +7,7 @@ import pytest
 
 from harness import FAST, Dealer, model, provider, wait_for
 
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper"]
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def gateway_of(start):
     def begin():
         a, b = start.mock("a", latency_ms=20, token_ms=3), start.mock("b")
         return a, start.gateway({
-            "providers": [provider("a", a, ({"name": "k1", "concurrency": 8}, {"name": "k2", "concurrency": 8})), provider("b", b)],
-            "models": [model("smart", "a/m", fallbacks=["b/m"])], "retry": FAST, "cache": {"ttl": "1h"}})
+            "providers": [provider("a", a, ({"name": "k1", "concurrency": 8, "monthly_requests": 1000000}, {"name": "k2", "concurrency": 8})), provider("b", b)],
+            "models": [model("smart", "a/m", fallbacks=["b/m"])], "retry": FAST, "cache": {"ttl": "1h"}, "state": {"path": str(a.log_path.with_name("state.db"))}})
     return begin
 
 

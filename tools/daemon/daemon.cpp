@@ -32,6 +32,16 @@ std::size_t most_callers(std::size_t wanted, std::size_t share) {
   return std::min<std::size_t>(wanted, std::max<rlim_t>(1, limit.rlim_cur / share));
 }
 
+std::shared_ptr<state_store> open_state(const std::string& config_file, const config::settings& s) {
+  if (!s.state) return nullptr;
+  try {
+    return std::make_shared<state_store>(s.state->path);
+  } catch (const sqlite::error& e) {
+    const bool locked = e.why() == sqlite::fault::locked;
+    throw bad_setting(config_file + ": state.path: " + e.what() + (locked ? ": another process is using it" : ""));
+  }
+}
+
 } // namespace
 
 /// Measured on two cores (docs/architecture.md, "Threads"): CAF's defaults spend a quarter of a core polling.
@@ -52,16 +62,16 @@ public:
 };
 
 daemon::daemon(std::string config_file, config::settings_ptr settings)
-  : file_(std::move(config_file)), settings_(std::move(settings)), live_(std::make_shared<live_settings>(settings_)),
-    loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
-    system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
-    turn_(std::make_unique<turn>(*system_, loop_)) {
+  : file_(std::move(config_file)), settings_(std::move(settings)), state_(open_state(file_, *settings_)),
+    live_(std::make_shared<live_settings>(settings_)), loop_(std::make_shared<event_loop>("mainstay-loop")),
+    client_(std::make_shared<http::client>(loop_)), system_config_(std::make_unique<system_config>()),
+    system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;
     ::kill(::getpid(), SIGTERM);
   };
-  house_ = start_household(*system_, *turn_, settings_, client_, hooks(), supervision);
+  house_ = start_household(*system_, *turn_, settings_, client_, state_, hooks(), supervision);
   try {
     open_doors();
   } catch (...) {
@@ -79,9 +89,10 @@ void daemon::shut_down() {
   if (zmq_) zmq_->stop();
   if (metrics_) metrics_->stop();
   if (house_.supervisor) stop_household(*system_, house_);
-  house_ = {};
+  const auto last_word = std::exchange(house_, {}).last_word;
   client_.reset();
   if (system_) system_->await_all_actors_done(); // their last turns still come
+  if (last_word) last_word();
   turn_.reset();
   system_.reset();
   loop_.reset();
@@ -139,6 +150,14 @@ void daemon::open_doors() {
   }
 }
 
+/// What was named at the start stays; says so where the new configuration names something else.
+std::string daemon::later_settings(const config::settings& s) const {
+  const auto now = state_ ? state_->file.path() : "", wanted = s.state ? s.state->path : "";
+  if (now == wanted) return "";
+  return "state.path: takes effect with a restart; until then " +
+         (now.empty() ? "no state is kept" : now + " is written");
+}
+
 daemon_hooks::outcome daemon::reload() {
   std::lock_guard lock(reloading_);
   auto loaded = config::load_file(file_);
@@ -163,7 +182,9 @@ daemon_hooks::outcome daemon::reload() {
   settings_ = loaded.value;
   live_->store(settings_); // last: whoever comes by the new configuration finds everybody told
   spdlog::info("reload: configuration {} is in force for requests to come", settings_->hash);
-  return {true, "configuration " + settings_->hash + " is in force"};
+  auto later = later_settings(*settings_);
+  if (!later.empty()) spdlog::warn("reload: {}", later);
+  return {true, "configuration " + settings_->hash + " is in force" + (later.empty() ? "" : "; " + later)};
 }
 
 std::optional<drain_result> daemon::drain_dispatcher(instant until) {

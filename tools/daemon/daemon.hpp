@@ -7,12 +7,20 @@
 
 #include <atomic>
 #include <mutex>
+#include <stdexcept>
 
 namespace mainstay {
 
+/// "FILE: KEY: what is wrong", as the configuration's other errors read.
+class bad_setting : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
 class daemon {
 public:
-  /// Starts everything; throws std::exception with the address that could not be bound.
+  /// Starts everything; throws bad_setting for what only the start can find wrong in the configuration, and
+  /// std::exception with the address that could not be bound.
   daemon(std::string config_file, config::settings_ptr);
   ~daemon();
 
@@ -27,11 +35,13 @@ private:
   class system_config;
   void open_doors();
   void shut_down();
+  std::string later_settings(const config::settings&) const;
   std::optional<drain_result> drain_dispatcher(instant until);
   daemon_hooks hooks();
 
   std::string file_;
   config::settings_ptr settings_;
+  std::shared_ptr<state_store> state_; // opened before anything else; null: no file is named
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};
   instant started_ = clock::now();

@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   auto signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr); // inherited by every thread: only this one takes them
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error to who writes one
   raise_descriptor_limit();
   set_up_log(level);
   int code = 1;
@@ -86,6 +87,9 @@ int main(int argc, char** argv) {
       daemon.reload();
     }
     code = daemon.drain();
+  } catch (const mainstay::bad_setting& e) {
+    spdlog::critical("{}", e.what());
+    code = exit_bad_config;
   } catch (const std::exception& e) { spdlog::critical("{}", e.what()); }
   spdlog::shutdown();
   return code;

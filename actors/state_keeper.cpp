@@ -1,0 +1,55 @@
+#include "actors/state_keeper.hpp"
+
+#include "actors/supervised.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace mainstay {
+
+namespace {
+
+struct state_keeper_state {
+  static inline const char* name = "state_keeper";
+};
+
+state_keeper_actor::behavior_type behave(state_keeper_actor::stateful_pointer<state_keeper_state> self,
+                                         std::shared_ptr<state_store> store, governor_actor governor) {
+  live_supervised(self);
+  return {
+      [self, store, governor](const keep_months& notes) {
+        self->send(governor, months_kept{store->keep(notes.counts)});
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [](const take_settings&) {}, // another path needs a restart
+      [self](const ask_backlog&) { return waiting_messages(self); },
+  };
+}
+
+} // namespace
+
+state_store::state_store(const std::string& path)
+  : file(path, std::chrono::system_clock::now()), earlier(file.months()) {
+  if (const auto& broken = file.found_broken(); !broken.moved_to.empty())
+    spdlog::error("state {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
+}
+
+bool state_store::keep(const std::vector<month_count>& counts) {
+  try {
+    file.keep(counts);
+    if (std::exchange(failing, false)) spdlog::info("state {} is written again", file.path());
+    return true;
+  } catch (const sqlite::error& e) {
+    if (!std::exchange(failing, true))
+      spdlog::error("state {}; going on without writing it, what is counted now does not outlive this process",
+                    e.what());
+    return false;
+  }
+}
+
+caf::strong_actor_ptr spawn_state_keeper(caf::actor_system& sys, std::shared_ptr<state_store> store, governor_actor g) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store), std::move(g)));
+}
+
+} // namespace mainstay

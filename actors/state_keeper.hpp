@@ -1,0 +1,25 @@
+// The state keeper: writes down what must outlive the process. Has a thread of its own, because disks block.
+// What to write and how often is decided by whoever owns it (the governor: core/count_note). A disk that fails costs
+// nobody a request: it is logged once when it begins and once when it ends, and whoever sent the counts hears of it and
+// sends them again. The store outlives the actor, and writes the last word when no actor is left.
+#pragma once
+
+#include "actors/actors.hpp"
+#include "net/state_file.hpp"
+
+namespace mainstay {
+
+struct state_store {
+  /// Opens the file; throws sqlite::error where the daemon should not start.
+  explicit state_store(const std::string& path);
+  /// False: nothing was written.
+  bool keep(const std::vector<month_count>&);
+
+  state_file file;
+  const std::vector<month_count> earlier; // what was in it
+  bool failing = false;
+};
+
+caf::strong_actor_ptr spawn_state_keeper(caf::actor_system&, std::shared_ptr<state_store>, governor_actor);
+
+} // namespace mainstay

@@ -1,0 +1,39 @@
+// What must outlive a restart, in one SQLite file: what keys have used of their month. Owns the file's form and its
+// version; what to write, and when, is its user's business. Every call may block on the disk: for threads that may.
+// Promises: a file that is no database, or a damaged one, is kept under another name and a new one begun; a database
+// of another program, or of a later version, is not touched.
+#pragma once
+
+#include "core/month_quota.hpp"
+#include "net/sqlite.hpp"
+
+#include <string>
+#include <vector>
+
+namespace mainstay {
+
+class state_file {
+public:
+  /// Opens it, or begins a new one; who else has it is waited for, at most for `patience`. `now` names what is moved
+  /// aside. Throws sqlite::error: locked by another process, no such folder, not ours.
+  state_file(const std::string& path, utc_time now, duration patience = 1s);
+
+  const std::string& path() const noexcept { return path_; }
+  struct broken_file {
+    std::string what, moved_to; // what was wrong with it
+  };
+  /// The file that was found in its place and moved aside; empty: none was.
+  const broken_file& found_broken() const noexcept { return broken_; }
+
+  std::vector<month_count> months();
+  /// Writes them over those of the same keys, all or none; the others stay. Throws sqlite::error.
+  void keep(const std::vector<month_count>&);
+
+private:
+  void open(duration patience);
+  std::string path_;
+  broken_file broken_;
+  std::unique_ptr<sqlite::database> db_;
+};
+
+} // namespace mainstay

@@ -1,0 +1,99 @@
+// The state's file over several openings: what was kept is there; what is broken is moved aside, what is foreign is
+// not.
+#include "net/state_file.hpp"
+
+#include "tests/support/folder.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace mainstay;
+
+namespace {
+
+const auto february = std::chrono::year(2027) / 2;
+const utc_time noon = std::chrono::sys_days(february / 10) + std::chrono::hours(12);
+
+struct fixture : mainstay::test::folder {
+  std::string file = path("state.db");
+  state_file open() { return state_file(file, noon, 0s); }
+  std::string refused() {
+    try {
+      open();
+    } catch (const sqlite::error& e) { return e.what(); }
+    return "";
+  }
+};
+
+std::string told(state_file f) {
+  std::string out;
+  for (const auto& c : f.months())
+    out += c.provider + "/" + c.key + " " + std::to_string(int(c.month.year())) + "-" +
+           std::to_string(unsigned(c.month.month())) + ": " + std::to_string(c.used) + "; ";
+  return out;
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(state_file_suite, fixture)
+
+BOOST_AUTO_TEST_CASE(counts_are_there_again_and_the_latest_of_each_key_counts) {
+  {
+    auto f = open();
+    BOOST_TEST(f.months().empty());
+    f.keep({{"p", "a", february, 5}, {"p", "b", february, 7}});
+    f.keep({{"p", "a", std::chrono::year(2027) / 3, 1}, {"q", "a", february, std::uint64_t{1} << 62}});
+    BOOST_TEST(f.found_broken().moved_to.empty());
+  }
+  BOOST_TEST(told(open()) == "p/a 2027-3: 1; p/b 2027-2: 7; q/a 2027-2: 4611686018427387904; ");
+}
+
+BOOST_AUTO_TEST_CASE(a_broken_file_is_moved_aside_and_a_new_one_begun_whatever_log_lies_beside_it) {
+  write("state.db", "this is no database, but it is somebody's\n");
+  write("state.db-wal", "a log of something else");
+  const auto aside = file + ".broken-2027-02-10T12-00-00Z";
+  {
+    auto f = open();
+    BOOST_TEST(f.found_broken().moved_to == aside);
+    BOOST_TEST(f.found_broken().what == file + ": file is not a database");
+    BOOST_TEST(f.months().empty());
+    f.keep({{"p", "a", february, 5}});
+  }
+  BOOST_TEST(read("state.db.broken-2027-02-10T12-00-00Z") == "this is no database, but it is somebody's\n");
+  BOOST_TEST(told(open()) == "p/a 2027-2: 5; ");
+  write("state.db", "broken again, within the second");
+  BOOST_TEST(open().found_broken().moved_to == aside + "-2");
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_table_is_broken_too) {
+  open().keep({{"p", "a", february, 5}});
+  auto bytes = read("state.db");
+  std::fill(bytes.begin() + 4096, bytes.end(), '\x55');
+  write("state.db", bytes);
+  auto f = open();
+  BOOST_TEST(!f.found_broken().moved_to.empty());
+  BOOST_TEST(f.months().empty());
+}
+
+BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_and_stay_as_they_are) {
+  {
+    sqlite::database other(path("state.db"));
+    other.run("CREATE TABLE t (n); INSERT INTO t VALUES (1)");
+  }
+  const auto before = read("state.db");
+  BOOST_TEST(refused() == file + ": is a database of another program");
+  BOOST_TEST(read("state.db") == before);
+  std::filesystem::remove(file);
+  open();
+  sqlite::database(file).run("PRAGMA user_version = 2");
+  BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
+}
+
+BOOST_AUTO_TEST_CASE(who_finds_it_in_use_changes_nothing) {
+  auto f = open();
+  f.keep({{"p", "a", february, 5}});
+  BOOST_TEST(refused() == file + ": database is locked");
+  f.keep({{"p", "a", february, 6}});
+  BOOST_TEST(f.months().at(0).used == 6u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
