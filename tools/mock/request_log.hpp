@@ -29,7 +29,7 @@ struct log_query {
 
 class request_log {
 public:
-  static constexpr std::size_t capacity = 100000;
+  static constexpr std::size_t capacity = 200000;
 
   // The entry to fill in for the next request; its strings keep the memory of the one it replaces.
   log_entry& add();

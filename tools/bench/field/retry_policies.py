@@ -39,7 +39,7 @@ def replay(world, policy, calls, rate):
 
 
 def measure(world, short):
-    calls, rate, policies = (120, 200, ["none", "exponential, full"]) if short else (5000, 800, POLICIES)
+    calls, rate, policies = (120, 200, ["none", "exponential, full"]) if short else (DAY, 5000, POLICIES)
     return {"rows": [replay(world, policy, calls, rate) for policy in policies], "herd": herd.table_of(calls=200 if short else 1000)}
 
 

@@ -41,7 +41,7 @@ class Provider(Program):
 
     def times_asked(self):
         """How many questions came so many times: {1: …, 2: …}."""
-        log = self.get("log?limit=100000")
+        log = self.get("log")
         by_text = collections.Counter(entry["text"] for entry in (log["requests"] if isinstance(log, dict) else log))
         return collections.Counter(by_text.values())
 
