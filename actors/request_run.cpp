@@ -6,6 +6,8 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/token_estimate.hpp"
+#include "net/canned_completion.hpp"
+#include "net/chat_messages.hpp"
 
 #include <algorithm>
 #include <array>
@@ -127,7 +129,8 @@ struct run_state {
               if (over) return;
               rec->report.cache_result = hit.completion ? "hit" : "miss";
               rec->report.cache_tier = hit.tier.empty() ? "none" : hit.tier;
-              if (!hit.completion || !answer_from_cache(hit.completion)) start_plan();
+              if (!hit.completion || !answer_from_cache(hit.completion, {.source = to_string(answer_source::cache)}))
+                start_plan();
             },
             [this](const caf::error&) {
               if (!over) start_plan();
@@ -135,13 +138,11 @@ struct run_state {
   }
 
   /// False if what the cache holds is no answer: a shared cache may hold anything.
-  bool answer_from_cache(const bytes_ptr& completion) {
+  bool answer_from_cache(const bytes_ptr& completion, answer_labels labels) {
     auto facts = read_completion(*completion);
     std::vector<std::string> chunks;
     if (rec->asked->stream) chunks = chunks_of(*completion, rec->asked->wants_usage);
     if (!facts.valid || facts.error || (rec->asked->stream && chunks.empty())) return false;
-    answer_labels labels;
-    labels.source = to_string(answer_source::cache);
     labels.model = facts.model;
     rec->report.source = labels.source;
     auto headers = headers_for(*rec, labels, clock::now());
@@ -153,7 +154,7 @@ struct run_state {
     } else {
       rec->in.reply->reply(200, std::move(headers), completion);
     }
-    settle_client(0); // no provider's tokens were spent
+    settle_client(rec->tokens_spent);
     leave("ok");
     return true;
   }
@@ -601,10 +602,32 @@ struct run_state {
 
   // -- the end of the request
 
+  /// A sentence where one would be an answer: to a client that takes it, not after a part of the answer, not where the
+  /// request itself is at fault, nor to who asked for tools, JSON or several choices.
+  bool may_be_canned(failure_class why) const {
+    return rec->in.settings->degradation.canned && (!rec->in.client || rec->in.client->canned) && !rec->head_sent &&
+           rec->asked && rec->asked->plain_text && rules_of(why).whose != blame::caller &&
+           why != failure_class::cancelled;
+  }
+
+  /// The last rung of the ladder.
+  void give_canned_or(const final_answer& answer, failure_class why) {
+    if (!may_be_canned(why)) return give(answer, why);
+    end_attempts(failure_class::cancelled);
+    withdraw_question();
+    rec->tokens_spent = 0; // failed attempts may have cost some, but the client got nothing for them
+    auto& text = rec->in.settings->degradation.canned->to(last_user_text(*rec->asked));
+    answer_labels labels{.source = to_string(answer_source::canned), .degraded = true, .reason = to_string(why)};
+    labels.attempts = rec->plan ? rec->plan->attempts() : 0;
+    auto now = std::chrono::system_clock::now();
+    auto completion = make_bytes(canned_completion(text, rec->asked->model, rec->in.id, now));
+    if (!answer_from_cache(completion, labels)) give(answer, why);
+  }
+
   void give_up(const step_give_up& end) {
     std::optional<duration> wait;
     if (end.retry_at) wait = std::max(duration{}, *end.retry_at - clock::now());
-    give(final_answer_of(end.why, rec->plan->story(), wait), end.why.what);
+    give_canned_or(final_answer_of(end.why, rec->plan->story(), wait), end.why.what);
   }
 
   void give(const final_answer& answer, failure_class what) {
@@ -645,7 +668,7 @@ struct run_state {
       if (a) story += (story.empty() ? "" : "; ") + a->at.provider + "/" + a->at.model + ": no complete answer yet";
     end_attempts(f.what);
     give_back();
-    give(final_answer_of(f, story, {}), f.what);
+    give_canned_or(final_answer_of(f, story, {}), f.what);
   }
 
   void on_caller_left() {

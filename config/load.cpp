@@ -35,7 +35,7 @@ public:
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node", "doors", "clients", "providers", "models", "retry", "deadline", "drain", "queue",
-                          "cache", "state", "timeouts", "breaker", "tiers"});
+                          "cache", "degradation", "state", "timeouts", "breaker", "tiers"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -45,6 +45,7 @@ public:
     s.time("drain", out_.drain, 0ms, 24h);
     if (const auto* c = s.find("queue")) read_queue(*c, out_);
     if (const auto* c = s.find("cache")) out_.cache = read_cache(*c);
+    if (const auto* c = s.find("degradation")) out_.degradation = read_degradation(*c, takes_canned_answers());
     if (const auto* c = s.find("state")) out_.state = read_state(*c);
     read_upstream(s, retry);
     if (shared_.found.any_error()) return nullptr;
@@ -67,6 +68,12 @@ private:
     check_doors(doors, s.find("clients") != nullptr);
     out_.doors = std::move(doors.value);
     out_.clients = std::move(clients_.clients);
+  }
+
+  // Where no clients are listed, whoever wrote the file is the caller.
+  bool takes_canned_answers() const {
+    const auto& all = out_.clients;
+    return all.empty() || std::any_of(all.begin(), all.end(), [](const auto& client) { return client.canned; });
   }
 
   // Providers and models.

@@ -13,13 +13,14 @@ public:
   explicit client_reader(bool exposed) : exposed_(exposed) {}
 
   void read(const cursor& at, client_draft& out) {
-    const section s(at, {"name", "key", "rpm", "rps", "tpm", "concurrency", "models", "priority"});
+    const section s(at, {"name", "key", "rpm", "rps", "tpm", "concurrency", "models", "priority", "canned"});
     client_settings client;
     client.name = read_name(s, names_);
     if (const auto* c = s.need("key")) read_key(*c, client);
     read_limits(s, client.limits);
     if (const auto* c = s.find("models")) read_models(*c, client, out);
     read_level(s, "priority", client.level);
+    s.flag("canned", client.canned);
     out.clients.push_back(std::move(client));
   }
 

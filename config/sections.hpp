@@ -27,6 +27,9 @@ std::optional<cache_settings> read_cache(const cursor&);
 std::optional<state_settings> read_state(const cursor&);
 void read_level(const section&, std::string_view key, priority&);
 
+// read_degradation.cpp
+degradation_settings read_degradation(const cursor&, bool a_client_allows_it);
+
 // read_doors.cpp
 struct door_draft {
   door_settings value;

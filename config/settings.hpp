@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/backoff.hpp"
+#include "core/canned_answers.hpp"
 #include "core/circuit.hpp"
 #include "core/clock.hpp"
 #include "core/glob.hpp"
@@ -42,6 +43,7 @@ struct client_settings {
   limit_set limits;                                      // rpm, tpm, concurrency
   std::vector<std::string> models;                       // names or patterns; empty: all
   mainstay::priority level = mainstay::priority::normal; // the default of its requests
+  bool canned = false;                                   // takes a canned answer rather than an error
 };
 
 struct key_settings {
@@ -82,8 +84,8 @@ struct model_settings {
                                     // once; a target with an empty model takes the name the caller wrote
   std::vector<prefill_mode> prefill_of_rung; // beside `ladder`: of the model that each rung's targets belong to
   prefill_mode prefill = prefill_mode::automatic;
-  std::optional<duration> hedge_after; // no token by then: the next target is asked beside; none: never
-  retry_policy retry;                  // the section, with this model's overrides
+  std::optional<duration> hedge_after;         // no token by then: the next target is asked beside; none: never
+  retry_policy retry; // the section, with this model's overrides
 };
 
 struct cache_settings {
@@ -91,6 +93,10 @@ struct cache_settings {
   bool shared = false;
   std::size_t memory_entries = 10000;
   std::optional<secret> redis_url; // may hold a password
+};
+
+struct degradation_settings {
+  std::optional<canned_answers> canned;        // none: an error is an error
 };
 
 struct state_settings {
@@ -110,6 +116,7 @@ struct settings {
   std::size_t queue_capacity = 10000;
   int level_weights[3] = {8, 4, 1};
   std::optional<cache_settings> cache;
+  degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written
   std::string hash;                    // of the file's content, hex: tells versions apart
 

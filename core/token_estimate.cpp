@@ -1,6 +1,8 @@
 // Counts characters by how tokenizers treat them, one pass over the bytes, no allocation.
 #include "core/token_estimate.hpp"
 
+#include "core/code_points.hpp"
+
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -9,44 +11,6 @@ namespace mainstay {
 namespace {
 
 constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-
-/// The code point that begins at `at` and its length in bytes; length 0 if the bytes are no UTF-8 (RFC 3629).
-struct decoded {
-  char32_t point = 0;
-  std::size_t length = 0;
-};
-
-decoded decode(std::string_view text, std::size_t at) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  if (length <= 1) return {lead, length};
-  if (length > text.size() - at) return {};
-  char32_t point = lead & (0xFFu >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    point = point << 6 | (byte(i) & 0x3F);
-  }
-  const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
-  const bool surrogate = point >= 0xD800 && point <= 0xDFFF;
-  return overlong || surrogate || point > 0x10FFFF ? decoded{} : decoded{point, length};
-}
-
-bool is_ideograph(char32_t c) noexcept {
-  return (c >= 0x2E80 && c <= 0x9FFF) || // CJK, its radicals and punctuation, kana, bopomofo
-         (c >= 0xAC00 && c <= 0xD7FF) || // hangul syllables
-         (c >= 0x1100 && c <= 0x11FF) || // hangul jamo
-         (c >= 0xA960 && c <= 0xA97F) || // hangul jamo extended
-         (c >= 0xF900 && c <= 0xFAFF) || // compatibility ideographs
-         (c >= 0xFE30 && c <= 0xFE4F) || // vertical forms
-         (c >= 0xFF00 && c <= 0xFFEF) || // full and half width forms
-         (c >= 0x20000 && c <= 0x3FFFF); // the ideographic planes
-}
 
 std::size_t ascii_run(std::string_view text, std::size_t at) noexcept {
   std::size_t end = at;
@@ -73,11 +37,11 @@ void text_profile::add(std::string_view utf8) noexcept {
       at += run;
       continue;
     }
-    const decoded next = decode(utf8, at);
+    const code_point next = decode_utf8(utf8, at);
     if (next.length == 0)
       ++other, ++at;
     else {
-      ++(next.point <= 0xFF ? latin : is_ideograph(next.point) ? ideographs : other);
+      ++(next.value <= 0xFF ? latin : is_ideograph(next.value) ? ideographs : other);
       at += next.length;
     }
   }

@@ -1,0 +1,20 @@
+// A message as words: lower case, one blank between words and at both ends, everything that is neither letter nor digit
+// gone. Scripts that are written without blanks stay as they are. For word lists, not for linguists.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mainstay {
+
+/// " wie geht s dir " of "Wie geht's dir?". Bytes that are no UTF-8 separate words.
+std::string words_of(std::string_view text);
+
+/// Whether `words` (as words_of gives them) hold that phrase: as whole words, or anywhere where its script has no
+/// blanks or glues endings to words (CJK, kana, hangul, Thai).
+bool holds_phrase(std::string_view words, std::string_view phrase);
+
+/// The length of the phrase in bytes if `words` begin with it (behind their first blank, if there is one), else 0.
+std::size_t begins_with_phrase(std::string_view words, std::string_view phrase);
+
+} // namespace mainstay
