@@ -63,8 +63,7 @@ void settle_permit_of(const attempt& a, std::optional<failure_class> how,
   if (learned) model = configured_model(links.rec, a.at);
   std::optional<duration> first_word;
   if (a.first_visible != instant{}) first_word = a.first_visible - a.began;
-  letter<settle_permit>::post(pointer(breaker->second),
-                              settle_permit{a.lease, how, std::move(model), learned, first_word});
+  letter<settle_permit>::post(pointer(breaker->second), settle_permit{a.lease, how, std::move(model), learned, first_word});
 }
 
 void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after,
@@ -135,10 +134,12 @@ bool place(attempt& a, const attempt_links& links) {
   call->header_lines.emplace_back("content-type: application/json");
   call->header_lines.emplace_back(rec.asked->stream ? "accept: text/event-stream" : "accept: application/json");
   // The same over all attempts, for a provider that honours it must not do the work twice. The rest of an answer is
-  // other work.
+  // other work, and so is a shorter question.
   auto& line = call->header_lines.emplace_back("idempotency-key: ");
   line += rec.in.idempotency_key.empty() ? rec.in.id : rec.in.idempotency_key;
   if (a.prefilled) line += "-rest";
+  if (rec.cuts > 0) line += "-cut" + std::to_string(rec.cuts);
+  a.cuts = rec.cuts;
   call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
   call->body = {upstream_body(*rec.asked, a.at.model, a.prefilled ? &begun : nullptr)};
   call->timeouts = timeouts_of(provider->timeouts, a, *rec.asked);

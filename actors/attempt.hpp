@@ -23,6 +23,7 @@ struct attempt {
   bool stamp_at_once = false;   // the governor waits to hear that the request has left
   bool prefilled = false;       // asked to go on with what the caller has
   bool prefill_refused = false; // and would not
+  int cuts = 0;                 // of the request, when it was asked
   int status = 0;
   std::size_t received = 0, credited = 0; // flow control, bytes
   std::optional<stream_relay> relay;

@@ -8,6 +8,7 @@
 #include "core/token_estimate.hpp"
 #include "net/canned_completion.hpp"
 #include "net/chat_messages.hpp"
+#include "net/truncation.hpp"
 
 #include <algorithm>
 #include <array>
@@ -161,7 +162,28 @@ struct run_state {
 
   // -- carrying out the plan
 
+  /// Leaves out the oldest turns, where the model allows it and something can be left out: always of what the caller
+  /// wrote, so that a second cut does not take the first one's marker for a turn.
+  bool shorten(std::uint64_t budget) {
+    if (rec->model->truncate == config::truncate_mode::none) return false;
+    auto whole = parse_chat_request(rec->in.body);
+    auto* written = std::get_if<chat_request>(&whole);
+    auto shorter = written ? leave_out_oldest(*written, budget) : truncation{};
+    if (!shorter.body) return false;
+    auto parsed = parse_chat_request(std::move(shorter.body));
+    auto* asked = std::get_if<chat_request>(&parsed);
+    if (!asked) return false;
+    rec->asked = std::move(*asked);
+    ++rec->cuts;
+    return true;
+  }
+
+  std::uint64_t room_for_prompt() const {
+    return prompt_budget(rec->model->context_window, rec->asked->answer_cap / rec->asked->choices);
+  }
+
   void start_plan() {
+    if (auto room = room_for_prompt(); rec->asked->prompt_tokens > room) shorten(room);
     request_plan::circumstances with;
     with.ladder = rec->model->ladder;
     for (auto& rung : with.ladder)
@@ -501,8 +523,10 @@ struct run_state {
     l.provider = a.at.provider;
     l.model = a.at.model;
     l.attempts = rec->plan->attempts();
-    l.degraded = a.source == to_string(answer_source::fallback);
-    if (auto& f = rec->plan->first_failure())
+    l.degraded = a.source == to_string(answer_source::fallback) || rec->cuts > 0;
+    if (rec->cuts > 0)
+      l.reason = "truncated";
+    else if (auto& f = rec->plan->first_failure())
       l.reason = to_string(f->what);
     else if (l.degraded)
       l.reason = rec->plan->attempts() > 1 ? "slow" : "capacity";
@@ -511,7 +535,7 @@ struct run_state {
 
   void keep(const attempt& a, const bytes_ptr& completion) {
     bool first_choice = a.source != to_string(answer_source::fallback);
-    if (caching() && first_choice && !rec->cache_key.empty())
+    if (caching() && first_choice && rec->cuts == 0 && !rec->cache_key.empty())
       self->send(names->cache, cache_put{rec->cache_key, completion});
   }
 
@@ -559,6 +583,7 @@ struct run_state {
 
   void attempt_failed(attempt& a, failure f) {
     inside();
+    if (f.what == failure_class::context_length && can_ask_shorter(a)) return ask_shorter(a, f);
     auto serial = end_attempt(a, f);
     stop_waiting_for_end();
     if (rec->stream.begun && !(rec->asked->plain_text && rec->stream.text_only))
@@ -568,6 +593,20 @@ struct run_state {
     if (std::holds_alternative<step_acquire>(next) || std::holds_alternative<step_wait>(next))
       rec->report.retry_reasons.emplace_back(to_string(f.what));
     perform(next);
+  }
+
+  /// The provider counts otherwise than we do: a quarter less each time, until it fits. What was asked beside a shorter
+  /// question already is only asked again.
+  bool can_ask_shorter(const attempt& a) {
+    constexpr int most_cuts = 4;
+    if (rec->stream.begun || rec->plan->attempts() >= rec->model->retry.attempts) return false;
+    return a.cuts < rec->cuts ||
+           (rec->cuts < most_cuts && shorten(std::min(room_for_prompt(), rec->asked->prompt_tokens / 4 * 3)));
+  }
+
+  void ask_shorter(attempt& a, const failure& too_long) {
+    rec->report.retry_reasons.emplace_back("truncated");
+    perform(rec->plan->misunderstood(end_attempt(a, too_long), clock::now()));
   }
 
   /// Sound, but another answer than the one begun: nobody is to blame, and asking the same target once more is no use.

@@ -45,6 +45,7 @@ struct run_record {
   std::uint32_t next_serial = 1; // 0 is the client's own admission
   std::optional<client_admission> admission;
   std::string cache_key;
+  int cuts = 0; // how often `asked` was made shorter than what the caller wrote
   stream_memory stream;
   std::vector<target> refused_prefill; // or ignored it, for this request
   std::uint64_t tokens_spent = 0;      // by the attempts that ended

@@ -13,7 +13,8 @@ public:
   }
 
   model_draft read(const cursor& at) {
-    const section s(at, {"name", "targets", "fallbacks", "retry", "prefill", "hedge_after"});
+    const section s(at,
+                    {"name", "targets", "fallbacks", "retry", "prefill", "hedge_after", "context_window", "truncate"});
     const auto* at_name = s.need("name");
     model_draft draft{{}, at_name ? *at_name : at, {}, {}};
     if (const auto name = at_name ? at_name->name() : std::nullopt; name && names_.claim(*name, *at_name))
@@ -28,6 +29,9 @@ public:
     s.choice<prefill_mode>(
         "prefill", draft.value.prefill,
         {{"true", prefill_mode::yes}, {"false", prefill_mode::no}, {"auto", prefill_mode::automatic}});
+    if (const auto* c = s.find("context_window")) draft.value.context_window = c->whole(1000, 1'000'000'000);
+    s.choice<truncate_mode>("truncate", draft.value.truncate,
+                            {{"none", truncate_mode::none}, {"oldest", truncate_mode::oldest}});
     if (const auto* c = s.find("hedge_after")) draft.value.hedge_after = c->time(1ms, 24h);
     return draft;
   }

@@ -77,6 +77,9 @@ using target_group = std::vector<target>;
 /// May a conversation end in an assistant message, to be gone on with? `automatic` finds out.
 enum class prefill_mode : std::uint8_t { automatic, yes, no };
 
+/// What becomes of a conversation that is too long for the model.
+enum class truncate_mode : std::uint8_t { none, oldest };
+
 struct model_settings {
   std::string name; // may be a pattern: "gpt-*"
   bool pattern = false;
@@ -85,6 +88,8 @@ struct model_settings {
   std::vector<prefill_mode> prefill_of_rung; // beside `ladder`: of the model that each rung's targets belong to
   prefill_mode prefill = prefill_mode::automatic;
   std::optional<duration> hedge_after;         // no token by then: the next target is asked beside; none: never
+  std::optional<std::uint64_t> context_window; // tokens of prompt and answer together
+  truncate_mode truncate = truncate_mode::none;
   retry_policy retry; // the section, with this model's overrides
 };
 

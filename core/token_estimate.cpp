@@ -3,6 +3,7 @@
 
 #include "core/code_points.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -59,6 +60,12 @@ std::uint64_t tokens_to_reserve(std::uint64_t prompt_estimate, double learned_ra
   const std::uint64_t rounded = fits ? static_cast<std::uint64_t>(prompt) : most;
   const std::uint64_t up = fits && prompt > static_cast<double>(rounded) ? 1 : 0;
   return saturating_add(saturating_add(rounded, up), answer_cap > 0 ? answer_cap : default_answer);
+}
+
+std::uint64_t prompt_budget(std::optional<std::uint64_t> context_window, std::uint64_t answer_cap) noexcept {
+  constexpr std::uint64_t without_window = 100'000, usual_answer = 256;
+  if (!context_window) return without_window;
+  return *context_window - std::min(answer_cap > 0 ? answer_cap : usual_answer, *context_window / 2);
 }
 
 } // namespace mainstay

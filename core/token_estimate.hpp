@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace mainstay {
@@ -19,5 +20,9 @@ struct text_profile {
 /// provider's usage), plus the answer's cap where the caller gave one, else `default_answer`.
 std::uint64_t tokens_to_reserve(std::uint64_t prompt_estimate, double learned_ratio, std::uint64_t answer_cap,
                                 std::uint64_t default_answer = 256) noexcept;
+
+/// What a prompt may weigh so that an answer has room beside it: the window less the cap of one answer (256 tokens
+/// where the caller gave none), which takes half of the window at most. Without a window 100,000 tokens.
+std::uint64_t prompt_budget(std::optional<std::uint64_t> context_window, std::uint64_t answer_cap) noexcept;
 
 } // namespace mainstay

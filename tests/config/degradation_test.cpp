@@ -1,4 +1,4 @@
-// Canned answers: who may get them, in which languages; when models are degraded; and every way to write it wrong.
+// Canned answers: who may get them, in which languages; and every way to write it wrong.
 #include "tests/config/sample.hpp"
 
 using namespace mainstay;
@@ -62,6 +62,24 @@ BOOST_AUTO_TEST_CASE(canned_answers_that_no_client_takes_are_warned_of) {
   BOOST_TEST(all(load(with(section))) == ""); // without clients, whoever wrote the file is the caller
   const auto result = load(with("clients: [ { name: a, key: 0123456789abcdef } ]\n" + section));
   BOOST_TEST(all(result) == "warning: m.yaml:2:24: degradation.canned: is never given: no client has `canned: true`\n");
+}
+
+BOOST_AUTO_TEST_CASE(a_model_says_how_much_it_holds_and_what_becomes_of_more) {
+  const auto with_model = [](const std::string& more) {
+    return load(
+        with_models("models: [ { name: m, targets: [ { provider: one }, { provider: two } ]" + more + " } ]\n"));
+  };
+  const auto plain = with_model("");
+  expect_fine(plain);
+  BOOST_TEST(!plain.value->models[0].context_window);
+  BOOST_TEST((plain.value->models[0].truncate == truncate_mode::none));
+  const auto told = with_model(", context_window: 128000, truncate: oldest");
+  expect_fine(told);
+  BOOST_TEST(told.value->models[0].context_window.value() == 128000u);
+  BOOST_TEST((told.value->models[0].truncate == truncate_mode::oldest));
+  expect_error(with_model(", truncate: newest"), "m.yaml:1:83: models[0].truncate: must be none or oldest");
+  expect_error(with_model(", context_window: 128"),
+               "m.yaml:1:89: models[0].context_window: must be a whole number from 1000 to 1000000000");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -79,4 +79,12 @@ BOOST_AUTO_TEST_CASE(absurd_numbers_saturate) {
   BOOST_TEST((text_profile{most, most, most}.tokens()) == most);
 }
 
+BOOST_AUTO_TEST_CASE(a_prompt_leaves_room_for_the_answer_it_asks_for) {
+  BOOST_TEST(prompt_budget({}, 0) == 100'000u);
+  BOOST_TEST(prompt_budget({}, 50'000) == 100'000u);
+  BOOST_TEST(prompt_budget(8192, 0) == 8192u - 256u);
+  BOOST_TEST(prompt_budget(8192, 1000) == 7192u);
+  BOOST_TEST(prompt_budget(8192, 1'000'000) == 4096u); // an answer is not worth the whole conversation
+}
+
 BOOST_AUTO_TEST_SUITE_END()

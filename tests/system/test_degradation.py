@@ -1,7 +1,9 @@
 """When nobody can answer, or the conversation is too long: what a caller gets instead of an error, and how it is labelled."""
+import json
+
 import pytest
 
-from harness import FAST, Dealer, model, provider, wait_for
+from harness import FAST, Dealer, http_json, model, provider, wait_for
 
 CANNED = {"general": {"en": "We are back soon.", "de": "Wir sind bald zurück.", "zh": "我们很快回来。"}, "greeting": "Hello! One moment.", "urgent": "Call 123."}
 TAKES, REFUSES = {"x-api-key": "takes-canned-answers"}, {"x-api-key": "wants-the-plain-error"}
@@ -87,4 +89,67 @@ def test_where_a_sentence_would_be_no_answer_the_error_goes_out(canned):
     a.script({"fault": "cut", "after": 40})
     begun = gateway.chat("Hello", True, TAKES)  # a part of the answer is there already
     assert begun.error and not begun.done and begun.source == "primary" and begun.text.startswith("echo: Hello")
+    wait_for(gateway.at_rest)
+
+
+# -- too long
+
+
+def talk(turns, words=150):
+    """A system message, so many turns of about 2 x `words` tokens each, and a question."""
+    out = [{"role": "system", "content": "Be brief."}]
+    for i in range(turns):
+        out += [{"role": "user", "content": f"turn {i} " + "abc " * words}, {"role": "assistant", "content": f"answer {i} " + "xyz " * words}]
+    return out + [{"role": "user", "content": "and now?"}]
+
+
+def sent_to(mock, n=1):
+    """The messages of the newest request bodies the mock got, oldest first."""
+    bodies = http_json(mock.port, "GET", f"/mock/bodies?n={n}")[2]
+    return [json.loads(b["body"])["messages"] for b in (bodies["bodies"] if isinstance(bodies, dict) else bodies)]
+
+
+def is_shortened(sent, asked):
+    assert sent[0] == asked[0] and sent[1]["role"] == "system" and "left out" in sent[1]["content"], sent[:2]
+    assert sent[2:] == asked[len(asked) - len(sent) + 2:] and sent[2]["role"] == "user" and len(sent) < len(asked)
+    return True
+
+
+@BOTH
+def test_a_conversation_above_the_window_is_sent_without_its_oldest_turns(start, stream):
+    a = start.mock("a", keep_bodies=100)
+    gateway = start.gateway({"providers": [provider("a", a)], "retry": ONCE, "cache": {},
+                             "models": [model("smart", "a/m", context_window=2000, truncate="oldest"), model("whole", "a/m", context_window=2000)]})
+    long = talk(20)
+    for i in range(2):  # the second time too: what was cut is not kept
+        answer = gateway.chat("", stream, messages=long)
+        labels = [answer.headers.get("x-mainstay-" + k) for k in ("source", "degraded", "reason")]
+        assert answer.status == 200 and labels == ["primary", "true", "truncated"], answer
+    sent = sent_to(a)[0]
+    assert is_shortened(sent, long) and len(sent) > 8, len(sent)
+    whole = gateway.chat("", stream, model="whole", messages=long)
+    assert whole.headers["x-mainstay-degraded"] == "false" and sent_to(a)[0] == long
+    short = gateway.chat("", stream, messages=talk(2))
+    assert short.headers["x-mainstay-degraded"] == "false" and sent_to(a)[0] == talk(2)
+    with Dealer(gateway.zmq_url) as d:
+        assert d.chat("", stream, messages=long).headers["x-mainstay-reason"] == "truncated"
+    wait_for(gateway.at_rest)
+
+
+def test_a_provider_that_finds_it_too_long_is_asked_a_shorter_question(start):
+    a = start.mock("a", keep_bodies=100)
+    gateway = start.gateway({"providers": [provider("a", a)], "retry": ONCE,
+                             "models": [model("smart", "a/m", truncate="oldest"), model("whole", "a/m")]})
+    a.script({"times": 2, "error": "context_length"})
+    long = talk(20)
+    answer = gateway.chat("", messages=long)
+    assert answer.status == 200 and answer.attempts == 3 and answer.headers["x-mainstay-reason"] == "truncated", answer
+    first, second, third = sent_to(a, 3)
+    assert first == long and is_shortened(second, long) and is_shortened(third, long) and len(third) < len(second)
+    assert len({r["idempotency_key"] for r in a.seen()}) == 3  # other questions, other work
+    a.script({"error": "context_length"})
+    assert gateway.chat("", messages=long).status == 400
+    assert gateway.chat("just this", headers={}).status == 400  # there is nothing to leave out
+    n = len(a.seen())
+    assert gateway.chat("", model="whole", messages=long).status == 400 and len(a.seen()) == n + 1
     wait_for(gateway.at_rest)
