@@ -45,6 +45,7 @@ using governor_actor =
                      caf::reacts_to<letter<owner_gone>>,
                      caf::reacts_to<key_standing>,           // from the key manager
                      caf::reacts_to<governor::circuit_news>, // from the breakers
+                     caf::reacts_to<governor::model_news>,   // from the breakers
                      caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>, caf::reacts_to<note_due>,
                      caf::reacts_to<months_kept>, // from the state keeper
                      caf::replies_to<look>::with<governor::view>, MAINSTAY_SUPERVISED>;

@@ -172,7 +172,11 @@ private:
   void limits() { write_limits(json_, ask<governor::view>(store_.names->governor)); }
   void queue() { write_queue(json_, ask<governor::view>(store_.names->governor)); }
   void pools() { write_pools(json_, ask<governor::view>(store_.names->governor)); }
-  void models() { write_models(json_, *store_.settings); }
+  void models() {
+    std::vector<breaker_view> views;
+    for (auto& [name, b] : store_.names->breakers) views.push_back(ask<breaker_view>(b));
+    write_models(json_, *store_.settings, views);
+  }
   void metrics() { write_metrics(json_, ask<metrics_view>(store_.names->metrics)); }
 
   void cache() {

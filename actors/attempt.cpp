@@ -59,11 +59,10 @@ void settle_permit_of(const attempt& a, std::optional<failure_class> how,
                       std::optional<provider_lessons::event> learned, const attempt_links& links) {
   auto breaker = links.names.breakers.find(a.at.provider);
   if (breaker == links.names.breakers.end()) return;
-  std::string model;
-  if (learned) model = configured_model(links.rec, a.at);
+  const auto& model = configured_model(links.rec, a.at);
   std::optional<duration> first_word;
   if (a.first_visible != instant{}) first_word = a.first_visible - a.began;
-  letter<settle_permit>::post(pointer(breaker->second), settle_permit{a.lease, how, std::move(model), learned, first_word});
+  letter<settle_permit>::post(pointer(breaker->second), settle_permit{a.lease, how, model, learned, first_word});
 }
 
 void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after,

@@ -13,6 +13,7 @@ struct breaker_state {
   breaker_actor::pointer self = nullptr;
   std::shared_ptr<breaker_store> store;
   governor_actor governor;
+  std::map<std::string, bool> told_degraded; // in the log
 
   void announce(instant now) {
     for (auto& c : store->policy.take_changes(now)) {
@@ -23,6 +24,27 @@ struct breaker_state {
         spdlog::info("breaker {}{}{} is {}", store->provider, c.model.empty() ? "" : "/", c.model, to_string(c.state));
       tell(c);
     }
+  }
+
+  void rank(const settle_permit& end, instant now) {
+    auto whose = end.how ? rules_of(*end.how).whose : blame::nobody;
+    bool failed = whose == blame::target || whose == blame::network;
+    if (end.how && !failed) return;
+    store->ranking.record(end.model, !failed, end.first_word.value_or(duration{}), now);
+    announce_ranks();
+  }
+
+  void announce_ranks() {
+    for (auto& m : store->ranking.take_changes()) {
+      bool known = std::exchange(told_degraded[m.model], m.degraded) == m.degraded;
+      if (!m.degraded) told_degraded.erase(m.model);
+      if (!known) spdlog::warn("model {}/{} is {}", store->provider, m.model, m.degraded ? "degraded" : "itself again");
+      tell(m);
+    }
+  }
+
+  void tell(const model_ranking::view& m) {
+    self->send(governor, governor::model_news{store->provider, m.model, m.score, m.degraded, m.check_interval});
   }
 
   void tell(const provider_breaker::view& c) {
@@ -50,6 +72,7 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
         auto draw = std::uniform_real_distribution<double>()(st.store->random);
         st.store->policy.settle(end.id, end.how, now, draw, end.first_word);
         if (end.learned) st.store->lessons.learn(end.model, *end.learned);
+        st.rank(end, now);
         mail.opened();
         st.announce(now);
       },
@@ -67,12 +90,16 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
       [&st](const look&) {
         auto now = clock::now();
         st.announce(now);
-        return breaker_view{st.store->provider, st.store->policy.views(now), st.store->policy.permits_out()};
+        return breaker_view{st.store->provider, st.store->policy.views(now), st.store->ranking.views(),
+                            st.store->policy.permits_out()};
       },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         if (auto* p = s.value->provider(st.store->provider)) st.store->policy.reconfigure(p->breaker);
+        st.store->ranking.reconfigure(s.value->degradation.model);
+        st.announce_ranks();
+        for (auto& m : st.store->ranking.views()) st.tell(m);
         auto now = clock::now();
         for (auto& c : st.store->policy.views(now)) st.tell(c); // whoever missed a change hears it now
       },

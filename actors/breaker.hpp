@@ -1,19 +1,24 @@
 // The Breaker of one provider: gives permits, last of all before a call; hears how each ended; announces every change
-// of a circuit to the governor. With the permit it tells what earlier answers have taught. Policy: core/breaker,
-// core/lessons.
+// of a circuit and of a model's rank to the governor. With the permit it tells what earlier answers have taught.
+// Policy: core/breaker, core/lessons, core/model_ranking.
 #pragma once
 
 #include "actors/actors.hpp"
 
+#include <map>
 #include <random>
 
 namespace mainstay {
 
 struct breaker_store {
-  breaker_store(std::string provider_name, circuit_settings s) : provider(std::move(provider_name)), policy(s) {}
+  breaker_store(std::string provider_name, circuit_settings s, std::optional<model_ranking_settings> r)
+    : provider(std::move(provider_name)), policy(s) {
+    ranking.reconfigure(r);
+  }
   std::string provider;
   provider_breaker policy;
   provider_lessons lessons;
+  model_ranking ranking;
   std::mt19937_64 random{std::random_device{}()};
 };
 

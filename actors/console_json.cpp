@@ -201,7 +201,26 @@ void write_metrics(console_json& j, const metrics_view& v) {
   j.end_table();
 }
 
-void write_models(console_json& j, const config::settings& s) {
+namespace {
+
+void write_ranks(console_json& j, const std::vector<breaker_view>& views) {
+  j.table("ranked");
+  for (auto& v : views)
+    for (auto& m : v.models)
+      j.row()
+          .text("target", v.provider + "/" + m.model)
+          .text("state", m.degraded ? "degraded" : "good")
+          .number("score", m.score)
+          .number("success_share", m.success_share)
+          .number("latency_seconds", std::chrono::duration<double>(m.latency).count())
+          .count("calls", m.calls)
+          .end_row();
+  j.end_table();
+}
+
+} // namespace
+
+void write_models(console_json& j, const config::settings& s, const std::vector<breaker_view>& views) {
   auto group_text = [](const config::target_group& g) {
     std::string out;
     for (auto& t : g) out += (out.empty() ? "" : ", ") + t.provider + "/" + (t.model.empty() ? "*" : t.model);
@@ -218,6 +237,7 @@ void write_models(console_json& j, const config::settings& s) {
         .end_row();
   }
   j.end_table();
+  if (s.degradation.model) write_ranks(j, views);
 }
 
 } // namespace mainstay

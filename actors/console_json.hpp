@@ -39,6 +39,6 @@ void write_pools(console_json&, const governor::view&);
 void write_queue(console_json&, const governor::view&);
 void write_cache(console_json&, const cache_view&);
 void write_metrics(console_json&, const metrics_view&);
-void write_models(console_json&, const config::settings&);
+void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&);
 
 } // namespace mainstay

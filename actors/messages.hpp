@@ -8,6 +8,7 @@
 #include "core/breaker.hpp"
 #include "core/key_health.hpp"
 #include "core/lessons.hpp"
+#include "core/model_ranking.hpp"
 #include "core/rate_governor.hpp"
 #include "net/http_client.hpp"
 #include "net/reply_channel.hpp"
@@ -160,6 +161,7 @@ struct breaker_order {
 struct breaker_view {
   std::string provider;
   std::vector<provider_breaker::view> circuits;
+  std::vector<model_ranking::view> models; // ranked ones
   std::size_t permits_out = 0;
 };
 
@@ -313,7 +315,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply) \
   X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
-  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::provider_limits) \
+  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::provider_limits) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \

@@ -110,10 +110,11 @@ struct supervisor_state {
   }
 
   /// The breaker and upstream of a provider that has none yet.
-  void add_provider(directory& d, const config::provider_settings& p, const governor_actor& governor) {
+  void add_provider(directory& d, const config::provider_settings& p, const config::settings& s) {
     if (d.breakers.count(p.name)) return;
     auto& sys = self->system();
-    auto breaker = std::make_shared<breaker_store>(p.name, p.breaker);
+    auto breaker = std::make_shared<breaker_store>(p.name, p.breaker, s.degradation.model);
+    auto governor = d.governor;
     auto breaker_front = stable_front::make(sys, *home);
     adopt(
         "breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor); }, breaker_front);
@@ -161,7 +162,7 @@ struct supervisor_state {
     adopt(
         "key_manager", [=, g = d->governor](caf::actor_system& y) { return spawn_key_manager(y, keys, g); },
         keys_front);
-    for (auto& p : s->providers) add_provider(*d, p, d->governor);
+    for (auto& p : s->providers) add_provider(*d, p, *s);
     auto cache = std::make_shared<cache_store>(*s);
     adopt(
         "cache_actor", [=](caf::actor_system& y) { return spawn_cache(y, cache); }, cache_front);
@@ -193,7 +194,7 @@ struct supervisor_state {
   void take(const config::settings_ptr& s) {
     auto d = std::make_shared<directory>(*names);
     auto before = children.size();
-    for (auto& p : s->providers) add_provider(*d, p, d->governor);
+    for (auto& p : s->providers) add_provider(*d, p, *s);
     names = d;
     current = s;
     configure_client(*s);

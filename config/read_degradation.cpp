@@ -1,4 +1,4 @@
-// The section `degradation`: canned answers, in one language or several.
+// The section `degradation`: when a model is degraded, and canned answers, in one language or several.
 #include "config/sections.hpp"
 #include "core/message_language.hpp"
 
@@ -56,11 +56,26 @@ canned_answers read_canned(const cursor& at) {
   return out;
 }
 
+model_ranking_settings read_model_ranking(const cursor& at) {
+  model_ranking_settings out;
+  const section s(at, {"check_interval", "min_calls", "success_rate", "latency", "rebalance_every"});
+  s.time("check_interval", out.check_interval, 1ms, 24h);
+  s.whole("min_calls", out.min_calls, 1, 1'000'000);
+  s.number("success_rate", out.success_rate, 0, 1);
+  s.time("latency", out.latency, 1ms, 24h);
+  s.whole("rebalance_every", out.rebalance_every, 1, 1'000'000);
+  if (out.min_calls > out.rebalance_every)
+    at.error("min_calls (" + std::to_string(out.min_calls) + ") is more than rebalance_every (" +
+             std::to_string(out.rebalance_every) + "), after which counting begins anew");
+  return out;
+}
+
 } // namespace
 
 degradation_settings read_degradation(const cursor& at, bool a_client_allows_it) {
   degradation_settings out;
-  const section s(at, {"canned"});
+  const section s(at, {"model", "canned"});
+  if (const auto* c = s.find("model")) out.model = read_model_ranking(*c);
   if (const auto* c = s.find("canned")) {
     out.canned = read_canned(*c);
     if (!a_client_allows_it) c->warn("is never given: no client has `canned: true`");

@@ -8,6 +8,7 @@
 #include "core/circuit.hpp"
 #include "core/clock.hpp"
 #include "core/glob.hpp"
+#include "core/model_ranking.hpp"
 #include "core/rate_governor.hpp"
 #include "core/retry_budget.hpp"
 #include "core/secret.hpp"
@@ -102,6 +103,7 @@ struct cache_settings {
 
 struct degradation_settings {
   std::optional<canned_answers> canned;        // none: an error is an error
+  std::optional<model_ranking_settings> model; // none: models are not ranked
 };
 
 struct state_settings {

@@ -21,8 +21,9 @@ bool is_enabled(const ask& a, const key_entry& key) noexcept {
   return !key.absent && !key.standing.disabled && !is_excluded(a, key);
 }
 
-/// 0.3 free RPM + 0.3 free TPM + 0.4 health, times weight; never zero, so that a last resort can still take its turn.
-double gain_of(candidate& c, instant now) {
+/// 0.3 free RPM + 0.3 free TPM + 0.4 health, times weight and the model's score; never zero, so that a last resort can
+/// still take its turn.
+double gain_of(candidate& c, double score, instant now) {
   auto& meter = c.meter->meter;
   auto& learned = c.learned->limits;
   const auto share = [now](windowed_limit& ours, told_limit& theirs) {
@@ -31,7 +32,7 @@ double gain_of(candidate& c, instant now) {
   const auto free_rpm = 1 - share(meter.rpm(), learned.requests());
   const auto free_tpm = 1 - share(meter.tpm(), learned.tokens());
   const auto health = c.key->standing.health >= 0 ? std::min(1.0, c.key->standing.health) : 0.0;
-  return std::max(1e-9, (0.3 * free_rpm + 0.3 * free_tpm + 0.4 * health) * c.weight);
+  return std::max(1e-9, (0.3 * free_rpm + 0.3 * free_tpm + 0.4 * health) * c.weight * score);
 }
 
 } // namespace
@@ -58,12 +59,54 @@ void provider_gate::on_circuit(const governor::circuit_news& news) {
   }
 }
 
+const provider_gate::rank* provider_gate::rank_of(const std::string& model) const {
+  if (ranks.empty()) return nullptr;
+  const auto found = ranks.find(model);
+  return found == ranks.end() ? nullptr : &found->second;
+}
+
+bool provider_gate::is_behind(const std::string& model, instant now) const {
+  const auto* r = rank_of(model);
+  return r && r->degraded && now < r->next_trial;
+}
+
+void provider_gate::begin_trial(const std::string& model, instant now) {
+  if (ranks.empty()) return;
+  if (const auto found = ranks.find(model); found != ranks.end() && found->second.degraded)
+    found->second.next_trial = now + found->second.check_interval;
+}
+
+void provider_gate::on_model(const governor::model_news& news, instant now) {
+  if (!news.degraded && news.score >= 1) {
+    ranks.erase(news.model);
+    return;
+  }
+  if (ranks.size() >= most_open_models && !ranks.count(news.model)) return;
+  auto& r = ranks[news.model];
+  if (news.degraded && !r.degraded) r.next_trial = now + news.check_interval;
+  r.score = news.score;
+  r.degraded = news.degraded;
+  r.check_interval = news.check_interval;
+}
+
 choice capacity::choose(route& r, const ask& a, instant now) const {
+  const auto is_behind = [&](const route::span& s) { return s.provider->is_behind(r.targets[s.target].model, now); };
+  choice best;
+  if (std::any_of(r.spans.begin(), r.spans.end(), is_behind)) best = choose_among(r, a, false, now);
+  if (!best.pair) best = choose_among(r, a, true, now);
+  if (best.pair) best.provider->begin_trial(r.targets[best.target].model, now);
+  return best;
+}
+
+choice capacity::choose_among(route& r, const ask& a, bool behind_too, instant now) const {
   choice best, last_resort;
   double total = 0;
   bool some_are_rested = false;
   for (const auto& s : r.spans) {
-    if (s.provider->open_until(r.targets[s.target].model) > now) continue;
+    const auto& model = r.targets[s.target].model;
+    if (s.provider->open_until(model) > now || (!behind_too && s.provider->is_behind(model, now))) continue;
+    const auto* rank = s.provider->rank_of(model);
+    const auto score = rank ? std::max(0.0, rank->score) : 1.0;
     const bool has_slot = !s.provider->closed(now);
     for (auto i = s.first; i < s.last; ++i) {
       auto& c = r.candidates[i];
@@ -79,7 +122,7 @@ choice capacity::choose(route& r, const ask& a, instant now) const {
           last_resort = {&c, s.target, s.provider.get()};
         continue;
       }
-      const auto gain = gain_of(c, now);
+      const auto gain = gain_of(c, score, now);
       c.credit += gain;
       total += gain;
       if (!best.pair || c.credit > best.pair->credit) best = {&c, s.target, s.provider.get()};
@@ -149,6 +192,17 @@ bool capacity::every_circuit_open(const route& r, instant now) {
   return !r.spans.empty() && std::all_of(r.spans.begin(), r.spans.end(), [&](auto& s) {
     return s.provider->open_until(r.targets[s.target].model) > now;
   });
+}
+
+bool capacity::all_behind(const route& r, instant now) {
+  bool any = false;
+  for (const auto& s : r.spans) {
+    const auto& model = r.targets[s.target].model;
+    const bool behind = s.provider->is_behind(model, now);
+    if (!behind && s.provider->open_until(model) <= now) return false;
+    any = any || behind;
+  }
+  return any;
 }
 
 bool capacity::is_outsize(const route& r, std::uint64_t tokens) {

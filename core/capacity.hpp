@@ -80,7 +80,19 @@ struct provider_gate final : gate {
   std::map<std::uint64_t, pool*> interested;                  // pools with waiters and a target here
   bool closed(instant now) override { return in_use >= slots || !hour.fits(1, 0, now); }
   instant opens_at(instant now) override { return in_use >= slots ? instant::max() : hour.fits_at(1, 0, now); }
+  struct rank {
+    double score = 1;
+    bool degraded = false;
+    duration check_interval{};
+    instant next_trial{};
+  };
+  std::unordered_map<std::string, rank> ranks; // of models that anything is known of; bounded
   instant open_until(const std::string& model) const;
+  const rank* rank_of(const std::string& model) const;
+  /// Degraded, and its next trial has not come yet.
+  bool is_behind(const std::string& model, instant now) const;
+  void begin_trial(const std::string& model, instant now);
+  void on_model(const governor::model_news&, instant now);
   void on_circuit(const governor::circuit_news&);
 };
 
@@ -174,6 +186,8 @@ public:
   /// Why there is none, and when there may be one. `out` is reused for its memory.
   void look_ahead(const route&, const ask&, instant now, prospect& out) const;
   static bool every_circuit_open(const route&, instant now);
+  /// Nobody here is to be asked while others are left: each is degraded or its circuit open, and some are degraded.
+  static bool all_behind(const route&, instant now);
   /// More tokens than half of the widest limit here: nothing is promised to those.
   static bool is_outsize(const route&, std::uint64_t tokens);
   /// The names' ids, sorted, as far as they can matter to that route.
@@ -188,6 +202,7 @@ public:
   std::uint64_t next_gate = 1;                                        // the serial of whatever is made next
 
 private:
+  choice choose_among(route&, const ask&, bool behind_too, instant now) const;
   void set_providers(const governor_settings&, instant now);
   void set_keys(const governor_settings&, instant now);
   void set_clients(const governor_settings&, instant now);

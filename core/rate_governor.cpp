@@ -121,6 +121,8 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
     charged = true;
   }
   const auto way = routes.of(r.targets, all);
+  if (!r.wait_for_circuits && capacity::all_behind(*way, now))
+    return refusal{r.id, refusal_reason::resting, instant::max()};
   excluded.clear();
   if (!r.excluded_keys.empty()) capacity::exclude(*way, r.excluded_keys, excluded);
   const auto over_budget = [&]() -> capacity_answer {
@@ -307,6 +309,14 @@ void governor::on_circuit(const circuit_news& news) {
   const auto found = body_->all.providers.find(news.provider);
   if (found == body_->all.providers.end()) return;
   found->second->on_circuit(news);
+  body_->wake_all(*found->second);
+}
+
+void governor::on_model(const model_news& news, instant now) {
+  body_->last_seen = now;
+  const auto found = body_->all.providers.find(news.provider);
+  if (found == body_->all.providers.end()) return;
+  found->second->on_model(news, now);
   body_->wake_all(*found->second);
 }
 

@@ -127,10 +127,11 @@ public:
 
   /// Choice among all (target, key) pairs that could send now: the best score x weight, score = 0.3*free RPM + 0.3*free
   /// TPM + 0.4*health, spread by smooth weighted round-robin so that equals take turns. Skips excluded, disabled,
-  /// not_before and resting keys, targets whose circuit is open. Where every key of the targets rests (rest_until) but
-  /// none may be used otherwise, the least recently failed one is taken. None can send now: queued if something frees
-  /// up before wait_until (always possible when only slots or concurrency are missing), else refused at once. Waiters
-  /// go before newcomers of the same pool. A lease that already holds a grant gets the same grant again (idempotent).
+  /// not_before and resting keys, targets whose circuit is open, degraded ones while their equals can. Where every key
+  /// of the targets rests (rest_until) but none may be used otherwise, the least recently failed one is taken. None can
+  /// send now: queued if something frees up before wait_until (always possible when only slots or concurrency are
+  /// missing), else refused at once. Waiters go before newcomers of the same pool. A lease that already holds a grant
+  /// gets the same grant again (idempotent).
   capacity_answer acquire(const capacity_request&, instant now);
 
   /// The request's bytes left completely at `at` (starts the ageing of its entries in the windows). Optional: settle
@@ -159,6 +160,15 @@ public:
     instant retry_at;
   }; // model empty: the endpoint
   void on_circuit(const circuit_news&);
+  /// A model's score weighs in the choice. A degraded one is asked behind its equals, and not at all by who is told at
+  /// once where others are left to ask (wait_for_circuits); but one request in `check_interval` goes there as ever.
+  struct model_news {
+    std::string provider, model;
+    double score = 1;
+    bool degraded = false;
+    duration check_interval{};
+  };
+  void on_model(const model_news&, instant now);
 
   /// The provider's own word on its limits (x-ratelimit-* of an answer): corrects the local count of that key downwards
   /// only ("remaining" below what we think is free blocks the difference until `reset`). A limit that the configuration

@@ -1,4 +1,4 @@
-// Canned answers: who may get them, in which languages; and every way to write it wrong.
+// Canned answers: who may get them, in which languages; when models are degraded; and every way to write it wrong.
 #include "tests/config/sample.hpp"
 
 using namespace mainstay;
@@ -62,6 +62,33 @@ BOOST_AUTO_TEST_CASE(canned_answers_that_no_client_takes_are_warned_of) {
   BOOST_TEST(all(load(with(section))) == ""); // without clients, whoever wrote the file is the caller
   const auto result = load(with("clients: [ { name: a, key: 0123456789abcdef } ]\n" + section));
   BOOST_TEST(all(result) == "warning: m.yaml:2:24: degradation.canned: is never given: no client has `canned: true`\n");
+}
+
+BOOST_AUTO_TEST_CASE(models_are_ranked_by_the_contracts_numbers_or_the_files_own) {
+  BOOST_TEST(!load(with("")).value->degradation.model);
+  const auto ranking = [](const std::string& value) {
+    const auto result = load(with("degradation: { model: " + value + " }\n"));
+    expect_fine(result);
+    return *result.value->degradation.model;
+  };
+  const auto usual = ranking("{}");
+  BOOST_TEST((usual.check_interval == duration(60s)));
+  BOOST_TEST(usual.min_calls == 50);
+  BOOST_TEST(usual.success_rate == 0.9);
+  BOOST_TEST((usual.latency == duration(15s)));
+  BOOST_TEST(usual.rebalance_every == 100);
+  const auto own =
+      ranking("{ check_interval: 5s, min_calls: 3, success_rate: 0.5, latency: 800ms, rebalance_every: 3 }");
+  BOOST_TEST((own.check_interval == duration(5s)));
+  BOOST_TEST(own.min_calls == 3);
+  BOOST_TEST(own.success_rate == 0.5);
+  BOOST_TEST((own.latency == duration(800ms)));
+  BOOST_TEST(own.rebalance_every == 3);
+  expect_error(load(with("degradation: { model: { min_calls: 101 } }\n")),
+               "m.yaml:1:23: degradation.model: min_calls (101) is more than rebalance_every (100), after which "
+               "counting begins anew");
+  expect_error(load(with("degradation: { model: { success_rate: 90 } }\n")),
+               "m.yaml:1:39: degradation.model.success_rate: must be a number from 0 to 1");
 }
 
 BOOST_AUTO_TEST_CASE(a_model_says_how_much_it_holds_and_what_becomes_of_more) {

@@ -1,5 +1,6 @@
 """When nobody can answer, or the conversation is too long: what a caller gets instead of an error, and how it is labelled."""
 import json
+import time
 
 import pytest
 
@@ -152,4 +153,38 @@ def test_a_provider_that_finds_it_too_long_is_asked_a_shorter_question(start):
     assert gateway.chat("just this", headers={}).status == 400  # there is nothing to leave out
     n = len(a.seen())
     assert gateway.chat("", model="whole", messages=long).status == 400 and len(a.seen()) == n + 1
+    wait_for(gateway.at_rest)
+
+
+# -- the model ladder
+
+
+def test_a_model_that_fails_too_often_goes_behind_its_fallback_and_comes_back(start):
+    a, b = start.mock("a"), start.mock("b")
+    gateway = start.gateway({"providers": [provider("a", a, breaker=PATIENT), provider("b", b, breaker=PATIENT)], "retry": ONCE,
+                             "models": [model("smart", "a/m", fallbacks=["b/n"]), model("alone", "a/m")],
+                             "degradation": {"model": {"check_interval": "1s", "min_calls": 10, "rebalance_every": 20}}})
+    ranks = lambda: {r["target"]: r for r in gateway.ctl("models")["ranked"]}
+    a.script({"status": 500, "times": 2})
+    for i in range(10):
+        assert gateway.chat(f"q {i}").status == 200
+    before = ranks()["a/m"]
+    assert before["state"] == "degraded" and before["calls"] == 10 and abs(before["success_share"] - 0.8) < 1e-6, before
+    # The fallback answers, with a word about why; one request in an interval still goes to the model itself.
+    asked_before, began = len(a.seen()), time.monotonic()
+    answers = [gateway.chat(f"next {i}") for i in range(10)]
+    seconds = time.monotonic() - began
+    there = [x for x in answers if x.provider == "b"]
+    assert len(a.seen()) - asked_before <= seconds + 1 or seconds > 2.5  # by then it may be itself again
+    assert there and {(x.source, x.headers["x-mainstay-degraded"], x.headers["x-mainstay-reason"]) for x in there} == {("fallback", "true", "capacity")}
+    assert gateway.chat("nobody else", model="alone").complete("nobody else")  # behind nobody
+
+    def itself_again():
+        """the trials bring it back"""
+        gateway.chat("trial")
+        return ranks()["a/m"]["state"] == "good"
+
+    wait_for(itself_again, 20, every=0.1)
+    assert gateway.chat("back").source == "primary"
+    assert "model a/m is degraded" in gateway.log() and "model a/m is itself again" in gateway.log()
     wait_for(gateway.at_rest)
