@@ -605,7 +605,7 @@ struct run_state {
   }
 
   void ask_shorter(attempt& a, const failure& too_long) {
-    rec->report.retry_reasons.emplace_back("truncated");
+    rec->report.retry_reasons.emplace_back(to_string(too_long.what));
     perform(rec->plan->misunderstood(end_attempt(a, too_long), clock::now()));
   }
 
