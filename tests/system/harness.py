@@ -40,10 +40,20 @@ def expected_text(question, words=60):
     return " ".join(out)
 
 
+def free_ports(count):
+    """So many different ones: all are held before any is let go."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for s in held:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in held]
+    finally:
+        for s in held:
+            s.close()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def wait_for(what, seconds=10.0, every=0.02):
@@ -182,7 +192,7 @@ class Gateway(Process):
     def __init__(self, directory, config, env=None, log_level="info", through=()):
         """`through`: a command that becomes the daemon, such as prlimit."""
         self.directory = pathlib.Path(directory)
-        self.http, self.zmq_port, self.admin, self.metrics_port = (free_port() for _ in range(4))
+        self.http, self.zmq_port, self.admin, self.metrics_port = free_ports(4)
         self.config = {"node": {"name": "test"}, "doors": {
             "http": {"listen": f"127.0.0.1:{self.http}"}, "zmq": {"listen": f"tcp://127.0.0.1:{self.zmq_port}"},
             "admin": {"listen": f"127.0.0.1:{self.admin}"}, "metrics": {"listen": f"127.0.0.1:{self.metrics_port}"}}, **config}
