@@ -175,13 +175,23 @@ BOOST_AUTO_TEST_CASE(whatever_the_conversation_the_rest_fits_and_is_in_order) {
     BOOST_TEST_REQUIRE(
         is_there(*std::find_if(m.rbegin(), m.rend(), [](auto& one) { return one.starts_with(R"({"role":"user")"); })));
     BOOST_TEST_REQUIRE(is_there(m.back()));
-    std::string previous;
-    for (auto& one : kept) {
-      const auto role = read_messages(parsed(conversation({one}))).all[0].role;
-      const bool of_us = role == chat_role::system;
-      if (role == chat_role::tool) BOOST_TEST_REQUIRE(previous.find("tool_calls") != previous.npos);
-      if (previous.empty() && !of_us) BOOST_TEST_REQUIRE((role == chat_role::user)); // it began with the user
-      if (!of_us) previous = one;
+    // Speakers follow each other as they did, and a call's result follows its call.
+    auto speakers = [](const list& of) {
+      std::vector<std::pair<chat_role, std::string>> out;
+      for (auto& one : of) {
+        const auto role = read_messages(parsed(conversation({one}))).all[0].role;
+        if (role != chat_role::system) out.emplace_back(role, one);
+      }
+      return out;
+    };
+    std::set<std::pair<chat_role, chat_role>> seen;
+    const auto before = speakers(m), after = speakers(kept);
+    for (std::size_t i = 1; i < before.size(); ++i) seen.emplace(before[i - 1].first, before[i].first);
+    BOOST_TEST_REQUIRE((after[0].first == before[0].first));
+    for (std::size_t i = 1; i < after.size(); ++i) {
+      BOOST_TEST_REQUIRE(seen.count({after[i - 1].first, after[i].first}) == 1u);
+      if (after[i].first == chat_role::tool)
+        BOOST_TEST_REQUIRE(after[i - 1].second.find("tool_calls") != std::string::npos);
     }
   }
   BOOST_TEST(shortened_ones > 1000);
