@@ -70,12 +70,23 @@ std::string statement::text(int column) const {
   return begin ? std::string(begin, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : "";
 }
 
+std::string statement::bytes(int column) const {
+  const auto* begin = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
+  return begin ? std::string(begin, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : "";
+}
+
 void statement::reset() noexcept { sqlite3_reset(handle_.get()); }
 
 void statement::bind(int at, std::int64_t value) { in_->expect(sqlite3_bind_int64(handle_.get(), at, value)); }
 
 void statement::bind(int at, std::string_view value) {
   in_->expect(sqlite3_bind_text64(handle_.get(), at, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+}
+
+void statement::bind(int at, const blob& value) {
+  // a null pointer would be NULL
+  const auto* begin = value.bytes.data() ? value.bytes.data() : "";
+  in_->expect(sqlite3_bind_blob64(handle_.get(), at, begin, value.bytes.size(), SQLITE_TRANSIENT));
 }
 
 database::database(std::string path, duration patience) : path_(std::move(path)) {

@@ -35,6 +35,11 @@ private:
 
 class database;
 
+/// Bytes that need not be UTF-8, to be bound to a parameter.
+struct blob {
+  std::string_view bytes;
+};
+
 class statement {
 public:
   /// Binds to the parameters in order, from the first one on, and runs to the end; rows are dropped.
@@ -52,9 +57,12 @@ public:
   }
   /// Goes to the next row; false: there is none.
   bool next();
+  /// Leaves its rows, which would keep a log from being written back.
+  void end() noexcept { reset(); }
   /// Of the row, by column from 0.
   std::int64_t number(int column) const noexcept;
   std::string text(int column) const;
+  std::string bytes(int column) const;
 
 private:
   friend class database;
@@ -62,6 +70,7 @@ private:
   void reset() noexcept;
   void bind(int at, std::int64_t);
   void bind(int at, std::string_view); // copied; must be UTF-8
+  void bind(int at, const blob&);      // copied
   struct finalize {
     void operator()(sqlite3_stmt*) const noexcept;
   };

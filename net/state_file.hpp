@@ -5,7 +5,7 @@
 #pragma once
 
 #include "core/month_quota.hpp"
-#include "net/sqlite.hpp"
+#include "net/sqlite_file.hpp"
 
 #include <string>
 #include <vector>
@@ -18,21 +18,17 @@ public:
   /// aside. Throws sqlite::error: locked by another process, no such folder, not ours.
   state_file(const std::string& path, utc_time now, duration patience = 1s);
 
-  const std::string& path() const noexcept { return path_; }
-  struct broken_file {
-    std::string what, moved_to; // what was wrong with it
-  };
+  const std::string& path() const noexcept { return db_->path(); }
   /// The file that was found in its place and moved aside; empty: none was.
-  const broken_file& found_broken() const noexcept { return broken_; }
+  const sqlite::broken_file& found_broken() const noexcept { return broken_; }
 
   std::vector<month_count> months();
   /// Writes them over those of the same keys, all or none; the others stay. Throws sqlite::error.
   void keep(const std::vector<month_count>&);
 
 private:
-  void open(duration patience);
-  std::string path_;
-  broken_file broken_;
+  explicit state_file(sqlite::opened_file opened) : broken_(std::move(opened.broken)), db_(std::move(opened.db)) {}
+  sqlite::broken_file broken_;
   std::unique_ptr<sqlite::database> db_;
 };
 

@@ -1,0 +1,98 @@
+#include "net/answer_file.hpp"
+
+namespace mainstay {
+
+namespace {
+
+constexpr sqlite::file_form form{0x4d737432, 1, R"(
+  CREATE TABLE answers (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    born INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    completion BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX answers_by_birth ON answers (born)
+)",
+                                 false}; // it may be large
+
+using milliseconds = std::chrono::milliseconds;
+
+std::int64_t as_number(utc_time t) { return std::chrono::duration_cast<milliseconds>(t.time_since_epoch()).count(); }
+utc_time as_time(std::int64_t n) { return utc_time(std::chrono::duration_cast<utc_time::duration>(milliseconds(n))); }
+
+} // namespace
+
+answer_file::answer_file(const std::string& path, utc_time now, duration patience)
+  : answer_file(sqlite::open_file(path, form, now, patience)) {}
+
+answer_file::answer_file(sqlite::opened_file opened)
+  : broken_(std::move(opened.broken)), db_(std::move(opened.db)),
+    find_(db_->prepare("SELECT born, cost, completion FROM answers WHERE key = ?")),
+    has_(db_->prepare("SELECT 1 FROM answers WHERE key = ?")),
+    put_(db_->prepare(
+        "INSERT INTO answers (key, born, cost, completion) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+        "SET born = excluded.born, cost = excluded.cost, completion = excluded.completion")),
+    oldest_(db_->prepare("SELECT id, born FROM answers ORDER BY born LIMIT 1")),
+    remove_(db_->prepare("DELETE FROM answers WHERE id = ?")), pages_(db_->prepare("PRAGMA page_count")),
+    free_pages_(db_->prepare("PRAGMA freelist_count")),
+    entries_(static_cast<std::size_t>(db_->number("SELECT count(*) FROM answers"))),
+    page_size_(static_cast<std::size_t>(db_->number("PRAGMA page_size"))) {
+  db_->run("PRAGMA synchronous = NORMAL"); // nobody is promised that it outlives the machine
+}
+
+stored_answer answer_file::find(const std::string& key) {
+  find_.begin(key);
+  stored_answer out;
+  if (find_.next()) {
+    out.born = as_time(find_.number(0));
+    out.cost = static_cast<std::uint32_t>(find_.number(1));
+    out.completion = make_bytes(find_.bytes(2));
+  }
+  find_.end();
+  return out;
+}
+
+void answer_file::put(const std::vector<entry>& all) {
+  std::size_t added = 0;
+  sqlite::transaction together(*db_);
+  for (const auto& e : all) {
+    has_.begin(e.key);
+    added += !has_.next();
+    has_.end();
+    put_.run(e.key, as_number(e.what.born), std::int64_t{e.what.cost}, sqlite::blob{*e.what.completion});
+  }
+  together.commit();
+  entries_ += added;
+}
+
+std::size_t answer_file::prune(const bounds& within, utc_time now, std::size_t most) {
+  const auto too_old = as_number(now - std::chrono::duration_cast<utc_time::duration>(within.kept));
+  std::size_t gone = 0;
+  sqlite::transaction together(*db_);
+  while (gone < most) {
+    oldest_.begin();
+    if (!oldest_.next()) break;
+    const auto id = oldest_.number(0), born = oldest_.number(1);
+    oldest_.end();
+    if (born > too_old && entries_ - gone <= within.entries && bytes() <= within.bytes) break;
+    remove_.run(id);
+    ++gone;
+  }
+  oldest_.end();
+  together.commit();
+  entries_ -= gone;
+  return gone;
+}
+
+std::size_t answer_file::bytes() {
+  const auto of = [](sqlite::statement& s) {
+    s.begin();
+    const auto n = s.next() ? static_cast<std::size_t>(s.number(0)) : 0;
+    s.end();
+    return n;
+  };
+  return (of(pages_) - of(free_pages_)) * page_size_;
+}
+
+} // namespace mainstay
