@@ -62,10 +62,17 @@ using breaker_actor =
                      caf::reacts_to<letter<owner_gone>>, caf::reacts_to<breaker_order>,
                      caf::replies_to<look>::with<breaker_view>, MAINSTAY_SUPERVISED>;
 
-/// Complete answers, in memory and in Redis.
+/// Complete answers: in memory, in Redis, in a file.
 using cache_actor = caf::typed_actor<caf::replies_to<cache_ask>::with<cache_reply>, caf::reacts_to<redis_answer>,
-                                     caf::reacts_to<cache_put>, caf::replies_to<cache_clear>::with<bool>,
+                                     caf::reacts_to<redis_cleared>, caf::reacts_to<disk_overdue>,
+                                     caf::reacts_to<cache_put>, caf::replies_to<cache_clear>::with<cache_cleared>,
+                                     caf::reacts_to<provider_trouble>, // from the metrics
                                      caf::replies_to<look>::with<cache_view>, MAINSTAY_SUPERVISED>;
+
+/// The cache's file. Only where the configuration names one.
+using answer_keeper_actor = caf::typed_actor<caf::reacts_to<writes_wait>, caf::replies_to<disk_ask>::with<disk_reply>,
+                                             caf::replies_to<cache_clear>::with<bool>, // false: not now
+                                             caf::reacts_to<keeper_due>, MAINSTAY_SUPERVISED>;
 
 /// What must outlive a restart, in a file. Only where the configuration names one.
 using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, MAINSTAY_SUPERVISED>;
@@ -77,7 +84,7 @@ using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf:
                                         MAINSTAY_SUPERVISED>;
 
 /// Counts; hears one report per request.
-using metrics_actor = caf::typed_actor<caf::reacts_to<letter<run_report>>,
+using metrics_actor = caf::typed_actor<caf::reacts_to<letter<run_report>>, caf::reacts_to<rate_due>,
                                        caf::replies_to<scrape>::with<std::string>, // Prometheus text
                                        caf::replies_to<look>::with<metrics_view>, MAINSTAY_SUPERVISED>;
 
@@ -102,6 +109,7 @@ struct directory {
   supervisor_actor supervisor;
   admin_actor admin;
   state_keeper_actor state_keeper;               // null: nothing is kept
+  answer_keeper_actor answer_keeper;             // null: the cache has no file
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

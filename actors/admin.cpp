@@ -130,9 +130,12 @@ private:
     count_backlog(backlog, "key_manager", n.key_manager);
     count_backlog(backlog, "cache_actor", n.cache);
     count_backlog(backlog, "metrics_aggregator", n.metrics);
-    try {
+    try { // its disk may hang: the others are shown all the same
       if (n.state_keeper) count_backlog(backlog, "state_keeper", n.state_keeper);
-    } catch (const console_error&) {} // its disk hangs: the others are shown all the same
+    } catch (const console_error&) {}
+    try {
+      if (n.answer_keeper) count_backlog(backlog, "answer_keeper", n.answer_keeper);
+    } catch (const console_error&) {}
     count_backlog(backlog, "dispatcher", n.dispatcher);
     for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
     for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
@@ -181,8 +184,10 @@ private:
 
   void cache() {
     if (word(1) == "clear") {
-      auto everywhere = ask<bool>(store_.names->cache, cache_clear{});
-      json_.text("cleared", everywhere ? "all tiers" : "memory only: redis did not answer");
+      std::string left;
+      for (auto& tier : ask<cache_cleared>(store_.names->cache, cache_clear{}).not_here)
+        left += (left.empty() ? "all but " : " and ") + tier;
+      json_.text("cleared", left.empty() ? "all tiers" : left + ": no answer");
     } else if (!word(1).empty() && word(1) != "stats") {
       throw console_error("say: cache [stats|clear]");
     }

@@ -167,20 +167,31 @@ void write_queue(console_json& j, const governor::view& v) {
 
 void write_cache(console_json& j, const cache_view& v) {
   j.flag("enabled", v.enabled)
-      .count("entries", v.entries)
-      .count("bytes", v.bytes)
-      .count("memory_hits", v.memory_hits)
-      .count("redis_hits", v.redis_hits)
+      .number("fresh_for_seconds", std::chrono::duration<double>(v.fresh_for).count())
+      .flag("doubled", v.stretched)
       .count("misses", v.misses)
       .count("stored", v.puts)
-      .count("evictions", v.evictions)
       .text("redis", !v.redis_configured ? "not configured"
                      : v.redis_up        ? "up"
                                          : "down");
-  if (v.redis_configured)
-    j.text("redis_breaker", v.redis_breaker)
-        .count("redis_timeouts", v.redis_timeouts)
-        .count("redis_failures", v.redis_failures);
+  if (v.redis_configured) j.text("redis_breaker", v.redis_breaker);
+  j.table("tiers");
+  for (auto& t : v.tiers) {
+    const auto size = [](const std::optional<std::size_t>& n) { return n ? std::to_string(*n) : "?"; };
+    j.row()
+        .text("tier", t.name)
+        .text("state", t.state)
+        .text("entries", size(t.entries))
+        .text("bytes", size(t.bytes))
+        .count("hits", t.hits)
+        .count("stale_hits", t.stale_hits)
+        .count("evictions", t.evictions)
+        .count("timeouts", t.timeouts)
+        .count("failures", t.failures)
+        .count("dropped_writes", t.dropped)
+        .end_row();
+  }
+  j.end_table();
 }
 
 void write_metrics(console_json& j, const metrics_view& v) {

@@ -12,6 +12,7 @@
 #include "core/rate_governor.hpp"
 #include "net/http_client.hpp"
 #include "net/reply_channel.hpp"
+#include "net/stored_answer.hpp"
 
 #include <caf/all.hpp>
 
@@ -181,8 +182,10 @@ struct key_order {
 
 // -- cache_actor
 
+/// `stale_too`: nobody else has an answer, an old one will do.
 struct cache_ask {
   std::string key;
+  bool stale_too = false;
 };
 struct cache_reply {
   bytes_ptr completion;
@@ -191,19 +194,54 @@ struct cache_reply {
 struct cache_put {
   std::string key;
   bytes_ptr completion;
+  std::uint32_t cost = 0; // milliseconds it took its provider
 };
 struct cache_clear {};
+/// The tiers that could not be asked: empty when all is gone.
+struct cache_cleared {
+  std::vector<std::string> not_here;
+};
 struct redis_answer {
   std::uint64_t id = 0;
-  bytes_ptr value;
+  stored_answer what;
 }; // from the Redis thread
+struct redis_cleared {
+  std::uint64_t id = 0;
+  bool done = false;
+}; // from the Redis thread
+/// That question has waited for the disk for long enough.
+struct disk_overdue {
+  std::uint64_t id = 0;
+};
+/// Providers fail, or fail no more.
+struct provider_trouble {
+  bool now = false;
+};
+struct cache_tier_view {
+  std::string name, state; // "up", "down"
+  std::optional<std::size_t> entries, bytes;
+  std::uint64_t hits = 0, stale_hits = 0, evictions = 0, timeouts = 0, failures = 0, dropped = 0;
+};
 struct cache_view {
-  bool enabled = false;
-  std::size_t entries = 0, capacity = 0, bytes = 0;
-  std::uint64_t memory_hits = 0, redis_hits = 0, misses = 0, puts = 0, evictions = 0;
+  bool enabled = false, stretched = false;
+  duration fresh_for{};
+  std::uint64_t misses = 0, puts = 0;
+  std::vector<cache_tier_view> tiers;
   bool redis_configured = false, redis_up = false;
   std::string redis_breaker;
-  std::uint64_t redis_timeouts = 0, redis_failures = 0;
+};
+
+// -- answer_keeper
+
+/// Something waits in the store's queue.
+struct writes_wait {};
+/// A moment is over: what is too old goes, a file that failed is tried again.
+struct keeper_due {};
+struct disk_ask {
+  std::string key;
+};
+struct disk_reply {
+  stored_answer what;
 };
 
 // -- state_keeper
@@ -260,6 +298,8 @@ struct run_report {
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
 };
+/// A moment is over: do providers still fail?
+struct rate_due {};
 struct scrape {};
 struct metrics_view {
   std::uint64_t requests = 0, ok = 0, failed = 0, attempts = 0, retries = 0;
@@ -320,10 +360,12 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \
   X(std::vector<mainstay::key_standing>) X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put) \
-  X(mainstay::cache_clear) X(mainstay::redis_answer) X(mainstay::cache_view) \
+  X(mainstay::cache_clear) X(mainstay::cache_cleared) X(mainstay::redis_answer) X(mainstay::redis_cleared) X(mainstay::disk_overdue) \
+  X(mainstay::provider_trouble) X(mainstay::cache_view) X(mainstay::writes_wait) X(mainstay::keeper_due) \
+  X(mainstay::disk_ask) X(mainstay::disk_reply) \
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
-  X(mainstay::letter<mainstay::run_report>) X(mainstay::scrape) X(mainstay::metrics_view) \
+  X(mainstay::letter<mainstay::run_report>) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

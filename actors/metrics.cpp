@@ -2,6 +2,9 @@
 
 #include "actors/metrics_registry.hpp"
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
+
+#include <utility>
 
 namespace mainstay {
 
@@ -20,6 +23,7 @@ struct metrics_state {
   metrics_actor::pointer self = nullptr;
   std::shared_ptr<metrics_store> store;
   directory_ptr names;
+  bool looking = false; // a rate_due is on its way
 
   /// Asks `who` for its view and hands it to `use`; whatever happens, the round hears of it once.
   template <class View, class Handle, class Use>
@@ -36,6 +40,30 @@ struct metrics_state {
 
   void arrived(scrape_round& round) {
     if (--round.missing == 0) round.promise.deliver(store->registry.text());
+  }
+
+  /// Only what providers, keys and the ways to them are to blame for.
+  void count_failures(const run_report& r) {
+    if (r.attempts.empty()) return;
+    const auto now = clock::now();
+    for (auto& a : r.attempts) {
+      const auto whose = a.failed ? rules_of(*a.failed).whose : blame::nobody;
+      if (!a.failed || (whose != blame::nobody && whose != blame::caller))
+        store->failures.count(a.failed.has_value(), now);
+    }
+    judge();
+  }
+
+  void judge() {
+    const bool trouble = store->failures.high(clock::now());
+    if (std::exchange(store->trouble, trouble) == trouble) return;
+    self->send(names->cache, provider_trouble{trouble});
+    if (trouble) look_again();
+  }
+
+  /// It ends with time too, when nobody calls any more.
+  void look_again() {
+    if (!std::exchange(looking, true)) send_at(self, clock::now() + 1s, rate_due{});
   }
 
   caf::result<std::string> gather() {
@@ -62,16 +90,26 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   st.self = self;
   st.store = std::move(store);
   st.names = std::move(names);
+  if (st.store->trouble) st.look_again(); // its predecessor's looks are lost
   return {
       [&st](const letter<run_report>& mail) {
         st.store->registry.count(mail.content());
+        st.count_failures(mail.content());
         mail.opened();
+      },
+      [&st](const rate_due&) {
+        st.looking = false;
+        st.judge();
+        if (st.store->trouble) st.look_again();
       },
       [&st](const scrape&) { return st.gather(); },
       [&st](const look&) { return st.store->registry.view(); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
-      [&st](const take_settings& s) { st.names = s.names; },
+      [&st](const take_settings& s) {
+        st.names = s.names;
+        st.self->send(st.names->cache, provider_trouble{st.store->trouble}); // who died may not have heard of it
+      },
   };
 }
 

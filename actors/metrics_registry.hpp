@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "core/error_rate.hpp"
 
 #include <memory>
 
@@ -32,6 +33,8 @@ private:
 
 struct metrics_store {
   metrics_registry registry;
+  error_rate failures;  // of providers' calls
+  bool trouble = false; // what the cache was told
 };
 
 } // namespace mainstay

@@ -127,14 +127,14 @@ struct run_state {
     self->request(names->cache, caf::infinite, cache_ask{rec->cache_key})
         .then(
             [this](const cache_reply& hit) {
-              if (over) return;
+              if (over || asking_for_stale) return;
               rec->report.cache_result = hit.completion ? "hit" : "miss";
               rec->report.cache_tier = hit.tier.empty() ? "none" : hit.tier;
               if (!hit.completion || !answer_from_cache(hit.completion, {.source = to_string(answer_source::cache)}))
                 start_plan();
             },
             [this](const caf::error&) {
-              if (!over) start_plan();
+              if (!over && !asking_for_stale) start_plan();
             }); // without an answer it is a miss
   }
 
@@ -535,8 +535,9 @@ struct run_state {
 
   void keep(const attempt& a, const bytes_ptr& completion) {
     bool first_choice = a.source != to_string(answer_source::fallback);
-    if (caching() && first_choice && rec->cuts == 0 && !rec->cache_key.empty())
-      self->send(names->cache, cache_put{rec->cache_key, completion});
+    if (!caching() || !first_choice || rec->cuts > 0 || rec->cache_key.empty()) return;
+    auto took = std::chrono::duration_cast<std::chrono::duration<std::uint32_t, std::milli>>(clock::now() - a.began);
+    self->send(names->cache, cache_put{rec->cache_key, completion, took.count()});
   }
 
   caf::strong_actor_ptr governor_ptr() const { return caf::actor_cast<caf::strong_actor_ptr>(names->governor); }
@@ -641,6 +642,44 @@ struct run_state {
 
   // -- the end of the request
 
+  /// What the caller hears if the cache has no old answer either.
+  struct last_word {
+    final_answer answer;
+    failure_class why;
+  };
+  std::optional<last_word> asking_for_stale;
+
+  /// The caller's own fault is the caller's to know; and who has a part of one answer gets none of another.
+  bool may_be_stale(failure_class why) const {
+    return caching() && !rec->cache_key.empty() && !rec->head_sent && rules_of(why).whose != blame::caller &&
+           why != failure_class::cancelled;
+  }
+
+  void give_stale_or(final_answer answer, failure_class why) {
+    if (!may_be_stale(why)) return give_canned_or(answer, why);
+    end_attempts(failure_class::cancelled);
+    withdraw_question();
+    stop_waiting();
+    asking_for_stale = last_word{std::move(answer), why};
+    self->request(names->cache, caf::infinite, cache_ask{rec->cache_key, true})
+        .then([this](const cache_reply& hit) { stale_came(hit); }, [this](const caf::error&) { stale_came({}); });
+  }
+
+  void stale_came(const cache_reply& hit) {
+    if (over || !asking_for_stale) return;
+    const auto last = std::exchange(asking_for_stale, std::nullopt);
+    answer_labels labels{.source = to_string(answer_source::stale), .degraded = true, .reason = to_string(last->why)};
+    labels.attempts = rec->plan ? rec->plan->attempts() : 0;
+    if (hit.completion) {
+      rec->report.cache_result = "stale";
+      rec->report.cache_tier = hit.tier;
+      const auto spent = std::exchange(rec->tokens_spent, 0); // on nothing that the client got
+      if (answer_from_cache(hit.completion, labels)) return;
+      rec->tokens_spent = spent;
+    }
+    give_canned_or(last->answer, last->why);
+  }
+
   /// A sentence where one would be an answer: to a client that takes it, not after a part of the answer, not where the
   /// request itself is at fault, nor to who asked for tools, JSON or several choices.
   bool may_be_canned(failure_class why) const {
@@ -666,7 +705,7 @@ struct run_state {
   void give_up(const step_give_up& end) {
     std::optional<duration> wait;
     if (end.retry_at) wait = std::max(duration{}, *end.retry_at - clock::now());
-    give_canned_or(final_answer_of(end.why, rec->plan->story(), wait), end.why.what);
+    give_stale_or(final_answer_of(end.why, rec->plan->story(), wait), end.why.what);
   }
 
   void give(const final_answer& answer, failure_class what) {
@@ -700,6 +739,7 @@ struct run_state {
 
   void on_deadline() {
     if (rec->answered) return drop_call(); // only the connection's end was missing
+    if (auto last = std::exchange(asking_for_stale, std::nullopt)) return give_canned_or(last->answer, last->why);
     failure f;
     f.what = failure_class::deadline;
     auto story = rec->plan ? rec->plan->story() : "";
@@ -707,7 +747,7 @@ struct run_state {
       if (a) story += (story.empty() ? "" : "; ") + a->at.provider + "/" + a->at.model + ": no complete answer yet";
     end_attempts(f.what);
     give_back();
-    give_canned_or(final_answer_of(f, story, {}), f.what);
+    give_stale_or(final_answer_of(f, story, {}), f.what);
   }
 
   void on_caller_left() {

@@ -1,5 +1,6 @@
 #include "actors/supervisor.hpp"
 
+#include "actors/answer_keeper.hpp"
 #include "actors/breaker.hpp"
 #include "actors/cache.hpp"
 #include "actors/dispatcher.hpp"
@@ -41,6 +42,7 @@ struct supervisor_state {
   supervision_settings settings;
   std::shared_ptr<http::client> client;
   std::shared_ptr<state_store> state;
+  std::shared_ptr<answer_keeper_store> answers = std::make_shared<answer_keeper_store>();
   std::vector<child> children;
   directory_ptr names;
   config::settings_ptr current;
@@ -139,6 +141,15 @@ struct supervisor_state {
     d.state_keeper = caf::actor_cast<state_keeper_actor>(front);
   }
 
+  /// Where the cache has a file now; once there it stays, and lets go of the file when it is told to.
+  void add_answer_keeper(directory& d, const config::settings& s) {
+    if (d.answer_keeper || !s.cache || !s.cache->sqlite) return;
+    auto front = stable_front::make(self->system(), *home);
+    adopt(
+        "answer_keeper", [this](caf::actor_system& y) { return spawn_answer_keeper(y, answers, current); }, front);
+    d.answer_keeper = caf::actor_cast<answer_keeper_actor>(front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor, daemon_hooks hooks) {
     auto& sys = self->system();
     auto d = std::make_shared<directory>();
@@ -163,9 +174,10 @@ struct supervisor_state {
         "key_manager", [=, g = d->governor](caf::actor_system& y) { return spawn_key_manager(y, keys, g); },
         keys_front);
     for (auto& p : s->providers) add_provider(*d, p, *s);
-    auto cache = std::make_shared<cache_store>(*s);
+    add_answer_keeper(*d, *s);
+    auto cache = std::make_shared<cache_store>(*s, answers);
     adopt(
-        "cache_actor", [=](caf::actor_system& y) { return spawn_cache(y, cache); }, cache_front);
+        "cache_actor", [=, this](caf::actor_system& y) { return spawn_cache(y, cache, names); }, cache_front);
     names = d;
     auto metrics = make_metrics_store();
     adopt(
@@ -195,6 +207,7 @@ struct supervisor_state {
     auto d = std::make_shared<directory>(*names);
     auto before = children.size();
     for (auto& p : s->providers) add_provider(*d, p, *s);
+    add_answer_keeper(*d, *s);
     names = d;
     current = s;
     configure_client(*s);

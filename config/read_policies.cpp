@@ -129,31 +129,13 @@ void read_queue(const cursor& at, settings& out) {
   l.whole("low", out.level_weights[2], 1, 1000);
 }
 
-std::optional<cache_settings> read_cache(const cursor& at) {
-  cache_settings out;
-  const section s(at, {"ttl", "shared", "memory", "redis"});
-  s.time("ttl", out.ttl, 1ms, 365 * 24h);
-  s.flag("shared", out.shared);
-  if (const auto* c = s.find("memory")) section(*c, {"entries"}).whole("entries", out.memory_entries, 1, 10'000'000);
-  const auto* redis = s.find("redis");
-  if (!redis) return out;
-  const section r(*redis, {"url"});
-  const auto* at_url = r.need("url");
-  const auto url = at_url ? at_url->text() : std::nullopt;
-  if (!url || (url->text.empty() && !url->defaulted.empty())) return out; // no variable, no Redis
-  at.shared().found.keep_out(url->text);
-  if (auto fault = fault_of_redis_url(url->text); !fault.empty())
-    at_url->error(std::move(fault));
-  else
-    out.redis_url = secret(url->text);
-  return out;
-}
+namespace {
 
-std::optional<state_settings> read_state(const cursor& at) {
-  const section s(at, {"path"});
+/// None, without an error, where a variable that names no file is left out.
+std::optional<std::string> read_path(const section& s) {
   const auto* at_path = s.need("path");
   const auto path = at_path ? at_path->text() : std::nullopt;
-  if (!path || (path->text.empty() && !path->defaulted.empty())) return std::nullopt; // no variable, no file
+  if (!path || (path->text.empty() && !path->defaulted.empty())) return std::nullopt;
   const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   if (path->text.empty())
     at_path->error("is empty");
@@ -164,8 +146,56 @@ std::optional<state_settings> read_state(const cursor& at) {
   else if (path->text.back() == '/')
     at_path->error("must be a file, not a folder");
   else
-    return state_settings{path->text};
+    return path->text;
   return std::nullopt;
+}
+
+std::optional<secret> read_redis_url(const cursor& at) {
+  const section r(at, {"url"});
+  const auto* at_url = r.need("url");
+  const auto url = at_url ? at_url->text() : std::nullopt;
+  if (!url || (url->text.empty() && !url->defaulted.empty())) return std::nullopt; // no variable, no Redis
+  at.shared().found.keep_out(url->text);
+  if (auto fault = fault_of_redis_url(url->text); !fault.empty())
+    at_url->error(std::move(fault));
+  else
+    return secret(url->text);
+  return std::nullopt;
+}
+
+std::optional<cache_settings::file> read_cache_file(const cursor& at) {
+  const section s(at, {"path", "entries", "size"});
+  cache_settings::file out;
+  s.whole("entries", out.entries, 1, 1'000'000'000);
+  s.size("size", out.bytes, 1u << 20, std::uint64_t{1} << 44);
+  auto path = read_path(s);
+  if (!path) return std::nullopt;
+  out.path = std::move(*path);
+  return out;
+}
+
+} // namespace
+
+std::optional<cache_settings> read_cache(const cursor& at) {
+  cache_settings out;
+  const section s(at, {"ttl", "stale", "shared", "memory", "redis", "sqlite"});
+  s.time("ttl", out.lives.ttl, 1ms, 365 * 24h);
+  s.time("stale", out.lives.stale, 0ms, 365 * 24h);
+  s.flag("shared", out.shared);
+  if (const auto* c = s.find("memory")) {
+    const section memory(*c, {"entries", "size"});
+    memory.whole("entries", out.memory_entries, 1, 10'000'000);
+    memory.size("size", out.memory_bytes, 1u << 20, std::uint64_t{1} << 40);
+  }
+  if (const auto* c = s.find("redis")) out.redis_url = read_redis_url(*c);
+  if (const auto* c = s.find("sqlite")) out.sqlite = read_cache_file(*c);
+  return out;
+}
+
+std::optional<state_settings> read_state(const cursor& at) {
+  auto path = read_path(section(at, {"path"}));
+  if (!path) return std::nullopt; // no variable, no file
+  return state_settings{std::move(*path)};
 }
 
 void read_level(const section& s, std::string_view key, priority& out) {

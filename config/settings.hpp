@@ -3,6 +3,7 @@
 // at once.
 #pragma once
 
+#include "core/answer_lives.hpp"
 #include "core/backoff.hpp"
 #include "core/canned_answers.hpp"
 #include "core/circuit.hpp"
@@ -95,10 +96,15 @@ struct model_settings {
 };
 
 struct cache_settings {
-  duration ttl = 1h;
+  answer_lives lives;
   bool shared = false;
-  std::size_t memory_entries = 10000;
+  std::size_t memory_entries = 10000, memory_bytes = 256u << 20;
   std::optional<secret> redis_url; // may hold a password
+  struct file {
+    std::string path; // relative to where the daemon was started
+    std::size_t entries = 1'000'000, bytes = std::size_t{1} << 30;
+  };
+  std::optional<file> sqlite;
 };
 
 struct degradation_settings {

@@ -104,6 +104,10 @@ void section::time(std::string_view key, duration& out, duration min, duration m
   if (const auto* c = find(key)) out = c->time(min, max).value_or(out);
 }
 
+void section::size(std::string_view key, std::size_t& out, std::uint64_t min, std::uint64_t max) const {
+  if (const auto* c = find(key)) out = c->size(min, max).value_or(out);
+}
+
 void section::flag(std::string_view key, bool& out) const {
   if (const auto* c = find(key)) out = c->flag().value_or(out);
 }

@@ -104,6 +104,7 @@ public:
   void number(std::string_view key, double& out, double min, double max) const;
   void weight(std::string_view key, double& out) const;
   void time(std::string_view key, duration& out, duration min, duration max) const;
+  void size(std::string_view key, std::size_t& out, std::uint64_t min, std::uint64_t max) const;
   void flag(std::string_view key, bool& out) const;
   template <class T>
   void choice(std::string_view key, T& out, words_of<T> words) const {

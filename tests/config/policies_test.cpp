@@ -102,22 +102,32 @@ BOOST_AUTO_TEST_CASE(queue_deadline_and_drain_are_read) {
 }
 
 BOOST_AUTO_TEST_CASE(a_cache_is_on_where_its_section_stands) {
-  const auto result = load(
-      with("cache: { ttl: 5m, shared: true, memory: { entries: 7 }, redis: { url: \"redis://:hunter2@h:1/2\" } }\n"));
+  const auto result =
+      load(with("cache: { ttl: 5m, stale: 7m, shared: true, memory: { entries: 7, size: 3MiB }, redis: { url: "
+                "\"redis://:hunter2@h:1/2\" }, sqlite: { path: c.db, entries: 9, size: 2MiB } }\n"));
   expect_fine(result);
   const auto& c = result.value->cache;
   BOOST_TEST_REQUIRE(!!c);
-  BOOST_TEST((c->ttl == duration(5min)));
+  BOOST_TEST((c->lives.ttl == duration(5min)));
+  BOOST_TEST((c->lives.stale == duration(7min)));
+  BOOST_TEST_REQUIRE(!!c->sqlite);
+  BOOST_TEST(c->sqlite->path == "c.db");
+  BOOST_TEST(c->sqlite->entries == 9u);
+  BOOST_TEST(c->sqlite->bytes == 2u << 20);
   BOOST_TEST(c->shared);
   BOOST_TEST(c->memory_entries == 7u);
+  BOOST_TEST(c->memory_bytes == 3u << 20);
   BOOST_TEST_REQUIRE(!!c->redis_url);
   BOOST_TEST(c->redis_url->reveal() == "redis://:hunter2@h:1/2");
   const auto defaults = load(with("cache: { }\n"));
   expect_fine(defaults);
   BOOST_TEST_REQUIRE(!!defaults.value->cache);
-  BOOST_TEST((defaults.value->cache->ttl == duration(1h)));
+  BOOST_TEST((defaults.value->cache->lives.ttl == duration(1h)));
+  BOOST_TEST((defaults.value->cache->lives.stale == duration(24h)));
+  BOOST_TEST(!defaults.value->cache->sqlite);
   BOOST_TEST(!defaults.value->cache->shared);
   BOOST_TEST(defaults.value->cache->memory_entries == 10000u);
+  BOOST_TEST(defaults.value->cache->memory_bytes == 256u << 20);
   BOOST_TEST(!defaults.value->cache->redis_url);
 }
 
@@ -129,6 +139,11 @@ BOOST_AUTO_TEST_CASE(an_empty_redis_variable_means_no_redis_and_a_wrong_url_is_n
   expect_error(load(with("cache: { redis: { url: \"\" } }\n")), "m.yaml:1:24: cache.redis.url: is empty");
   expect_error(load(with("cache: { redis: { url: \"${REDIS:-}\" } }\n"), {{"REDIS", "tcp://:hunter2@h"}}),
                "m.yaml:1:24: cache.redis.url: must begin with redis://");
+  const auto no_file = load(with("cache: { sqlite: { path: \"${FILE:-}\" } }\n"));
+  expect_fine(no_file);
+  BOOST_TEST(!no_file.value->cache->sqlite);
+  expect_error(load(with("cache: { sqlite: { path: d/ } }\n")),
+               "m.yaml:1:26: cache.sqlite.path: must be a file, not a folder");
   expect_error(load(with("cache: { shared: yes }\n")), "m.yaml:1:18: cache.shared: must be true or false");
 }
 
