@@ -177,13 +177,10 @@ void write_cache(console_json& j, const cache_view& v) {
   if (v.redis_configured) j.text("redis_breaker", v.redis_breaker);
   j.table("tiers");
   for (auto& t : v.tiers) {
-    const auto size = [](const std::optional<std::size_t>& n) { return n ? std::to_string(*n) : "?"; };
-    j.row()
-        .text("tier", t.name)
-        .text("state", t.state)
-        .text("entries", size(t.entries))
-        .text("bytes", size(t.bytes))
-        .count("hits", t.hits)
+    j.row().text("tier", t.name).text("state", t.state);
+    if (t.entries) j.count("entries", *t.entries);
+    if (t.bytes) j.count("bytes", *t.bytes);
+    j.count("hits", t.hits)
         .count("stale_hits", t.stale_hits)
         .count("evictions", t.evictions)
         .count("timeouts", t.timeouts)

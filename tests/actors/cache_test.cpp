@@ -33,8 +33,7 @@ struct fixture {
     keeper = system.spawn([held = held](answer_keeper_actor::pointer self) -> answer_keeper_actor::behavior_type {
       return {
           [held](const writes_wait&) { // the sign to answer everything
-            for (auto& p : held->open)
-              p.deliver(disk_reply{{make_bytes("late"), std::chrono::system_clock::now(), 0}});
+            for (auto& p : held->open) p.deliver(disk_reply{{make_bytes("late"), std::chrono::system_clock::now(), 0}});
             held->open.clear();
           },
           [held, self](const disk_ask&) -> caf::result<disk_reply> {

@@ -34,6 +34,7 @@ BOOST_AUTO_TEST_CASE(with_a_real_key_the_real_provider_is_used) {
   BOOST_TEST(!s.model("claude-x"));
   BOOST_TEST_REQUIRE(!!s.cache);
   BOOST_TEST(!s.cache->redis_url);
+  BOOST_TEST(!s.cache->sqlite);
   BOOST_TEST(all(result).find("sk-hunter2") == std::string::npos);
 }
 
