@@ -147,6 +147,16 @@ def test_the_callers_own_fault_and_half_an_answer_are_not_papered_over(start):
     assert broken.error and not broken.done and broken.source == "primary", broken
 
 
+def test_an_old_answer_goes_before_a_canned_one(start):
+    mock = start.mock()
+    gateway = start.gateway({**config(mock, **OLD_AT_ONCE), "degradation": {"canned": {"general": "Later, please."}}})
+    grown_old(gateway, "q")
+    mock.script(DOWN)
+    is_stale(gateway.chat("q"), "q", "model_missing")
+    assert gateway.chat("never asked before").source == "canned"
+    assert gateway.chat("q", headers={"x-mainstay-cache": "off"}).source == "canned"
+
+
 def test_stale_0s_keeps_nothing_for_later(start):
     mock = start.mock()
     gateway = start.gateway(config(mock, ttl="1ms", stale="0s"))
