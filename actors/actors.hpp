@@ -77,6 +77,20 @@ using answer_keeper_actor = caf::typed_actor<caf::reacts_to<writes_wait>, caf::r
 /// What must outlive a restart, in a file. Only where the configuration names one.
 using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, MAINSTAY_SUPERVISED>;
 
+/// Durable requests and their answers on disk. Only where the configuration names a file.
+using journal_actor =
+    caf::typed_actor<caf::replies_to<journal_accept>::with<journal_verdict>, // answered when it is on disk
+                     caf::reacts_to<letter<journal_done>>,                   // from a run's way back
+                     caf::reacts_to<letter<journal_collect>>, caf::reacts_to<letter<journal_cancel>>,
+                     caf::replies_to<repeat_recall>::with<repeat_recalled>, caf::reacts_to<letter<repeat_keep>>,
+                     caf::reacts_to<commit_due>, caf::reacts_to<run_wake>, caf::replies_to<look>::with<journal_view>,
+                     MAINSTAY_SUPERVISED>;
+
+/// Who runs, waits or gets the first answer again under an idempotency key.
+using repeats_actor = caf::typed_actor<caf::replies_to<repeat_ask>::with<repeat_reply>, // when that is known
+                                       caf::reacts_to<letter<repeat_over>>, caf::replies_to<look>::with<repeats_view>,
+                                       MAINSTAY_SUPERVISED>;
+
 /// One provider's calls.
 using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf::reacts_to<letter<cancel_call>>,
                                         caf::reacts_to<letter<add_credit>>, caf::reacts_to<letter<call_over>>,
@@ -108,8 +122,10 @@ struct directory {
   metrics_actor metrics;
   supervisor_actor supervisor;
   admin_actor admin;
-  state_keeper_actor state_keeper;               // null: nothing is kept
-  answer_keeper_actor answer_keeper;             // null: the cache has no file
+  state_keeper_actor state_keeper;   // null: nothing is kept
+  answer_keeper_actor answer_keeper; // null: the cache has no file
+  journal_actor journal;             // null: no request is durable
+  repeats_actor repeats;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

@@ -53,6 +53,7 @@ private:
         {"queue", &console::queue, "who waits for capacity"},
         {"pools", &console::pools, "connection slots per provider"},
         {"cache", &console::cache, "[stats|clear]  the answer cache"},
+        {"journal", &console::journal, "durable requests: how many, the oldest, what waits to be tried again"},
         {"models", &console::models, "what callers may ask for, and who answers"},
         {"metrics", &console::metrics, "requests by source and outcome, latency, tokens"},
         {"drill", &console::drill, "crash ACTOR  break something on purpose"},
@@ -136,6 +137,10 @@ private:
     try {
       if (n.answer_keeper) count_backlog(backlog, "answer_keeper", n.answer_keeper);
     } catch (const console_error&) {}
+    try {
+      if (n.journal) count_backlog(backlog, "journal", n.journal);
+    } catch (const console_error&) {}
+    count_backlog(backlog, "repeats", n.repeats);
     count_backlog(backlog, "dispatcher", n.dispatcher);
     for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
     for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
@@ -192,6 +197,13 @@ private:
       throw console_error("say: cache [stats|clear]");
     }
     write_cache(json_, ask<cache_view>(store_.names->cache));
+  }
+
+  void journal() {
+    auto& n = *store_.names;
+    std::optional<journal_view> journal;
+    if (n.journal) journal = ask<journal_view>(n.journal);
+    write_journal(json_, journal, ask<repeats_view>(n.repeats), std::chrono::system_clock::now());
   }
 
   void drill() {

@@ -191,6 +191,63 @@ void write_cache(console_json& j, const cache_view& v) {
   j.end_table();
 }
 
+namespace {
+
+double seconds_since(utc_time then, utc_time now) {
+  return std::chrono::duration<double>(std::max(now - then, utc_time::duration::zero())).count();
+}
+
+/// A caller's id may be any bytes.
+std::string printable(const std::string& id) {
+  std::string out;
+  for (unsigned char c : id) out += c > 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
+  return out;
+}
+
+} // namespace
+
+void write_journal(console_json& json, const std::optional<journal_view>& j, const repeats_view& repeats,
+                   utc_time now) {
+  json.text("journal", j ? j->path : "none is configured");
+  if (j) {
+    json.text("disk", j->failing ? "fails: durable requests are refused" : "written")
+        .count("requests", static_cast<std::uint64_t>(j->requests))
+        .count("requests_most", j->most_requests)
+        .count("bytes", j->bytes)
+        .count("bytes_most", j->most_bytes)
+        .count("unanswered", static_cast<std::uint64_t>(j->requests - j->answered))
+        .number("oldest_seconds", j->oldest ? seconds_since(*j->oldest, now) : 0)
+        .count("running", j->running)
+        .count("parked", j->parked)
+        .count("at_once", j->at_once)
+        .count("callers_waiting", j->callers)
+        .count("accepted", j->accepted)
+        .count("stored", j->stored)
+        .count("replayed", j->replayed)
+        .count("parks", j->parks)
+        .count("refused", j->refused)
+        .count("expired", j->expired)
+        .count("commits", j->commits)
+        .count("repeats_on_disk", static_cast<std::uint64_t>(j->repeats));
+  }
+  json.count("repeats", repeats.answers)
+      .count("repeats_bytes", repeats.bytes)
+      .count("repeats_under_way", repeats.under_way)
+      .count("repeats_waiting", repeats.waiting);
+  if (!j) return;
+  json.table("latest");
+  for (auto& r : j->latest)
+    json.row()
+        .text("client", r.client)
+        .text("id", printable(r.id))
+        .text("request", r.name)
+        .text("priority", to_string(r.level))
+        .text("state", r.state)
+        .number("age_seconds", seconds_since(r.accepted, now))
+        .end_row();
+  json.end_table();
+}
+
 void write_metrics(console_json& j, const metrics_view& v) {
   j.count("requests", v.requests)
       .count("ok", v.ok)

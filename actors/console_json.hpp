@@ -38,6 +38,8 @@ void write_limits(console_json&, const governor::view&);
 void write_pools(console_json&, const governor::view&);
 void write_queue(console_json&, const governor::view&);
 void write_cache(console_json&, const cache_view&);
+/// No journal: only what is repeated from memory.
+void write_journal(console_json&, const std::optional<journal_view>&, const repeats_view&, utc_time now);
 void write_metrics(console_json&, const metrics_view&);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&);
 

@@ -1,5 +1,6 @@
 #include "actors/dispatcher.hpp"
 
+#include "actors/journal_channel.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/request_run.hpp"
 #include "actors/supervised.hpp"
@@ -153,14 +154,20 @@ struct dispatcher_state {
   void end_drain_if_done(instant now) {
     if (drains.empty() || (!store->open.empty() && now < drain_until)) return;
     drain_result result;
+    std::size_t kept = 0;
     for (auto& [id, e] : store->open) {
+      if (e.record->durable && e.record->durable->kept()) {
+        ++kept; // nothing is lost with them
+        continue;
+      }
       ++result.cut;
       if (result.cut_ids.size() < cut_ids_listed) result.cut_ids.push_back(e.record->in.id);
     }
     for (auto& d : drains) d.deliver(result);
     drains.clear();
     drain_until = instant::max();
-    if (result.cut > 0) end_runs(*store); // while the doors are there to tell their callers
+    if (kept > 0) spdlog::info("drain limit: {} durable requests stay in the journal for the next start", kept);
+    if (!store->open.empty()) end_runs(*store); // while the doors are there to tell their callers
   }
 };
 

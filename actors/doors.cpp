@@ -1,5 +1,8 @@
 #include "actors/doors.hpp"
 
+#include "actors/journal_channel.hpp"
+#include "actors/repeats.hpp"
+#include "core/retry_after.hpp"
 #include "net/chat_answer.hpp"
 
 #include <algorithm>
@@ -20,10 +23,18 @@ http::handler::refusal refuse(int status, std::string message, std::string code,
   return {status, std::move(headers), error_body(message, "invalid_request_error", code)};
 }
 
+/// The way back; with an idempotency key, one that lets others have the same answer.
+std::shared_ptr<reply_channel> way_back(const run_record& rec, const repeats_actor& repeats,
+                                        std::shared_ptr<reply_channel> caller) {
+  if (rec.in.idempotency_key.empty()) return caller;
+  return std::make_shared<repeat_channel>(repeats, repeat_key(rec.in.client_name(), rec.in.idempotency_key), rec.number,
+                                          std::move(caller));
+}
+
 class http_door : public http::handler {
 public:
-  http_door(std::shared_ptr<live_settings> settings, dispatcher_actor dispatcher)
-    : settings_(std::move(settings)), dispatcher_(std::move(dispatcher)) {}
+  http_door(std::shared_ptr<live_settings> settings, directory_ptr names)
+    : settings_(std::move(settings)), names_(std::move(names)) {}
 
   refusal check_head(const http::request& head) override {
     bool chat = head.path == chat_path;
@@ -50,8 +61,8 @@ public:
     if (auto* no = std::get_if<intake_refusal>(&taken))
       return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto& rec = std::get<run_record_ptr>(taken);
-    rec->in.reply = response;
-    submit(dispatcher_, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
+    rec->in.reply = way_back(*rec, names_->repeats, response);
+    submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
 
 private:
@@ -66,13 +77,39 @@ private:
   }
 
   std::shared_ptr<live_settings> settings_;
-  dispatcher_actor dispatcher_;
+  directory_ptr names_;
 };
+
+/// What the headers of a message ask of the journal.
+struct durable_wish {
+  bool durable = false;
+  std::optional<utc_time> not_before;
+  std::string wrong, param; // what is wrong with them
+};
+
+durable_wish read_wish(const header_list& headers) {
+  durable_wish w;
+  auto flag = [&](const char* name) {
+    auto* v = find_header(headers, name);
+    if (v && *v != "true" && *v != "false") w.wrong = std::string(name) + " must be true or false", w.param = name;
+    return v && *v == "true";
+  };
+  w.durable = flag("durable");
+  if (flag("batch")) w.wrong = "batches are not served", w.param = "batch";
+  if (auto* v = find_header(headers, "not-before")) {
+    w.not_before = parse_date(*v);
+    if (!w.not_before)
+      w.wrong = "not-before must be an RFC 3339 date, such as 2026-01-31T08:00:00Z", w.param = "not-before";
+    else if (!w.durable)
+      w.wrong = "only a durable request can wait for not-before", w.param = "not-before";
+  }
+  return w;
+}
 
 class zmq_door : public mq::handler {
 public:
-  zmq_door(std::shared_ptr<live_settings> settings, dispatcher_actor dispatcher)
-    : settings_(std::move(settings)), dispatcher_(std::move(dispatcher)) {}
+  zmq_door(std::shared_ptr<live_settings> settings, directory_ptr names)
+    : settings_(std::move(settings)), names_(std::move(names)) {}
 
   void handle(mq::request asked, std::shared_ptr<mq::response> response) override {
     auto now = clock::now();
@@ -80,25 +117,88 @@ public:
       auto type = status == 401 ? "authentication_error" : "invalid_request_error";
       response->reply(status, final_labels(), make_bytes(error_body(message, type, code, param)));
     };
-    if (asked.verb != "chat") return refuse(400, "unknown verb; served here: chat, cancel", "unknown_verb", "verb");
-    for (auto* name : {"durable", "not-before", "batch"})
-      if (auto* v = find_header(asked.headers, name); v && *v != "false")
-        return refuse(400, std::string(name) + " needs a journal, which this node does not keep", "no_journal", name);
+    const bool collects = asked.verb == "collect";
+    if (asked.verb != "chat" && !collects)
+      return refuse(400, "unknown verb; served here: chat, collect, cancel", "unknown_verb", "verb");
+    auto wish = read_wish(asked.headers);
+    const bool journal = wish.durable || collects || !wish.wrong.empty();
+    if (journal && !names_->journal)
+      return refuse(400, "this node keeps no journal", "no_journal", collects ? "verb" : "durable");
+    if (!wish.wrong.empty()) return refuse(400, wish.wrong, "invalid_header", wish.param);
+    if (journal && asked.req_client)
+      return refuse(400, "a REQ socket can take one answer only: use a DEALER", "durable_not_possible",
+                    collects ? "verb" : "durable");
     auto settings = settings_->load();
     auto who = identify(*settings, asked.headers, asked.peer_is_loopback);
     if (auto* no = std::get_if<intake_refusal>(&who)) return refuse(no->status, no->message, no->code, no->param);
-    auto taken =
-        read_intake(settings, std::get<const config::client_settings*>(who), asked.headers, std::move(asked.body), now);
+    auto* client = std::get<const config::client_settings*>(who);
+    auto taken = read_intake(settings, client, asked.headers, std::move(asked.body), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
-    rec->in.reply = response;
+    if (collects) return collect(*rec, std::move(asked.id), response);
+    if (wish.durable) return submit_durable(rec, wish, std::move(asked.id), response);
+    rec->in.reply = way_back(*rec, names_->repeats, response);
     rec->in.plain_only = asked.req_client;
-    submit(dispatcher_, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
+    submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
+  }
+
+  /// Of a request that is not in flight at that connection: a durable one, perhaps.
+  void cancel(mq::request asked, std::shared_ptr<mq::response> response) override {
+    auto settings = settings_->load();
+    auto who = identify(*settings, asked.headers, asked.peer_is_loopback);
+    auto* client = std::get_if<const config::client_settings*>(&who);
+    if (!names_->journal || !client) return mq::refuse_cancel(*response);
+    inbound whose;
+    whose.client = *client;
+    auto caller = make_caller(response, clock::now() + settings->deadline);
+    letter<journal_cancel>::post(front(names_->journal), journal_cancel{{whose.client_name(), asked.id, caller}});
   }
 
 private:
+  template <class Handle>
+  static caf::strong_actor_ptr front(const Handle& h) {
+    return caf::actor_cast<caf::strong_actor_ptr>(h);
+  }
+
+  static std::shared_ptr<live_caller> make_caller(const std::shared_ptr<mq::response>& response, instant until) {
+    auto caller = std::make_shared<live_caller>(response, until);
+    response->on_caller_left([weak = std::weak_ptr(caller)] {
+      if (auto c = weak.lock()) c->left();
+    });
+    return caller;
+  }
+
+  void collect(const run_record& rec, std::string id, const std::shared_ptr<mq::response>& response) {
+    auto caller = make_caller(response, rec.in.deadline);
+    auto client = rec.in.client_name();
+    response->on_cancel([journal = front(names_->journal), client, id] {
+      letter<journal_cancel>::post(journal, journal_cancel{{client, id, nullptr}});
+    });
+    letter<journal_collect>::post(front(names_->journal), journal_collect{{client, std::move(id), std::move(caller)}});
+  }
+
+  /// The deadline is its caller's, who may leave; the request itself has the configured time, or more, for each run.
+  void submit_durable(const run_record_ptr& rec, const durable_wish& wish, std::string id,
+                      const std::shared_ptr<mq::response>& response) {
+    auto caller = make_caller(response, rec->in.deadline);
+    rec->in.deadline = std::max(rec->in.deadline, rec->in.received + rec->in.settings->deadline);
+    rec->durable = std::make_shared<journal_channel>(names_->journal, caller, rec->number);
+    rec->in.reply = rec->durable;
+    rec->durable_id = id;
+    if (wish.not_before) rec->not_before = *wish.not_before;
+    response->on_cancel([names = names_, weak = std::weak_ptr(rec), id, client = rec->in.client_name()] {
+      auto record = weak.lock();
+      if (!record || record->durable->asked)
+        return letter<journal_cancel>::post(front(names->journal), journal_cancel{{client, id, nullptr}});
+      record->durable->caller()->refuse(499, "cancelled", "the request was cancelled"); // the journal never hears of it
+      record->caller_gone = true;
+      letter<caller_left>::post(front(names->dispatcher), caller_left{record->number});
+    });
+    letter<submission>::post(front(names_->dispatcher), submission{rec});
+  }
+
   std::shared_ptr<live_settings> settings_;
-  dispatcher_actor dispatcher_;
+  directory_ptr names_;
 };
 
 class metrics_door : public http::handler {
@@ -142,12 +242,12 @@ header_list final_labels() {
   return {{"x-request-id", new_request_name(new_request_number())}, {"x-should-retry", "false"}};
 }
 
-std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings> s, dispatcher_actor d) {
-  return std::make_shared<http_door>(std::move(s), std::move(d));
+std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings> s, directory_ptr names) {
+  return std::make_shared<http_door>(std::move(s), std::move(names));
 }
 
-std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings> s, dispatcher_actor d) {
-  return std::make_shared<zmq_door>(std::move(s), std::move(d));
+std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings> s, directory_ptr names) {
+  return std::make_shared<zmq_door>(std::move(s), std::move(names));
 }
 
 std::shared_ptr<http::handler> make_metrics_door(caf::actor_system& sys, metrics_actor m, std::function<bool()> ready) {

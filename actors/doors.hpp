@@ -9,13 +9,13 @@
 namespace mainstay {
 
 /// POST /v1/chat/completions, GET /v1/models, GET /v1/models/{name}.
-std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings>, dispatcher_actor);
+std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings>, directory_ptr);
 
 /// x-request-id and x-should-retry: false, for answers that no run gives.
 header_list final_labels();
 
-/// The verb `chat`.
-std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings>, dispatcher_actor);
+/// The verbs `chat`, `collect` and `cancel`.
+std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings>, directory_ptr);
 
 /// GET /metrics, /healthz, /readyz. `ready` is asked from the server's thread.
 std::shared_ptr<http::handler> make_metrics_door(caf::actor_system&, metrics_actor, std::function<bool()> ready);

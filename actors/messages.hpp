@@ -6,10 +6,12 @@
 #include "actors/letter.hpp"
 #include "config/settings.hpp"
 #include "core/breaker.hpp"
+#include "core/kept_answer.hpp"
 #include "core/key_health.hpp"
 #include "core/lessons.hpp"
 #include "core/model_ranking.hpp"
 #include "core/rate_governor.hpp"
+#include "core/repeat_book.hpp"
 #include "net/http_client.hpp"
 #include "net/reply_channel.hpp"
 #include "net/stored_answer.hpp"
@@ -27,6 +29,7 @@ namespace mainstay {
 struct directory;  // actors/actors.hpp
 struct run_record; // actors/run_record.hpp
 using run_record_ptr = std::shared_ptr<run_record>;
+class live_caller; // actors/live_caller.hpp
 
 // -- to everybody who is supervised
 
@@ -251,6 +254,85 @@ struct keep_months {
   std::vector<month_count> counts;
 };
 
+// -- journal
+
+/// A durable request, read and found right: is it on disk?
+struct journal_accept {
+  run_record_ptr record;
+};
+/// `run`: it is on disk and the run goes on. `left`: the journal has it, and its caller; the run is over. Refused: with
+/// these words.
+struct journal_verdict {
+  enum class way : std::uint8_t { run, left, refused };
+  way what = way::refused;
+  int status = 503;
+  std::string code, message, param;
+};
+/// What a run of that request came to; null: to nothing.
+struct journal_done {
+  std::int64_t number = 0;
+  request_id run = 0;
+  kept_answer_ptr answer;
+};
+/// Who asks for the answer of a durable request, or wants it to end. The caller may be null: nobody waits to hear.
+struct journal_question {
+  std::string client, id;
+  std::shared_ptr<live_caller> caller;
+  void on_lost();
+};
+struct journal_collect : journal_question {};
+struct journal_cancel : journal_question {};
+/// What was in the mailbox when the first of a batch was opened has been handled.
+struct commit_due {};
+struct repeat_recall {
+  std::string key;
+};
+struct repeat_recalled {
+  bool available = false; // the journal could be asked
+  std::string fingerprint;
+  kept_answer_ptr answer; // null: there is none
+};
+struct repeat_keep {
+  std::string key, fingerprint;
+  kept_answer_ptr answer;
+};
+struct journal_view {
+  std::string path;
+  bool failing = false;
+  std::int64_t requests = 0, answered = 0, repeats = 0;
+  std::uint64_t bytes = 0, most_bytes = 0, most_requests = 0;
+  std::optional<utc_time> oldest; // of those without an answer
+  std::size_t running = 0, parked = 0, at_once = 0, callers = 0;
+  std::uint64_t accepted = 0, stored = 0, replayed = 0, parks = 0, refused = 0, expired = 0, commits = 0;
+  struct row {
+    std::string client, id, name, state;
+    priority level = priority::normal;
+    utc_time accepted{};
+  };
+  std::vector<row> latest;
+};
+
+// -- repeats
+
+struct repeat_ask {
+  std::string key; // the client's name in it
+  repeat_book::asker who;
+};
+struct repeat_reply {
+  enum class way : std::uint8_t { first, repeated, other_body, unavailable };
+  way what = way::unavailable;
+  kept_answer_ptr answer; // of `repeated`
+};
+/// That request is over, with this answer, or with none that may be repeated.
+struct repeat_over {
+  std::string key;
+  std::uint64_t who = 0;
+  kept_answer_ptr answer;
+};
+struct repeats_view {
+  std::size_t answers = 0, bytes = 0, under_way = 0, waiting = 0;
+};
+
 // -- upstream, one per provider
 
 /// Starts a call; head, data and end go to `run`.
@@ -363,6 +445,11 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::cache_clear) X(mainstay::cache_cleared) X(mainstay::redis_answer) X(mainstay::redis_cleared) X(mainstay::disk_overdue) \
   X(mainstay::provider_trouble) X(mainstay::cache_view) X(mainstay::writes_wait) X(mainstay::keeper_due) \
   X(mainstay::disk_ask) X(mainstay::disk_reply) \
+  X(mainstay::journal_accept) X(mainstay::journal_verdict) X(mainstay::letter<mainstay::journal_done>) \
+  X(mainstay::letter<mainstay::journal_collect>) X(mainstay::letter<mainstay::journal_cancel>) \
+  X(mainstay::commit_due) X(mainstay::repeat_recall) X(mainstay::repeat_recalled) \
+  X(mainstay::letter<mainstay::repeat_keep>) X(mainstay::journal_view) X(mainstay::repeat_ask) \
+  X(mainstay::repeat_reply) X(mainstay::letter<mainstay::repeat_over>) X(mainstay::repeats_view) \
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
   X(mainstay::letter<mainstay::run_report>) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \

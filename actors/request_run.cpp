@@ -2,12 +2,15 @@
 
 #include "actors/attempt.hpp"
 #include "actors/intake.hpp"
+#include "actors/journal_channel.hpp"
+#include "actors/repeats.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/token_estimate.hpp"
 #include "net/canned_completion.hpp"
 #include "net/chat_messages.hpp"
+#include "net/sha256.hpp"
 #include "net/truncation.hpp"
 
 #include <algorithm>
@@ -26,8 +29,9 @@ constexpr std::size_t error_body_limit = 64u << 10;
 // An actor died under our question: its successor is there by then. If it dies of that very question, the pauses grow,
 // so that one request does not end the daemon by the restarts it causes.
 constexpr auto ask_again_after = 5ms, ask_again_at_most = 640ms;
-constexpr auto usage_grace = 2s;  // a finished stream whose usage does not come
-constexpr auto end_grace = 300ms; // a complete stream whose connection does not end
+constexpr auto journal_patience = 5s; // then nothing is accepted
+constexpr auto usage_grace = 2s;      // a finished stream whose usage does not come
+constexpr auto end_grace = 300ms;     // a complete stream whose connection does not end
 
 double draw() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -51,7 +55,17 @@ struct run_state {
   int allowed_retries = std::numeric_limits<int>::max();
   std::unique_ptr<completion_assembler> assembler;
   std::uint64_t wake_generation = 0;
-  enum class waking { nothing, resume_plan, ask_capacity, ask_permit, ask_admission, end_stream, drop_call } wake_for{};
+  enum class waking {
+    nothing,
+    resume_plan,
+    ask_capacity,
+    ask_permit,
+    ask_admission,
+    ask_journal,
+    end_stream,
+    drop_call
+  } wake_for{};
+  instant journal_until{}; // as long as it is waited for
   std::chrono::milliseconds ask_again_in = ask_again_after;
 
   // -- beginning
@@ -82,7 +96,7 @@ struct run_state {
 
   void ask_admission() {
     auto* c = rec->in.client;
-    if (!c || c->limits.none()) return ask_cache();
+    if (!c || c->limits.none()) return ask_journal();
     self->request(names->governor, caf::infinite,
                   admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min})
         .then(
@@ -94,7 +108,7 @@ struct run_state {
 
   void admitted(const client_admission& a) {
     rec->admission = a;
-    if (a.admitted) return ask_cache();
+    if (a.admitted) return ask_journal();
     auto wait = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(a.retry_after).count());
     final_answer answer;
     answer.status = 429;
@@ -103,6 +117,84 @@ struct run_state {
     answer.message = "this client's limit of " + a.limit + " is used up";
     answer.retry_after_seconds = static_cast<int>(wait);
     give(answer, failure_class::rate_limited);
+  }
+
+  // -- the journal, and requests that were made before
+
+  void ask_journal() {
+    if (rec->admitted_once) return ask_cache();
+    const bool repeats = !rec->in.idempotency_key.empty();
+    if (!rec->durable && !repeats) return ask_cache();
+    if (journal_until == instant{}) journal_until = clock::now() + journal_patience;
+    if (clock::now() >= journal_until) return journal_silent();
+    if (rec->durable)
+      ask_to_keep();
+    else
+      ask_whether_repeated();
+  }
+
+  void journal_silent() {
+    final_answer a;
+    a.status = 503;
+    a.type = "server_error";
+    a.code = "journal_unavailable";
+    a.message = "the journal does not answer: nothing was accepted";
+    a.retry_after_seconds = 1;
+    give(a, failure_class::server_error);
+  }
+
+  void ask_to_keep() {
+    if (rec->asked->stream) rec->durable->caller()->takes_stream(rec->asked->wants_usage);
+    rec->durable->asked = true;
+    wake_at(journal_until, waking::ask_journal);
+    self->request(names->journal, caf::infinite, journal_accept{rec})
+        .then(
+            [this](const journal_verdict& v) {
+              if (over) return;
+              stop_waiting();
+              if (v.what == journal_verdict::way::refused)
+                return refuse(v.status, v.message, v.status < 500 ? "invalid_request_error" : "server_error", v.code,
+                              v.param);
+              rec->admitted_once = true;
+              if (v.what == journal_verdict::way::run) return ask_cache();
+              rec->answered = true; // by the journal, now or later
+              rec->report.status = 202;
+              settle_client(0);
+              leave("ok");
+            },
+            [this](const caf::error&) { again_soon(waking::ask_journal); });
+  }
+
+  void ask_whether_repeated() {
+    repeat_ask ask{repeat_key(rec->in.client_name(), rec->in.idempotency_key),
+                   {rec->number, sha256(*rec->in.body), rec->in.deadline + 1min}};
+    self->request(names->repeats, caf::infinite, std::move(ask))
+        .then(
+            [this](const repeat_reply& r) {
+              if (over) return;
+              switch (r.what) {
+              case repeat_reply::way::first: rec->admitted_once = true; return ask_cache();
+              case repeat_reply::way::repeated: return answer_again(*r.answer);
+              case repeat_reply::way::other_body:
+                return refuse(422, "this idempotency key was used with another body", "invalid_request_error",
+                              "idempotency_key_reused", "idempotency-key");
+              case repeat_reply::way::unavailable: return journal_silent();
+              }
+            },
+            [this](const caf::error&) { again_soon(waking::ask_journal); });
+  }
+
+  void answer_again(const kept_answer& first) {
+    auto headers = first.headers;
+    for (auto& [name, value] : headers) {
+      if (name == "x-request-id") value = rec->in.id;
+      if (name == "x-mainstay-source") rec->report.source = value;
+    }
+    rec->answered = true;
+    rec->report.status = first.status;
+    give_kept(*rec->in.reply, first, std::move(headers), rec->asked->stream, rec->asked->wants_usage);
+    settle_client(0);
+    leave(first.status < 300 ? "ok" : to_string(failure_class::caller_fault));
   }
 
   // -- cache
@@ -825,6 +917,7 @@ struct run_state {
     case waking::ask_capacity: return asking ? ask_capacity() : void();
     case waking::ask_permit: return opening ? ask_permit_now() : void();
     case waking::ask_admission: return ask_admission();
+    case waking::ask_journal: return ask_journal();
     case waking::end_stream:
       if (auto* a = only_attempt(); a && a->relay) finish_stream(*a);
       return;

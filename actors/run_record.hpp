@@ -32,11 +32,17 @@ struct inbound {
   std::string client_name() const { return client ? client->name : "local"; }
 };
 
+class journal_channel; // actors/journal_channel.hpp
+
 struct run_record {
   request_id number = 0; // given by the door, unique in this daemon
   inbound in;
-  std::atomic<bool> caller_gone{false}; // set by the door
-  int losses = 0;                       // runs that died over it
+  std::atomic<bool> caller_gone{false};     // set by the door
+  int losses = 0;                           // runs that died over it
+  std::shared_ptr<journal_channel> durable; // in.reply, where the request is durable; else null
+  std::string durable_id;                   // the caller's own name for it
+  utc_time not_before{};                    // of a durable one
+  bool admitted_once = false;               // by journal and repeats: it is this run's to answer
 
   // -- the run's, from here on
   std::optional<chat_request> asked;

@@ -7,6 +7,7 @@
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
 #include "actors/rate_governor.hpp"
+#include "actors/repeats.hpp"
 #include "actors/state_keeper.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
@@ -41,7 +42,7 @@ struct supervisor_state {
   turn* home = nullptr;
   supervision_settings settings;
   std::shared_ptr<http::client> client;
-  std::shared_ptr<state_store> state;
+  kept_files kept;
   std::shared_ptr<answer_keeper_store> answers = std::make_shared<answer_keeper_store>();
   std::vector<child> children;
   directory_ptr names;
@@ -133,11 +134,11 @@ struct supervisor_state {
   }
 
   void add_state_keeper(directory& d) {
-    if (!state) return;
+    if (!kept.state) return;
     auto front = stable_front::make(self->system(), *home);
     adopt(
-        "state_keeper", [=, this, g = d.governor](caf::actor_system& y) { return spawn_state_keeper(y, state, g); },
-        front);
+        "state_keeper",
+        [state = kept.state, g = d.governor](caf::actor_system& y) { return spawn_state_keeper(y, state, g); }, front);
     d.state_keeper = caf::actor_cast<state_keeper_actor>(front);
   }
 
@@ -148,6 +149,20 @@ struct supervisor_state {
     adopt(
         "answer_keeper", [this](caf::actor_system& y) { return spawn_answer_keeper(y, answers, current); }, front);
     d.answer_keeper = caf::actor_cast<answer_keeper_actor>(front);
+  }
+
+  void add_journal(directory& d, const config::settings& s) {
+    auto repeats = std::make_shared<repeats_store>(s);
+    auto front = stable_front::make(self->system(), *home);
+    d.repeats = caf::actor_cast<repeats_actor>(front);
+    if (auto store = kept.journal) {
+      auto journal = stable_front::make(self->system(), *home);
+      adopt(
+          "journal", [store](caf::actor_system& y) { return spawn_journal(y, store); }, journal);
+      d.journal = caf::actor_cast<journal_actor>(journal);
+    }
+    adopt(
+        "repeats", [=, j = d.journal](caf::actor_system& y) { return spawn_repeats(y, repeats, j); }, front);
   }
 
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor, daemon_hooks hooks) {
@@ -165,6 +180,11 @@ struct supervisor_state {
     d->supervisor = self;
 
     add_state_keeper(*d);
+    add_journal(*d, *s);
+    if (kept.journal) { // before it runs what it has
+      kept.journal->settings = s;
+      kept.journal->names = d;
+    }
     adopt(
         "rate_governor",
         [=, keeper = d->state_keeper](caf::actor_system& y) { return spawn_rate_governor(y, governor, keeper); },
@@ -236,8 +256,8 @@ struct supervisor_state {
 
 supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self, turn* home,
                                        config::settings_ptr s, std::shared_ptr<http::client> client,
-                                       std::shared_ptr<governor_store> governor, std::shared_ptr<state_store> state,
-                                       daemon_hooks hooks, supervision_settings settings,
+                                       std::shared_ptr<governor_store> governor, kept_files kept, daemon_hooks hooks,
+                                       supervision_settings settings,
                                        std::shared_ptr<std::promise<directory_ptr>> names) {
   live_supervised(self);
   auto& st = self->state;
@@ -245,7 +265,7 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
   st.home = home;
   st.settings = std::move(settings);
   st.client = std::move(client);
-  st.state = std::move(state);
+  st.kept = std::move(kept);
   self->set_down_handler([&st](caf::down_msg& msg) { st.down(msg); });
   self->set_exit_handler([&st](caf::exit_msg&) { st.close(); });
   st.found(s, governor, std::move(hooks));
@@ -266,18 +286,22 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
 } // namespace
 
 household start_household(caf::actor_system& sys, turn& home, config::settings_ptr s,
-                          std::shared_ptr<http::client> client, std::shared_ptr<state_store> state, daemon_hooks hooks,
+                          std::shared_ptr<http::client> client, kept_files kept, daemon_hooks hooks,
                           supervision_settings settings) {
   auto governor = std::make_shared<governor_store>(*s);
-  if (state) governor->policy.restore(state->earlier); // before anybody is asked
-  auto last_word = [governor, state] {
+  if (kept.state) governor->policy.restore(kept.state->earlier); // before anybody is asked
+  auto last_word = [governor, state = kept.state, journal = kept.journal] {
+    if (journal) { // the file outlives the actors' system, what points into it must not
+      journal->callers.clear();
+      journal->names = nullptr;
+    }
     if (!state) return;
     auto counts = governor->policy.month_counts(clock::now());
     if (!counts.empty()) state->keep(counts);
   };
   auto names = std::make_shared<std::promise<directory_ptr>>();
   auto ready = names->get_future();
-  auto supervisor = sys.spawn(behave, &home, std::move(s), std::move(client), std::move(governor), std::move(state),
+  auto supervisor = sys.spawn(behave, &home, std::move(s), std::move(client), std::move(governor), std::move(kept),
                               std::move(hooks), std::move(settings), names);
   return {supervisor, ready.get(), std::move(last_word)};
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/admin.hpp"
+#include "actors/journal.hpp"
 #include "actors/state_keeper.hpp"
 #include "net/http_client.hpp"
 
@@ -27,9 +28,13 @@ struct household {
   directory_ptr names;
   std::function<void()> last_word; // to be called when no actor is left: writes exactly what outlives the process
 };
-/// `state`: the file that was opened for that; null: nothing outlives the process.
+/// The files that were opened for what outlives the process; null: it is not kept.
+struct kept_files {
+  std::shared_ptr<state_store> state;
+  std::shared_ptr<journal_store> journal;
+};
 household start_household(caf::actor_system&, turn& home, config::settings_ptr, std::shared_ptr<http::client>,
-                          std::shared_ptr<state_store> state, daemon_hooks, supervision_settings);
+                          kept_files, daemon_hooks, supervision_settings);
 
 /// Closes every name and ends every actor behind them. To be called once, after the drain.
 void stop_household(caf::actor_system&, const household&);

@@ -35,7 +35,7 @@ public:
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node", "doors", "clients", "providers", "models", "retry", "deadline", "drain", "queue",
-                          "cache", "degradation", "state", "timeouts", "breaker", "tiers"});
+                          "cache", "degradation", "state", "journal", "timeouts", "breaker", "tiers"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -47,6 +47,11 @@ public:
     if (const auto* c = s.find("cache")) out_.cache = read_cache(*c);
     if (const auto* c = s.find("degradation")) out_.degradation = read_degradation(*c, takes_canned_answers());
     if (const auto* c = s.find("state")) out_.state = read_state(*c);
+    if (const auto* c = s.find("journal")) {
+      out_.journal = read_journal(*c);
+      if (out_.journal && out_.state && out_.journal->path == out_.state->path)
+        c->error("path is the file of state.path: each needs one of its own");
+    }
     read_upstream(s, retry);
     if (shared_.found.any_error()) return nullptr;
     return std::make_shared<const settings>(std::move(out_));

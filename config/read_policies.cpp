@@ -1,5 +1,5 @@
-// The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, cache, state.
-// The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
+// The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, cache, state,
+// journal. The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
 #include "config/sections.hpp"
 #include "config/units.hpp"
 
@@ -196,6 +196,19 @@ std::optional<state_settings> read_state(const cursor& at) {
   auto path = read_path(section(at, {"path"}));
   if (!path) return std::nullopt; // no variable, no file
   return state_settings{std::move(*path)};
+}
+
+std::optional<journal_settings> read_journal(const cursor& at) {
+  journal_settings out;
+  const section s(at, {"path", "retention", "size", "entries"});
+  s.time("retention", out.retention, 1s, 365 * 24h);
+  if (const auto* c = s.find("size"))
+    if (const auto size = c->size(1u << 20, 1ull << 40)) out.size = *size;
+  s.whole("entries", out.entries, 1, 100'000'000);
+  const auto path = read_path(s);
+  if (!path) return std::nullopt;
+  out.path = *path;
+  return out;
 }
 
 void read_level(const section& s, std::string_view key, priority& out) {

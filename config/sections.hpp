@@ -25,6 +25,7 @@ void read_retry_override(const cursor&, retry_policy&);   // a model's own
 void read_queue(const cursor&, settings&);
 std::optional<cache_settings> read_cache(const cursor&);
 std::optional<state_settings> read_state(const cursor&);
+std::optional<journal_settings> read_journal(const cursor&);
 void read_level(const section&, std::string_view key, priority&);
 
 // read_degradation.cpp

@@ -116,6 +116,13 @@ struct state_settings {
   std::string path; // what must outlive a restart; relative to where the daemon was started
 };
 
+struct journal_settings {
+  std::string path;                // relative to where the daemon was started
+  duration retention = 24h;        // of a request without an answer, and of an answer
+  std::uint64_t size = 1ull << 30; // bytes of the file: beyond it nothing new is accepted
+  std::size_t entries = 1'000'000; // as well
+};
+
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
@@ -131,7 +138,8 @@ struct settings {
   std::optional<cache_settings> cache;
   degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written
-  std::string hash;                    // of the file's content, hex: tells versions apart
+  std::optional<journal_settings> journal;
+  std::string hash; // of the file's content, hex: tells versions apart
 
   const provider_settings* provider(const std::string& name) const noexcept;
   /// The exact name if configured, else the first pattern that matches; null: unknown.

@@ -239,9 +239,11 @@ std::optional<duration> parse_reset_span(std::string_view value) {
   return bounded(total);
 }
 
-std::optional<duration> parse_reset_date(std::string_view value, utc_time now) {
+std::optional<duration> parse_reset_date(std::string_view value, utc_time now) { return until(parse_date(value), now); }
+
+std::optional<utc_time> parse_date(std::string_view value) {
   value = trim(value);
-  return value.size() <= value_limit ? until(rfc3339_date(value), now) : std::nullopt;
+  return value.size() <= value_limit ? rfc3339_date(value) : std::nullopt;
 }
 
 } // namespace mainstay

@@ -22,4 +22,7 @@ std::optional<duration> parse_reset_span(std::string_view value);
 /// retry-after.
 std::optional<duration> parse_reset_date(std::string_view value, utc_time now);
 
+/// An RFC 3339 date as it stands; a fraction of a second is rounded up.
+std::optional<utc_time> parse_date(std::string_view value);
+
 } // namespace mainstay

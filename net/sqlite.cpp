@@ -75,6 +75,8 @@ std::string statement::bytes(int column) const {
   return begin ? std::string(begin, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))) : "";
 }
 
+bool statement::is_null(int column) const noexcept { return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL; }
+
 void statement::reset() noexcept { sqlite3_reset(handle_.get()); }
 
 void statement::bind(int at, std::int64_t value) { in_->expect(sqlite3_bind_int64(handle_.get(), at, value)); }
@@ -109,6 +111,8 @@ std::int64_t database::number(std::string_view sql) {
   auto s = prepare(sql);
   return s.next() ? s.number(0) : 0;
 }
+
+std::int64_t database::changes() const noexcept { return sqlite3_changes(handle_.get()); }
 
 void database::check() {
   auto s = prepare("PRAGMA quick_check(1)");

@@ -63,6 +63,7 @@ public:
   std::int64_t number(int column) const noexcept;
   std::string text(int column) const;
   std::string bytes(int column) const;
+  bool is_null(int column) const noexcept;
 
 private:
   friend class database;
@@ -91,6 +92,8 @@ public:
   void run(const char* sql);
   /// The first column of the first row; 0 if there is none.
   std::int64_t number(std::string_view sql);
+  /// Rows that the latest INSERT, UPDATE or DELETE changed.
+  std::int64_t changes() const noexcept;
   /// Reads the whole file; throws `broken` with the first thing that is wrong in it.
   void check();
   const std::string& path() const noexcept { return path_; }

@@ -96,7 +96,7 @@ private:
   void make_room();
   void resume_reading();
   void take_message();
-  void begin(const message&, std::string body);
+  void begin(const message&, std::string body, bool cancels);
   void cancel(const message&);
   void refuse(const message&, int status, std::string_view code, std::string_view text, const header_list& = {});
   void give_up(const wire_fault&);

@@ -19,7 +19,7 @@ void connection::take_message() {
   const message m = parse_frames(views, loop_.settings.body_limit);
   if (m.status != 0)
     refuse(m, m.status, m.code, m.fault);
-  else if (m.verb == "cancel")
+  else if (m.verb == "cancel" && (requests_.contains(std::string(m.id)) || requests_.size() < max_in_flight))
     cancel(m);
   else if (requests_.contains(std::string(m.id)))
     refuse(m, 409, "id_in_use", "a request with this id is in flight");
@@ -28,26 +28,30 @@ void connection::take_message() {
   else if (loop_.draining)
     refuse(m, 503, "draining", "the server is shutting down", {{"retry-after", "1"}});
   else
-    begin(m, std::move(frames.back()));
+    begin(m, std::move(frames.back()), false);
 }
 
-void connection::begin(const message& m, std::string body) {
+void connection::begin(const message& m, std::string body, bool cancels) {
   auto made = std::make_shared<exchange>(number_, std::string(m.id), m.req_client, way_);
   requests_.emplace(made->id, made);
   ++loop_.in_flight;
   auto way_back = make_response(loop_.answers, made);
+  request asked{std::string(m.id),           std::string(m.verb), m.headers,
+                make_bytes(std::move(body)), m.req_client,        loopback_};
   try {
-    loop_.door->handle(
-        {std::string(m.id), std::string(m.verb), m.headers, make_bytes(std::move(body)), m.req_client, loopback_},
-        std::move(way_back));
+    if (cancels)
+      loop_.door->cancel(std::move(asked), std::move(way_back));
+    else
+      loop_.door->handle(std::move(asked), std::move(way_back));
   } catch (...) {} // the response was dropped, or lives on with whoever has it
 }
 
 void connection::cancel(const message& m) {
   const auto it = requests_.find(std::string(m.id));
-  if (it == requests_.end() || !it->second->leave())
-    return refuse(m, 404, "unknown_id", "no request with this id is in flight");
+  if (it == requests_.end()) return begin(m, {}, true);
   const auto ended = it->second;
+  if (const auto ask = ended->whom_to_ask()) return ask();
+  if (!ended->leave()) return refuse(m, 404, "unknown_id", "no request with this id is in flight");
   close_request(ended);
   send(error_message(ended->id, ended->req_client, 499, "cancelled", "the request was cancelled"));
   ended->tell_left();

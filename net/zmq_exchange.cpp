@@ -10,10 +10,12 @@ namespace mainstay::mq {
 void exchange::tell_left() noexcept {
   std::function<void()> observer; // destroyed after the lock is gone: observers may own the response
   std::function<void(std::size_t)> written;
+  std::function<void()> cancelled;
   {
     std::lock_guard lock(guard_);
     closed_ = true;
     written.swap(written_);
+    cancelled.swap(cancelled_);
     if (told_ || !left_) return;
     told_ = true;
     observer.swap(left_);
@@ -24,17 +26,28 @@ void exchange::tell_left() noexcept {
 }
 
 void exchange::forget_observers() noexcept {
-  std::function<void()> observer;
+  std::function<void()> observer, cancelled;
   std::function<void(std::size_t)> written;
   std::lock_guard lock(guard_);
   closed_ = true;
   observer.swap(left_);
+  cancelled.swap(cancelled_);
   written.swap(written_);
 }
 
 void exchange::on_left(std::function<void()> observer) {
   std::lock_guard lock(guard_);
   if (!told_ && (!closed_ || left())) left_.swap(observer);
+}
+
+void exchange::on_cancel(std::function<void()> asked) {
+  std::lock_guard lock(guard_);
+  if (!closed_) cancelled_.swap(asked);
+}
+
+std::function<void()> exchange::whom_to_ask() {
+  std::lock_guard lock(guard_);
+  return cancelled_;
 }
 
 void exchange::observe(std::size_t step, std::function<void(std::size_t)> written) {

@@ -40,6 +40,10 @@ public:
   /// After the last of an answer: an observer that owns its response would else keep both alive.
   void forget_observers() noexcept;
 
+  /// Who is to be asked when the caller cancels; empty: nobody, the request just ends.
+  void on_cancel(std::function<void()>);
+  std::function<void()> whom_to_ask();
+
   void observe(std::size_t step, std::function<void(std::size_t)>);
   void queued(std::size_t bytes);
   /// `bytes` of an event went to the network: tells the observer if a step is full or nothing waits any more. On the
@@ -55,7 +59,7 @@ private:
 
   std::atomic<ending> ending_{ending::none};
   std::mutex guard_; // of all below; never held while an observer runs
-  std::function<void()> left_;
+  std::function<void()> left_, cancelled_;
   bool told_ = false, closed_ = false;
   std::function<void(std::size_t)> written_;
   std::size_t step_ = 0, backlog_ = 0, unreported_ = 0;

@@ -132,7 +132,9 @@ message parse_frames(std::span<const std::string_view> frames, std::size_t body_
     malformed("a message has four frames: [id, verb, headers, body]");
   } else if (std::find(verbs.begin(), verbs.end(), m.verb) == verbs.end()) {
     malformed("the verb must be chat, embeddings, collect or cancel");
-  } else if (!cancel) {
+  } else if (cancel) { // says enough with its id: what else it says counts where it can be understood
+    if (frames.size() > 2 && !read_headers(frames[2], m.headers).empty()) m.headers.clear();
+  } else {
     if (auto wrong = read_headers(frames[2], m.headers); !wrong.empty())
       malformed(std::move(wrong));
     else if (frames[3].size() > body_limit)

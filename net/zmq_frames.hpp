@@ -22,7 +22,7 @@ struct message {
   bool req_client = false; // an empty delimiter came first and goes back first
   std::string_view id;     // empty where the sent one is not usable
   std::string_view verb;   // chat, embeddings, collect or cancel
-  header_list headers;     // names in lower case; empty for cancel, which needs none
+  header_list headers;     // names in lower case; cancel needs none
   std::string_view body;
   int status = 0;        // 0: well-formed; else of the error reply
   std::string_view code; // "malformed", "body_too_large"

@@ -72,6 +72,10 @@ public:
     if (late_) of_->tell_left();
   }
 
+  void on_cancel(std::function<void()> asked) override {
+    guarded([&] { of_->on_cancel(std::move(asked)); });
+  }
+
 private:
   // The promise of reply_channel: nothing here throws, whatever memory does. The lock keeps parts in the order of the
   // calls.
@@ -113,6 +117,10 @@ private:
 };
 
 } // namespace
+
+void refuse_cancel(response& way) {
+  way.reply(404, {}, make_bytes(error_body(404, "unknown_id", "no request with this id is in flight")));
+}
 
 std::shared_ptr<response> make_response(std::shared_ptr<inbox> in, std::shared_ptr<exchange> of) {
   return std::make_shared<queued_response>(std::move(in), std::move(of));

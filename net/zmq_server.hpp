@@ -58,16 +58,23 @@ public:
   /// As for HTTP: called once, on the loop's thread, if the peer is gone or sent `cancel` for this id before the
   /// answer was complete. After a `cancel` this class has already sent the `error` of status 499.
   virtual void on_caller_left(std::function<void()> left) = 0;
+  /// From now on a `cancel` for this id does not end the request: `asked` is called instead, on the loop's thread and
+  /// perhaps more than once, and whoever answers says what became of it.
+  virtual void on_cancel(std::function<void()> asked) = 0;
 };
 
 class handler {
 public:
   virtual ~handler() = default;
-  /// Called on the loop's thread for every well-formed request but `cancel`, which the server handles. An id that is
-  /// still in use by the same peer is refused (409) by the server. An unanswered, dropped response becomes an error
-  /// 500.
+  /// Called on the loop's thread for every well-formed request but `cancel`. An id that is still in use by the same
+  /// peer is refused (409) by the server. An unanswered, dropped response becomes an error 500.
   virtual void handle(request, std::shared_ptr<response>) = 0;
+  /// A `cancel` whose id no request of this connection has, with what headers it has.
+  virtual void cancel(request, std::shared_ptr<response>) = 0;
 };
+
+/// Says that there is nothing to cancel.
+void refuse_cancel(response&);
 
 class server {
 public:

@@ -167,4 +167,27 @@ BOOST_AUTO_TEST_CASE(state_is_kept_where_a_file_is_named) {
                "m.yaml:1:16: state.path: is longer than 4096 characters");
 }
 
+BOOST_AUTO_TEST_CASE(a_journal_is_kept_where_a_file_is_named) {
+  const auto defaults = load(with("journal: { path: j.db }\n"));
+  expect_fine(defaults);
+  BOOST_TEST_REQUIRE(!!defaults.value->journal);
+  BOOST_TEST(defaults.value->journal->path == "j.db");
+  BOOST_TEST((defaults.value->journal->retention == duration(24h)));
+  BOOST_TEST(defaults.value->journal->size == 1ull << 30);
+  BOOST_TEST(defaults.value->journal->entries == 1'000'000u);
+  const auto given = load(with("journal: { path: j.db, retention: 7d, size: 64MiB, entries: 500 }\n"));
+  expect_fine(given);
+  BOOST_TEST((given.value->journal->retention == duration(7 * 24h)));
+  BOOST_TEST(given.value->journal->size == 64u << 20);
+  BOOST_TEST(given.value->journal->entries == 500u);
+  BOOST_TEST(!load(with("")).value->journal);
+  BOOST_TEST(!load(with("journal: { path: \"${JOURNAL:-}\" }\n")).value->journal);
+  expect_error(load(with("journal: { }\n")), "m.yaml:1:10: journal.path: is missing");
+  expect_error(load(with("journal: { path: var/ }\n")), "m.yaml:1:18: journal.path: must be a file, not a folder");
+  BOOST_TEST(!load(with("journal: { path: j.db, size: 5 }\n")).value);
+  BOOST_TEST(!load(with("journal: { path: j.db, retention: 1ms }\n")).value);
+  expect_error(load(with("state: { path: j.db }\njournal: { path: j.db }\n")),
+               "m.yaml:2:10: journal: path is the file of state.path: each needs one of its own");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

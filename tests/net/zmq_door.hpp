@@ -52,6 +52,7 @@ struct scripted : mq::handler {
     }
     arrived.raise();
   }
+  void cancel(mq::request, std::shared_ptr<mq::response> way) override { mq::refuse_cancel(*way); }
   std::shared_ptr<mq::response> take(const std::string& id) {
     std::lock_guard lock(guard);
     auto node = kept.extract(id);

@@ -46,7 +46,9 @@ BOOST_AUTO_TEST_CASE(every_verb_of_the_contract_is_known_and_no_other) {
   for (auto verb : {"", "Chat", "chat ", "chats", "reply"}) BOOST_TEST(parse({"i", verb, "{}", "{}"}).status == 400);
 }
 
-BOOST_AUTO_TEST_CASE(cancel_needs_neither_headers_nor_body_and_does_not_read_them) {
+BOOST_AUTO_TEST_CASE(cancel_needs_neither_headers_nor_body_and_takes_headers_it_understands) {
+  BOOST_TEST(parse({"i", "cancel", R"({"Authorization":"Bearer x"})"}).headers.size() == 1u);
+  BOOST_TEST(parse({"i", "cancel", R"({"a":"b","a":"c"})"}).headers.empty());
   BOOST_TEST(parse({"i", "cancel"}).status == 0);
   BOOST_TEST(parse({"i", "cancel", "not json"}).status == 0);
   BOOST_TEST(parse({"i", "cancel", "{}", ""}).status == 0);

@@ -164,6 +164,24 @@ BOOST_AUTO_TEST_CASE(cancel_ends_a_request_with_499_and_tells_its_handler_once) 
   BOOST_TEST(door->left.count == 1);
 }
 
+BOOST_AUTO_TEST_CASE(who_asked_to_hear_of_a_cancel_says_what_becomes_of_the_request) {
+  client c(serve());
+  c.ask("x");
+  BOOST_TEST(door->arrived.wait());
+  const auto way = door->take("x");
+  tally asked;
+  way->on_cancel([&] { asked.raise(); });
+  c.send({"x", "cancel"});
+  c.send({"x", "cancel", "not json"});
+  BOOST_TEST(asked.wait(2));
+  BOOST_TEST(door->left.count == 0);
+  way->reply(499, {}, make_bytes(R"({"error":{"message":"ended"}})"));
+  BOOST_TEST(is_error(c.receive(), "x", 499));
+  sync(c);
+  BOOST_TEST(server->in_flight() == 0u);
+  BOOST_TEST(door->left.count == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_callback_registered_after_the_caller_left_is_told_so) {
   client c(serve());
   c.ask("x");

@@ -405,6 +405,8 @@ class Dealer:
                 events.append(body)
             elif kind == "reply":
                 return Answer(headers["status"], headers, body)
+            elif kind == "accepted":
+                continue  # a durable request: the answer follows
             elif kind == "end":
                 return Answer(headers.get("status", 200), first or headers, events=events, done=True, end=(headers, body))
             elif kind == "error" and first is None:

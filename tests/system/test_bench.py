@@ -36,6 +36,13 @@ def run(command, seconds):
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, env=env, timeout=seconds * SLOW)
 
 
+def test_the_journals_bench_runs_and_judges(tmp_path):
+    done = run([BENCH / "journal", "--requests", 2000, "--directory", tmp_path, "--json", tmp_path / "journal.json"], 100)
+    assert done.returncode in (0, 1) and not done.stderr, done.stderr
+    out = json.loads((tmp_path / "journal.json").read_text())
+    assert done.returncode == (0 if out["accepted_per_s"] >= 5000 else 1) and out["answered_per_s"] > 0 and out["per_commit"] > 1
+
+
 def test_every_scenario_runs_and_every_answer_is_complete(tmp_path):
     done = run([BENCH / "run", "--short", "--json", tmp_path / "bench.json", "--markdown", tmp_path / "bench.md"], 200)
     assert done.returncode == 0, done.stdout + done.stderr

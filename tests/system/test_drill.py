@@ -17,7 +17,7 @@ FULL = os.environ.get("MAINSTAY_FULL") == "1"
 KILLS = 100 if FULL else 12
 SEED = int(os.environ.get("MAINSTAY_SEED", "20"))
 A_SECOND = 2 if FULL else 8  # kills of one actor: more than 30 within 10 s end the daemon
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats"]
 RPM = {"secret-a-k1": 150, "secret-a-k2": 250}  # more than that are asked for within the minute
 CONCURRENCY = {"secret-c-k1": 5, "secret-c-k2": 3}
 
@@ -64,7 +64,7 @@ class House:
                           provider("d", self.d, breaker={"failure_threshold": 2, "recovery_timeout": "1h", "success_threshold": 1})],
             "models": [model("smart", "a/m", "c/m"), model("once", "d/m", fallbacks=["b/m"]), model("all", "d/m", "a/m", fallbacks=["c/m"])],
             "retry": {**FAST, "attempts": 20}, "cache": {"ttl": "1h"}, "breaker": {"failure_threshold": 50},
-            "state": {"path": str(self.a.log_path.with_name("state.db"))}})
+            "state": {"path": str(self.a.log_path.with_name("state.db"))}, "journal": {"path": str(self.a.log_path.with_name("journal.db"))}})
         wait_for(self.knows, 30)
         self.asked_of_the_unusable = self.unusable()
 
@@ -150,13 +150,13 @@ def test_an_actor_that_is_killed_over_and_over_costs_nobody_an_answer(start, tmp
 
 def test_all_actors_killed_in_any_order_cost_nobody_an_answer(start, tmp_path):
     house = House(start)
-    drill(start, tmp_path, house, ACTORS + ["breaker/c", "upstream/c"], KILLS * 6, 10 if FULL else 40)  # each of 12 comes by chance
+    drill(start, tmp_path, house, ACTORS + ["breaker/c", "upstream/c"], KILLS * 6, 10 if FULL else 40)  # each of 14 comes by chance
     house.check()
 
 
 def test_the_console_answers_while_those_it_asks_are_killed(start, tmp_path):
     house = House(start)
-    commands = ("status", "limits", "queue", "pools", "keys", "breakers", "cache", "metrics", "actors")
+    commands = ("status", "limits", "queue", "pools", "keys", "breakers", "cache", "journal", "metrics", "actors")
     load = start.keep(Load(tmp_path, house.gateway, KILLS / A_SECOND))
     with Console(house.gateway) as killer, Console(house.gateway) as reader, ThreadPoolExecutor(1) as pool:
         def kill():

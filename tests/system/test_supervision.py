@@ -7,7 +7,7 @@ import pytest
 
 from harness import FAST, Dealer, model, provider, wait_for
 
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats"]
 
 
 @pytest.fixture
@@ -16,7 +16,8 @@ def gateway_of(start):
         a, b = start.mock("a", latency_ms=20, token_ms=3), start.mock("b")
         return a, start.gateway({
             "providers": [provider("a", a, ({"name": "k1", "concurrency": 8, "monthly_requests": 1000000}, {"name": "k2", "concurrency": 8})), provider("b", b)],
-            "models": [model("smart", "a/m", fallbacks=["b/m"])], "retry": FAST, "cache": {"ttl": "1h"}, "state": {"path": str(a.log_path.with_name("state.db"))}})
+            "models": [model("smart", "a/m", fallbacks=["b/m"])], "retry": FAST, "cache": {"ttl": "1h"}, "state": {"path": str(a.log_path.with_name("state.db"))},
+            "journal": {"path": str(a.log_path.with_name("journal.db"))}})
     return begin
 
 
@@ -35,10 +36,10 @@ def test_an_actor_dies_under_load_and_nobody_is_left_without_an_answer(gateway_o
             i = next(asked)
             question, stream = f"worker {worker} question {i}", i % 2 == 0
             if worker % 2:
-                answer = gateway.chat(question, stream)
+                answer = gateway.chat(question, stream, headers={"idempotency-key": f"{worker}-{i}"} if i % 3 else {})
             else:
                 with Dealer(gateway.zmq_url) as d:
-                    answer = d.chat(question, stream)
+                    answer = d.chat(question, stream, headers={"durable": True} if i % 3 else {}, request_id=f"{worker}-{i}".encode())
             if not answer.complete(question):
                 wrong.append((question, answer))
 

@@ -32,14 +32,30 @@ std::size_t most_callers(std::size_t wanted, std::size_t share) {
   return std::min<std::size_t>(wanted, std::max<rlim_t>(1, limit.rlim_cur / share));
 }
 
-std::shared_ptr<state_store> open_state(const std::string& config_file, const config::settings& s) {
-  if (!s.state) return nullptr;
+template <class Open>
+auto open_file(const std::string& config_file, const char* key, Open open) {
   try {
-    return std::make_shared<state_store>(s.state->path);
+    return open();
   } catch (const sqlite::error& e) {
     const bool locked = e.why() == sqlite::fault::locked;
-    throw bad_setting(config_file + ": state.path: " + e.what() + (locked ? ": another process is using it" : ""));
+    throw bad_setting(config_file + ": " + key + ": " + e.what() + (locked ? ": another process is using it" : ""));
   }
+}
+
+kept_files open_files(const std::string& config_file, const config::settings& s) {
+  kept_files f;
+  if (s.state)
+    f.state = open_file(config_file, "state.path", [&] { return std::make_shared<state_store>(s.state->path); });
+  if (s.journal)
+    f.journal = open_file(config_file, "journal.path", [&] { return std::make_shared<journal_store>(*s.journal); });
+  return f;
+}
+
+/// What was named at the start stays; says so where the new configuration names something else.
+std::string later_path(const char* key, const std::string& now, const std::string& wanted) {
+  if (now == wanted) return "";
+  return std::string(key) + ": takes effect with a restart; until then " +
+         (now.empty() ? "nothing is kept" : now + " is written");
 }
 
 } // namespace
@@ -62,7 +78,7 @@ public:
 };
 
 daemon::daemon(std::string config_file, config::settings_ptr settings)
-  : file_(std::move(config_file)), settings_(std::move(settings)), state_(open_state(file_, *settings_)),
+  : file_(std::move(config_file)), settings_(std::move(settings)), kept_(open_files(file_, *settings_)),
     live_(std::make_shared<live_settings>(settings_)), loop_(std::make_shared<event_loop>("mainstay-loop")),
     client_(std::make_shared<http::client>(loop_)), system_config_(std::make_unique<system_config>()),
     system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
@@ -71,7 +87,7 @@ daemon::daemon(std::string config_file, config::settings_ptr settings)
     given_up_ = true;
     ::kill(::getpid(), SIGTERM);
   };
-  house_ = start_household(*system_, *turn_, settings_, client_, state_, hooks(), supervision);
+  house_ = start_household(*system_, *turn_, settings_, client_, kept_, hooks(), supervision);
   try {
     open_doors();
   } catch (...) {
@@ -133,7 +149,7 @@ void daemon::open_doors() {
     s.listen = {doors.zmq->listen};
     if (doors.http) s.body_limit = doors.http->body_limit;
     s.max_connections = most_callers(s.max_connections, zmq_share);
-    zmq_ = std::make_unique<mq::server>(loop_, s, make_zmq_door(live_, house_.names->dispatcher));
+    zmq_ = std::make_unique<mq::server>(loop_, s, make_zmq_door(live_, house_.names));
     zmq_->start();
     for (auto& e : zmq_->endpoints()) spdlog::info("message-queue door: {}", e);
   }
@@ -144,18 +160,17 @@ void daemon::open_doors() {
     s.body_limit = doors.http->body_limit;
     s.fault_headers = final_labels;
     s.max_connections = most_callers(s.max_connections, http_share);
-    http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names->dispatcher));
+    http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names));
     http_->start();
     spdlog::info("http door: http://{}:{}/v1", s.address, http_->port());
   }
 }
 
-/// What was named at the start stays; says so where the new configuration names something else.
 std::string daemon::later_settings(const config::settings& s) const {
-  const auto now = state_ ? state_->file.path() : "", wanted = s.state ? s.state->path : "";
-  if (now == wanted) return "";
-  return "state.path: takes effect with a restart; until then " +
-         (now.empty() ? "no state is kept" : now + " is written");
+  auto state = later_path("state.path", kept_.state ? kept_.state->file.path() : "", s.state ? s.state->path : "");
+  auto journal =
+      later_path("journal.path", kept_.journal ? kept_.journal->file.path() : "", s.journal ? s.journal->path : "");
+  return state + (state.empty() || journal.empty() ? "" : "; ") + journal;
 }
 
 daemon_hooks::outcome daemon::reload() {

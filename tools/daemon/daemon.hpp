@@ -41,7 +41,7 @@ private:
 
   std::string file_;
   config::settings_ptr settings_;
-  std::shared_ptr<state_store> state_; // opened before anything else; null: no file is named
+  kept_files kept_; // opened before anything else
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};
   instant started_ = clock::now();

@@ -128,6 +128,7 @@ void zmq_door::take(std::size_t frames) {
     return;
   }
   auto& f = *at->second;
+  if (kind == "accepted") return; // a durable request: its answer follows
   auto begun = f.got.status() != 0;
   auto body = text(frames_[3]);
   if (kind == "chunk" && f.streamed) {

@@ -1,0 +1,591 @@
+#include "actors/journal.hpp"
+
+#include "actors/intake.hpp"
+#include "actors/journal_channel.hpp"
+#include "actors/supervised.hpp"
+#include "actors/turn.hpp"
+#include "net/sha256.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <random>
+
+namespace mainstay {
+
+namespace {
+
+constexpr std::size_t batch_limit = 1000;     // operations in one transaction
+constexpr auto look_at_callers_every = 200ms; // their deadlines, to that precision
+constexpr auto try_disk_every = 1s;           // while it fails
+constexpr auto expire_every = 10s;
+constexpr int expire_at_once = 1000;
+constexpr int rows_shown = 20;
+
+/// What became of a batch. `died`: the actor did, nothing of it is written, and letters come again.
+enum class fate : std::uint8_t { stored, failed, died };
+using effect = std::function<void(fate)>;
+using accept_promise = caf::typed_response_promise<journal_verdict>;
+using recall_promise = caf::typed_response_promise<repeat_recalled>;
+
+double draw() {
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  return std::uniform_real_distribution<double>()(random);
+}
+
+utc_time utc_now() { return std::chrono::system_clock::now(); }
+
+instant instant_of(utc_time t) {
+  return clock::now() + std::chrono::duration_cast<duration>(std::max(t - utc_now(), utc_time::duration::zero()));
+}
+
+/// What may stand in for an answer for who waits now, without being one.
+bool stands_in(const kept_answer& a) { return a.status >= 200 && a.status < 300; }
+
+struct journal_state {
+  static inline const char* name = "journal";
+  journal_actor::pointer self = nullptr;
+  std::shared_ptr<journal_store> store;
+  bool open = false;         // a transaction
+  std::vector<effect> after; // to be done when it has ended, in order
+  std::uint64_t generation = 0;
+  instant armed = instant::max(), expire_at{}, try_disk_at{};
+
+  ~journal_state() {
+    if (open) store->file.roll_back();
+    for (auto& e : after) e(fate::died);
+  }
+
+  // -- batches
+
+  /// `work` writes and says what to do when that is on disk; where it cannot be written, `otherwise` is done instead.
+  template <class Work>
+  void write(Work work, effect otherwise) {
+    try {
+      if (!open) {
+        store->file.begin();
+        open = true;
+        self->send(self, commit_due{}); // behind all that waits already
+      }
+      after.push_back(work());
+    } catch (const sqlite::error& e) {
+      after.push_back(std::move(otherwise));
+      return fail(e);
+    }
+    if (after.size() >= batch_limit) commit();
+  }
+
+  void commit() {
+    if (!open) return;
+    try {
+      store->file.commit();
+    } catch (const sqlite::error& e) { return fail(e); }
+    open = false;
+    ++store->commits;
+    end_batch(fate::stored);
+  }
+
+  void fail(const sqlite::error& e) {
+    store->file.roll_back();
+    open = false;
+    if (!std::exchange(store->failing, true))
+      spdlog::error("journal {}; durable requests are refused until it can be written again", e.what());
+    try_disk_at = clock::now() + try_disk_every;
+    end_batch(fate::failed);
+  }
+
+  void end_batch(fate f) {
+    for (auto& e : std::exchange(after, {})) e(f);
+    go_on();
+  }
+
+  // -- accepting
+
+  void refuse(accept_promise& promise, fate f) {
+    ++store->refused;
+    if (f == fate::died) {
+      promise.deliver(caf::make_error(caf::sec::request_receiver_down));
+      return;
+    }
+    promise.deliver(journal_verdict{journal_verdict::way::refused, 503, "journal_unavailable",
+                                    "the journal cannot be written: nothing was accepted", ""});
+  }
+
+  void accept(const run_record_ptr& rec, accept_promise promise) {
+    write([&] { return take_in(rec, promise); }, [=, this](fate f) mutable { refuse(promise, f); });
+  }
+
+  effect take_in(const run_record_ptr& rec, accept_promise promise) {
+    auto& in = rec->in;
+    const auto client = in.client_name();
+    auto print = sha256(*in.body);
+    if (auto known = store->file.find(client, rec->durable_id)) {
+      if (known->name == in.id) // asked before, by a run that died
+        return [=, this, n = known->number, answered = !!known->answer](fate f) mutable {
+          if (f != fate::stored) return refuse(promise, f);
+          promise.deliver(
+              verdict_of(answered || !store->runs.count(n) ? journal_verdict::way::left : journal_verdict::way::run));
+        };
+      if (known->fingerprint != print)
+        return [=, this](fate f) mutable {
+          if (f == fate::died) return refuse(promise, f);
+          ++store->refused;
+          promise.deliver(journal_verdict{journal_verdict::way::refused, 422, "id_reused",
+                                          "this id belongs to a durable request with another body", "id"});
+        };
+      return [=, this, k = *known](fate f) mutable {
+        if (f != fate::stored) return refuse(promise, f);
+        rec->durable->hand_over();
+        attach(k, rec->durable->caller());
+        promise.deliver(verdict_of(journal_verdict::way::left));
+      };
+    }
+    if (is_full())
+      return [=, this](fate f) mutable {
+        if (f == fate::died) return refuse(promise, f);
+        ++store->refused;
+        promise.deliver(journal_verdict{journal_verdict::way::refused, 503, "journal_full",
+                                        "the journal is full: nothing was accepted", ""});
+      };
+    journal_request r;
+    r.client = client;
+    r.id = rec->durable_id;
+    r.fingerprint = std::move(print);
+    r.name = in.id;
+    r.upstream_key = in.idempotency_key;
+    r.level = in.level;
+    r.cache = static_cast<std::uint8_t>(in.cache);
+    r.accepted = utc_now();
+    r.ready = std::max(r.accepted, rec->not_before);
+    r.expires = r.ready + std::chrono::duration_cast<utc_time::duration>(store->limits.retention);
+    r.body = in.body;
+    const auto number = store->file.add(r);
+    return [=, this, ready = r.ready](fate f) mutable {
+      if (f != fate::stored) return refuse(promise, f);
+      ++store->requests;
+      begin(number, rec, ready, promise);
+    };
+  }
+
+  static journal_verdict verdict_of(journal_verdict::way w) { return {w, 0, "", "", ""}; }
+
+  bool is_full() {
+    return store->requests >= store->limits.entries || store->file.bytes_in_use() >= store->limits.size;
+  }
+
+  /// It is on disk.
+  void begin(std::int64_t number, const run_record_ptr& rec, utc_time ready, accept_promise& promise) {
+    auto& channel = *rec->durable;
+    if (!channel.keep_as(number)) { // its caller was told an error meanwhile: then nothing was accepted
+      forget(number);
+      promise.deliver(verdict_of(journal_verdict::way::left));
+      return;
+    }
+    ++store->accepted;
+    channel.caller()->accepted(rec->in.id);
+    wait_for(number, channel.caller());
+    if (ready > utc_now()) {
+      store->queue.add(number, rec->in.level, instant_of(ready));
+      channel.hand_over();
+      promise.deliver(verdict_of(journal_verdict::way::left));
+      return;
+    }
+    store->queue.add_running(number, rec->in.level);
+    store->runs[number] = rec->number;
+    promise.deliver(verdict_of(journal_verdict::way::run));
+  }
+
+  void forget(std::int64_t number) {
+    write(
+        [=, this]() -> effect {
+          store->file.remove(number);
+          return [this](fate f) {
+            if (f == fate::stored) --store->requests;
+          };
+        },
+        [=, this](fate) { // comes to its run as any other; nobody collects it
+          store->queue.add(number, priority::low, clock::now());
+        });
+  }
+
+  void attach(const journal_file::known_request& k, const std::shared_ptr<live_caller>& caller) {
+    if (k.answer) return caller->settle(*k.answer);
+    caller->accepted(k.name);
+    wait_for(k.number, caller);
+  }
+
+  void wait_for(std::int64_t number, const std::shared_ptr<live_caller>& caller) {
+    auto& all = store->callers[number];
+    std::erase_if(all, [](auto& c) { return c->gone(); });
+    all.push_back(caller);
+  }
+
+  // -- answers
+
+  void done(const letter<journal_done>& mail) {
+    auto& d = mail.content();
+    if (!d.answer || !settles(*d.answer)) {
+      mail.opened();
+      if (d.answer && stands_in(*d.answer)) tell_callers(d.number, *d.answer);
+      return park(d.number, d.run);
+    }
+    write(
+        [&]() -> effect {
+          const bool first = store->file.answer(d.number, *d.answer, utc_now(), end_of_life());
+          return [=, this](fate f) {
+            if (f != fate::stored) return not_written(mail, f);
+            mail.opened();
+            settled(mail.content().number, first ? mail.content().answer : nullptr);
+          };
+        },
+        [=, this](fate f) { not_written(mail, f); });
+  }
+
+  /// Whoever waits gets it all the same; for later collectors it has to be asked for again.
+  void not_written(const letter<journal_done>& mail, fate f) {
+    if (f == fate::died) return;
+    mail.opened();
+    auto& d = mail.content();
+    tell_callers(d.number, *d.answer);
+    park(d.number, d.run);
+  }
+
+  utc_time end_of_life() const {
+    return utc_now() + std::chrono::duration_cast<utc_time::duration>(store->limits.retention);
+  }
+
+  void settled(std::int64_t number, const kept_answer_ptr& answer) {
+    store->runs.erase(number);
+    store->queue.done(number, !!answer);
+    if (!answer) return; // it had one before
+    ++store->stored;
+    tell_callers(number, *answer);
+  }
+
+  void tell_callers(std::int64_t number, const kept_answer& answer) {
+    auto node = store->callers.extract(number);
+    if (!node) return;
+    for (auto& c : node.mapped()) c->settle(answer);
+  }
+
+  void park(std::int64_t number, request_id run) {
+    auto it = store->runs.find(number);
+    if (it == store->runs.end() || it->second != run) return; // another run has it, or it has its answer
+    store->runs.erase(it);
+    ++store->parks;
+    store->queue.park(number, clock::now(), draw());
+    go_on();
+  }
+
+  // -- collecting and cancelling
+
+  void unavailable(const std::shared_ptr<live_caller>& caller) {
+    if (caller) caller->refuse(503, "journal_unavailable", "the journal cannot be read or written now");
+  }
+
+  void collect(const letter<journal_collect>& mail) {
+    auto& q = mail.content();
+    write(
+        [&]() -> effect {
+          return [=, this, known = store->file.find(q.client, q.id)](fate f) {
+            if (f == fate::died) return;
+            mail.opened();
+            auto& caller = mail.content().caller;
+            if (f == fate::failed) return unavailable(caller);
+            if (!known) return caller->refuse(404, "unknown_id", "no durable request of this client has this id");
+            attach(*known, caller);
+          };
+        },
+        [=, this](fate f) {
+          if (f == fate::died) return;
+          mail.opened();
+          unavailable(mail.content().caller);
+        });
+  }
+
+  void cancel(const letter<journal_cancel>& mail) {
+    auto& q = mail.content();
+    write(
+        [&]() -> effect {
+          auto known = store->file.find(q.client, q.id);
+          kept_answer_ptr ended;
+          if (known && !known->answer) {
+            auto a = error_answer(499, "cancelled", "the request was cancelled");
+            a.headers = {{"x-request-id", known->name}};
+            ended = std::make_shared<const kept_answer>(std::move(a));
+            store->file.answer(known->number, *ended, utc_now(), end_of_life());
+          }
+          return [=, this](fate f) {
+            if (f == fate::died) return;
+            mail.opened();
+            auto& caller = mail.content().caller;
+            if (f == fate::failed) return unavailable(caller);
+            if (!ended)
+              return caller ? caller->refuse(404, "unknown_id", "no request with this id is in flight") : void();
+            stop_run(known->number);
+            settled(known->number, ended);
+            if (caller) caller->settle(*ended);
+          };
+        },
+        [=, this](fate f) {
+          if (f == fate::died) return;
+          mail.opened();
+          unavailable(mail.content().caller);
+        });
+  }
+
+  void stop_run(std::int64_t number) {
+    if (auto it = store->runs.find(number); it != store->runs.end())
+      letter<caller_left>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher),
+                                caller_left{it->second});
+  }
+
+  // -- answers to repeated requests
+
+  void recall(const std::string& key, recall_promise promise) {
+    auto without = [=](fate f) mutable {
+      if (f == fate::died)
+        promise.deliver(caf::make_error(caf::sec::request_receiver_down));
+      else
+        promise.deliver(repeat_recalled{});
+    };
+    write(
+        [&]() -> effect {
+          return [=, known = store->file.find_repeated(key, utc_now())](fate f) mutable {
+            if (f != fate::stored) return without(f);
+            promise.deliver(known ? repeat_recalled{true, known->fingerprint, known->answer}
+                                  : repeat_recalled{true, "", nullptr});
+          };
+        },
+        without);
+  }
+
+  void keep(const letter<repeat_keep>& mail) {
+    auto& k = mail.content();
+    auto end = [=](fate f) {
+      if (f != fate::died) mail.opened(); // a disk that fails forgets it: the book has it for a while
+    };
+    write(
+        [&]() -> effect {
+          if (!is_full()) store->file.keep_repeated(k.key, k.fingerprint, *k.answer, end_of_life());
+          return end;
+        },
+        end);
+  }
+
+  // -- running again
+
+  /// After everything that may have changed who runs next.
+  void go_on() {
+    if (open) return; // its end comes here too
+    const auto now = clock::now();
+    while (!store->failing) {
+      auto n = store->queue.next(now);
+      if (!n) break;
+      try {
+        run(*n);
+      } catch (const sqlite::error& e) {
+        store->queue.park(*n, now, draw());
+        return fail(e);
+      }
+    }
+    arm();
+  }
+
+  void run(std::int64_t number) {
+    auto r = store->file.unanswered(number);
+    if (!r) return store->queue.done(number, false);
+    auto& s = store->settings;
+    const auto* client = std::find_if(s->clients.data(), s->clients.data() + s->clients.size(),
+                                      [&](auto& c) { return c.name == r->client; });
+    const bool known = client != s->clients.data() + s->clients.size();
+    auto rec = std::make_shared<run_record>();
+    rec->number = new_request_number();
+    if (!known && !(s->clients.empty() && r->client == rec->in.client_name())) {
+      store->queue.park(number, clock::now(), draw()); // perhaps a later configuration knows it
+      return;
+    }
+    store->runs[number] = rec->number;
+    auto& in = rec->in;
+    in.id = r->name;
+    in.settings = s;
+    in.client = known ? client : nullptr;
+    in.level = r->level;
+    in.cache = static_cast<cache_mode>(r->cache);
+    in.received = clock::now();
+    in.deadline = in.received + s->deadline;
+    in.body = r->body;
+    in.idempotency_key = r->upstream_key;
+    rec->durable_id = r->id;
+    rec->durable = std::make_shared<journal_channel>(store->names->journal, number, rec->number);
+    rec->durable->asked = true;
+    rec->admitted_once = true;
+    in.reply = rec->durable;
+    ++store->replayed;
+    letter<submission>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher), submission{rec});
+  }
+
+  // -- time
+
+  void arm() {
+    auto next = expire_at;
+    if (!store->callers.empty()) next = std::min(next, clock::now() + look_at_callers_every);
+    if (store->failing) next = std::min(next, try_disk_at);
+    if (auto due = store->queue.due(); due && !store->failing) next = std::min(next, *due);
+    if (armed <= next) return;
+    armed = next;
+    send_at(self, next, run_wake{++generation});
+  }
+
+  void on_time() {
+    armed = instant::max();
+    const auto now = clock::now();
+    end_late_callers(now);
+    if (store->failing && now >= try_disk_at) try_disk(now);
+    if (!store->failing && now >= expire_at) expire(now);
+    go_on();
+    arm();
+  }
+
+  /// Their wait ends, their requests go on.
+  void end_late_callers(instant now) {
+    for (auto it = store->callers.begin(); it != store->callers.end();) {
+      std::erase_if(it->second, [&](auto& c) {
+        if (c->until <= now)
+          c->refuse(504, "deadline", "the deadline passed before an answer came; the request goes on: collect it");
+        return c->gone();
+      });
+      it = it->second.empty() ? store->callers.erase(it) : std::next(it);
+    }
+  }
+
+  void try_disk(instant now) {
+    try_disk_at = now + try_disk_every;
+    try {
+      store->file.begin();
+      store->file.write_a_sign(utc_now());
+      store->file.commit();
+      store->failing = false;
+      spdlog::info("journal {} is written again", store->file.path());
+    } catch (const sqlite::error&) { store->file.roll_back(); }
+  }
+
+  void expire(instant now) {
+    expire_at = now + std::min<duration>(expire_every, std::max<duration>(store->limits.retention / 4, 100ms));
+    write(
+        [this]() -> effect {
+          auto gone = store->file.expire(utc_now(), expire_at_once);
+          if (gone.requests == expire_at_once) expire_at = clock::now(); // there are more
+          return [this, gone](fate f) {
+            if (f == fate::stored) expired(gone);
+          };
+        },
+        [](fate) {});
+  }
+
+  void expired(const journal_file::expired& gone) {
+    store->requests -= std::min<std::uint64_t>(store->requests, gone.requests);
+    for (auto n : gone.unanswered) {
+      ++store->expired;
+      stop_run(n);
+      store->runs.erase(n);
+      store->queue.done(n, false);
+      tell_callers(n, error_answer(504, "expired", "no answer came before the request's retention ended"));
+    }
+    if (!gone.unanswered.empty())
+      spdlog::warn("journal: {} requests had no answer when their retention ended", gone.unanswered.size());
+  }
+
+  journal_view view() {
+    auto& s = *store;
+    journal_view v;
+    v.path = s.file.path();
+    v.failing = s.failing;
+    v.running = s.queue.running();
+    v.parked = s.queue.parked();
+    v.at_once = s.queue.at_once();
+    for (auto& [n, all] : s.callers) v.callers += all.size();
+    v.accepted = s.accepted;
+    v.stored = s.stored;
+    v.replayed = s.replayed;
+    v.parks = s.parks;
+    v.refused = s.refused;
+    v.expired = s.expired;
+    v.commits = s.commits;
+    v.most_bytes = s.limits.size;
+    v.most_requests = s.limits.entries;
+    try {
+      auto f = s.file.count();
+      v.requests = f.requests;
+      v.answered = f.answered;
+      v.repeats = f.repeats;
+      v.bytes = f.bytes;
+      v.oldest = f.oldest;
+      for (auto& r : s.file.latest(rows_shown))
+        v.latest.push_back({r.client, r.id, r.name, state_of(r), r.level, r.accepted});
+    } catch (const sqlite::error&) { v.failing = true; }
+    return v;
+  }
+
+  std::string state_of(const journal_file::row& r) const {
+    return r.status == 0 ? "pending" : "answered " + std::to_string(r.status);
+  }
+};
+
+journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_state> self,
+                                    std::shared_ptr<journal_store> store) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.store = std::move(store);
+  self->send(self, run_wake{0});
+  return {
+      [&st, self](const journal_accept& a) -> caf::result<journal_verdict> {
+        auto promise = self->make_response_promise<accept_promise>();
+        st.accept(a.record, promise);
+        return promise;
+      },
+      [&st](const letter<journal_done>& mail) { st.done(mail); },
+      [&st](const letter<journal_collect>& mail) { st.collect(mail); },
+      [&st](const letter<journal_cancel>& mail) { st.cancel(mail); },
+      [&st, self](const repeat_recall& r) -> caf::result<repeat_recalled> {
+        auto promise = self->make_response_promise<recall_promise>();
+        st.recall(r.key, promise);
+        return promise;
+      },
+      [&st](const letter<repeat_keep>& mail) { st.keep(mail); },
+      [&st](const commit_due&) { st.commit(); },
+      [&st](const run_wake& w) {
+        if (w.generation == st.generation) st.on_time();
+      },
+      [&st](const look&) { return st.view(); },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) { // another path needs a restart
+        st.store->settings = s.value;
+        st.store->names = s.names;
+        if (s.value->journal) st.store->limits = *s.value->journal;
+      },
+      [self](const ask_backlog&) { return waiting_messages(self); },
+  };
+}
+
+} // namespace
+
+void journal_question::on_lost() {
+  if (caller) caller->refuse(503, "journal_unavailable", "the journal could not be asked");
+}
+
+journal_store::journal_store(const config::journal_settings& s) : limits(s), file(s.path, utc_now()) {
+  if (const auto& broken = file.found_broken(); !broken.moved_to.empty())
+    spdlog::error("journal {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
+  requests = static_cast<std::uint64_t>(file.count().requests);
+  for (auto& r : file.all_unanswered()) queue.add(r.number, r.level, instant_of(r.ready));
+  if (queue.size() > 0)
+    spdlog::info("journal {}: {} requests without an answer are run again", file.path(), queue.size());
+}
+
+caf::strong_actor_ptr spawn_journal(caf::actor_system& sys, std::shared_ptr<journal_store> store) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store)));
+}
+
+} // namespace mainstay

@@ -1,0 +1,74 @@
+// Which durable requests wait to be run, and when the next one may: those whose time has come go by level, then in the
+// order of their acceptance; few at a time, more with every success and fewer with every failure, so that neither a
+// restart nor a provider's return begins with a storm. What failed in a way that waiting can help is tried again after
+// growing pauses. Time and random draws are passed in. Every operation is O(log n).
+#pragma once
+
+#include "core/clock.hpp"
+#include "core/priority.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace mainstay {
+
+class replay_queue {
+public:
+  using number = std::int64_t; // of a request; grows with acceptance
+
+  struct pace {
+    double begin = 4, most = 64; // at a time
+    duration first_pause = 1s, longest_pause = 5min;
+  };
+  replay_queue() = default;
+  explicit replay_queue(const pace& p) : pace_(p), at_once_(p.begin) {}
+
+  /// To be run from `ready` on. Known already: nothing changes.
+  void add(number, priority, instant ready);
+  /// Runs already, with its caller there: the pace does not count it. Known already: nothing changes.
+  void add_running(number, priority);
+
+  /// The next one that may run now, from now on running; none: whoever is running is enough, or nobody's time has come.
+  std::optional<number> next(instant now);
+  /// It ran and has no answer: it will run again after its pause, twice as long as the last one, shortened by up to
+  /// half. Unless it is running nothing changes. `draw` in [0,1).
+  void park(number, instant now, double draw);
+  /// Forgets it. `answered`: by a run of its own, which speaks for more at a time.
+  void done(number, bool answered);
+
+  /// When `next` may have somebody, if nothing happens before; none: only a park, a done or an add can change that.
+  std::optional<instant> due() const;
+
+  bool knows(number n) const noexcept { return all_.count(n) > 0; }
+  bool is_running(number) const noexcept;
+  std::size_t size() const noexcept { return all_.size(); }
+  std::size_t running() const noexcept { return running_; } // with those that add_running told
+  std::size_t parked() const noexcept { return parked_; }   // tried, and waiting to be tried again
+  std::size_t at_once() const noexcept { return static_cast<std::size_t>(at_once_); }
+
+private:
+  enum class where : std::uint8_t { later, ready, running_own, running_paced };
+  struct entry {
+    priority level = priority::normal;
+    where at = where::later;
+    instant ready{};
+    int tries = 0;
+  };
+  void wait(number, entry&, instant ready);
+  void leave(number, entry&);
+  void pace_up() { at_once_ = std::min(pace_.most, at_once_ + 1 / at_once_); }
+  void pace_down() { at_once_ = std::max(1.0, at_once_ / 2); }
+
+  pace pace_;
+  double at_once_ = pace{}.begin;
+  std::map<number, entry> all_;
+  std::set<std::pair<instant, number>> later_;
+  std::set<std::pair<priority, number>> ready_;
+  std::size_t running_ = 0, paced_ = 0, parked_ = 0;
+};
+
+} // namespace mainstay
