@@ -79,7 +79,7 @@ struct governor_state {
     if (!counts.empty()) {
       store->noting = true;
       tell(keeper, keep_months{std::move(counts)});
-    } else if (when == governor::note_time::at_once) {
+    } else if (when == governor::note_time::at_once || store->policy.notes_are_ahead()) {
       note_later();
     }
   }

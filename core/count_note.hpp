@@ -15,6 +15,9 @@ public:
   /// What is written says at least so much.
   bool covers(std::uint64_t used) const noexcept { return used <= noted_.value_or(0); }
 
+  /// What is written says more: to be set right when a moment has passed without counting.
+  bool ahead_of(std::uint64_t used) const noexcept { return noted_.value_or(0) > used; }
+
   /// The count is not covered: what to write now, twice as far ahead as the last time. `most`: there is no counting
   /// beyond that.
   std::uint64_t at_once(std::uint64_t used, std::uint64_t most) noexcept {

@@ -1,6 +1,7 @@
 // The governor's months: what the date is, what an earlier process counted, and what the next one must be told.
 #include "core/governor_body.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace mainstay {
@@ -46,6 +47,11 @@ std::vector<month_count> governor::month_notes(note_time when, instant now) {
     if (note) out.push_back({key->provider->name, name, month.month(), *note});
   }
   return out;
+}
+
+bool governor::notes_are_ahead() const noexcept {
+  return std::any_of(body_->all.keys.begin(), body_->all.keys.end(),
+                     [](auto& k) { return k.second->account->month.note_is_ahead(); });
 }
 
 void governor::note_again() noexcept {

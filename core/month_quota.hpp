@@ -53,6 +53,7 @@ public:
   /// What to write down because it is not covered, or because a moment is over.
   std::optional<std::uint64_t> note_at_once(const calendar&, instant now) noexcept;
   std::optional<std::uint64_t> note_after_a_moment(const calendar&, instant now) noexcept;
+  bool note_is_ahead() const noexcept { return limit_ && note_.ahead_of(used_); }
   void note_again() noexcept { note_.forget(); }
 
 private:

@@ -202,9 +202,11 @@ public:
   bool notes_due() const noexcept;
   /// What is to be written down of the months (core/count_note). `at_once`: only what has outrun its note.
   /// `after_a_moment`, to be asked about a second after the last note or notes_due(): whatever is not as it should be;
-  /// where that is nothing, there will be nothing until notes_due().
+  /// where that is nothing, and notes_are_ahead() says no, there will be nothing until notes_due().
   enum class note_time : std::uint8_t { at_once, after_a_moment };
   std::vector<month_count> month_notes(note_time when, instant now);
+  /// Some note says more than was counted: there will be another to write, after a moment without counting.
+  bool notes_are_ahead() const noexcept;
   /// The last notes may be lost: everything is noted again.
   void note_again() noexcept;
 

@@ -54,6 +54,9 @@ BOOST_AUTO_TEST_CASE(no_note_is_beyond_what_may_be_counted) {
   count_note n;
   BOOST_TEST(n.at_once(9, 10) == 10u);
   BOOST_TEST(n.after_a_moment(9, 10).value_or(10) == 10u);
+  BOOST_TEST(n.ahead_of(9)); // with nothing new to write: but when it has stood still there is
+  BOOST_TEST(n.after_a_moment(9, 10).value() == 9u);
+  BOOST_TEST(!n.ahead_of(9));
   BOOST_TEST(n.at_once(11, 10) == 11u); // of a limit that was lowered
 }
 
