@@ -83,6 +83,7 @@ using journal_actor =
                      caf::reacts_to<letter<journal_done>>,                   // from a run's way back
                      caf::reacts_to<letter<journal_collect>>, caf::reacts_to<letter<journal_cancel>>,
                      caf::replies_to<repeat_recall>::with<repeat_recalled>, caf::reacts_to<letter<repeat_keep>>,
+                     caf::replies_to<journal_flush>::with<bool>, // when all that came before is on disk, or failed
                      caf::reacts_to<commit_due>, caf::reacts_to<run_wake>, caf::replies_to<look>::with<journal_view>,
                      MAINSTAY_SUPERVISED>;
 

@@ -19,9 +19,9 @@ constexpr std::size_t prune_step = 2 * batch;              // faster than it gro
 constexpr auto rest = 2s;        // of a file that failed, and between looks for what is too old
 constexpr auto patience = 100ms; // with another process that lets go of the file
 
-std::optional<answer_file::bounds> bounds_in(const config::settings& s) {
+std::optional<cache_file::bounds> bounds_in(const config::settings& s) {
   if (!s.cache || !s.cache->sqlite) return std::nullopt;
-  return answer_file::bounds{s.cache->sqlite->entries, s.cache->sqlite->bytes, s.cache->lives.kept()};
+  return cache_file::bounds{s.cache->sqlite->entries, s.cache->sqlite->bytes, s.cache->lives.kept()};
 }
 
 struct answer_keeper_state {
@@ -62,7 +62,7 @@ struct answer_keeper_state {
     if (store->file) return true;
     if (store->path.empty() || clock::now() < store->open_again_at) return false;
     try {
-      store->file = std::make_unique<answer_file>(store->path, std::chrono::system_clock::now(), patience);
+      store->file = std::make_unique<cache_file>(store->path, std::chrono::system_clock::now(), patience);
       if (const auto& broken = store->file->found_broken(); !broken.moved_to.empty())
         spdlog::error("cache {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
       show();
@@ -97,10 +97,11 @@ struct answer_keeper_state {
   void write() {
     const auto some = store->writes.take(batch, batch_bytes);
     if (some.empty()) return;
-    const bool written = with_file([&](answer_file& f) {
+    const bool written = with_file([&](cache_file& f) {
       f.put(some);
       store->evictions += f.prune(store->bounds, std::chrono::system_clock::now(), prune_step);
     });
+    if (!written) store->writes.lost(some.size());
     if (written && std::exchange(store->failing, false)) spdlog::info("cache {} is written again", store->path);
   }
 
@@ -112,7 +113,7 @@ struct answer_keeper_state {
 
   void on_time() {
     std::size_t gone = 0;
-    with_file([&](answer_file& f) {
+    with_file([&](cache_file& f) {
       gone = f.prune(store->bounds, std::chrono::system_clock::now(), prune_step);
       store->evictions += gone;
     });
@@ -121,7 +122,7 @@ struct answer_keeper_state {
 
   disk_reply find(const std::string& key) {
     disk_reply out;
-    with_file([&](answer_file& f) { out.what = f.find(key); });
+    with_file([&](cache_file& f) { out.what = f.find(key); });
     return out;
   }
 
@@ -164,7 +165,7 @@ answer_keeper_actor::behavior_type behave(answer_keeper_actor::stateful_pointer<
 
 } // namespace
 
-bool answer_writes::add(std::string key, stored_answer what) {
+bool answer_writes::add(std::string key, cached_answer what) {
   std::lock_guard lock(guard_);
   const auto bytes = key.size() + what.completion->size();
   if (waiting_.size() >= most_waiting || bytes_ + bytes > most_waiting_bytes) {
@@ -176,9 +177,9 @@ bool answer_writes::add(std::string key, stored_answer what) {
   return waiting_.size() == 1;
 }
 
-std::vector<answer_file::entry> answer_writes::take(std::size_t most, std::size_t most_bytes) {
+std::vector<cache_file::entry> answer_writes::take(std::size_t most, std::size_t most_bytes) {
   std::lock_guard lock(guard_);
-  std::vector<answer_file::entry> out;
+  std::vector<cache_file::entry> out;
   for (std::size_t sum = 0; !waiting_.empty() && out.size() < most && sum < most_bytes;) {
     const auto bytes = waiting_.front().key.size() + waiting_.front().what.completion->size();
     sum += bytes;
@@ -198,6 +199,11 @@ void answer_writes::clear() {
 bool answer_writes::empty() const {
   std::lock_guard lock(guard_);
   return waiting_.empty();
+}
+
+void answer_writes::lost(std::size_t n) {
+  std::lock_guard lock(guard_);
+  dropped_ += n;
 }
 
 std::uint64_t answer_writes::dropped() const {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "actors/actors.hpp"
-#include "net/answer_file.hpp"
+#include "net/cache_file.hpp"
 
 #include <atomic>
 #include <deque>
@@ -17,16 +17,18 @@ namespace mainstay {
 class answer_writes {
 public:
   /// True: somebody has to be told that something waits.
-  bool add(std::string key, stored_answer);
+  bool add(std::string key, cached_answer);
   /// The oldest, at most so many, of at most so many bytes together.
-  std::vector<answer_file::entry> take(std::size_t most, std::size_t most_bytes);
+  std::vector<cache_file::entry> take(std::size_t most, std::size_t most_bytes);
   void clear();
   bool empty() const;
   std::uint64_t dropped() const;
+  /// So many could not be written.
+  void lost(std::size_t);
 
 private:
   mutable std::mutex guard_;
-  std::deque<answer_file::entry> waiting_;
+  std::deque<cache_file::entry> waiting_;
   std::size_t bytes_ = 0;
   std::uint64_t dropped_ = 0;
 };
@@ -40,8 +42,8 @@ struct answer_keeper_store {
 
   // The keeper's own.
   std::string path;
-  answer_file::bounds bounds;
-  std::unique_ptr<answer_file> file;
+  cache_file::bounds bounds;
+  std::unique_ptr<cache_file> file;
   instant open_again_at{};
   bool failing = false;
 };

@@ -1,5 +1,6 @@
 #include "actors/breaker.hpp"
 
+#include "actors/jitter.hpp"
 #include "actors/supervised.hpp"
 
 #include <spdlog/spdlog.h>
@@ -28,7 +29,7 @@ struct breaker_state {
 
   void rank(const settle_permit& end, instant now) {
     auto whose = end.how ? rules_of(*end.how).whose : blame::nobody;
-    bool failed = whose == blame::target || whose == blame::network;
+    bool failed = (whose == blame::target || whose == blame::network) && end.how != failure_class::model_missing;
     if (end.how && !failed) return;
     store->ranking.record(end.model, !failed, end.first_word.value_or(duration{}), now);
     announce_ranks();
@@ -69,8 +70,7 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
       [&st](const letter<settle_permit>& mail) {
         auto now = clock::now();
         auto& end = mail.content();
-        auto draw = std::uniform_real_distribution<double>()(st.store->random);
-        st.store->policy.settle(end.id, end.how, now, draw, end.first_word);
+        st.store->policy.settle(end.id, end.how, now, draw(), end.first_word);
         if (end.learned) st.store->lessons.learn(end.model, *end.learned);
         st.rank(end, now);
         mail.opened();

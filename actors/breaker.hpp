@@ -6,7 +6,6 @@
 #include "actors/actors.hpp"
 
 #include <map>
-#include <random>
 
 namespace mainstay {
 
@@ -19,7 +18,6 @@ struct breaker_store {
   provider_breaker policy;
   provider_lessons lessons;
   model_ranking ranking;
-  std::mt19937_64 random{std::random_device{}()};
 };
 
 caf::strong_actor_ptr spawn_breaker(caf::actor_system&, std::shared_ptr<breaker_store>, governor_actor);

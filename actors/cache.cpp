@@ -13,6 +13,7 @@ namespace {
 
 constexpr auto redis_prefix = "mainstay:answer:2:"; // the number is the format's version
 constexpr auto disk_deadline = 50ms;
+constexpr auto clear_deadline = 1s; // of the file: whoever waits at the console hears what was not cleared
 constexpr std::size_t most_disk_questions = 1000; // under way; more would wait for longer than that
 
 answer_cache::settings memory_settings(const config::settings& s) {
@@ -35,21 +36,24 @@ struct cache_state {
   struct question {
     cache_ask ask;
     ask_promise promise;
-    bool overdue = false; // at the disk; answered already
+    std::uint64_t asked_at = 0; // `clears` then
+    bool overdue = false;       // at the disk; answered already
   };
   struct clearing {
     clear_promise promise;
     cache_cleared result;
-    int missing = 0;
+    std::vector<std::string> missing; // tiers that have not answered
   };
   std::unordered_map<std::uint64_t, question> asked; // of a slower tier
   std::unordered_map<std::uint64_t, clearing> clearings;
   std::size_t at_disk = 0;
+  std::uint64_t clears = 0;
   std::uint64_t next = 1;
 
   ~cache_state() {
     for (auto& [id, c] : clearings) {
-      c.result.not_here = {"redis", "sqlite"};
+      auto& not_here = c.result.not_here;
+      not_here.insert(not_here.end(), c.missing.begin(), c.missing.end());
       c.promise.deliver(c.result);
     }
     for (auto& [id, q] : asked)
@@ -66,12 +70,12 @@ struct cache_state {
     // What is too old here is not younger below, but other nodes may have written to Redis since.
     const bool disk = !here && disk_answers();
     if (!s.redis && !disk) {
-      ++s.misses;
+      count_miss(ask);
       return cache_reply{};
     }
     const auto id = next++;
     auto promise = self->make_response_promise<ask_promise>();
-    asked.emplace(id, question{ask, promise});
+    asked.emplace(id, question{ask, promise, clears});
     if (s.redis)
       ask_redis(id, ask.key);
     else
@@ -87,12 +91,15 @@ struct cache_state {
     return true;
   }
 
+  /// Who asks for an old answer too has missed before, if it looked.
+  void count_miss(const cache_ask& ask) { store->misses += !ask.stale_too; }
+
   void ask_redis(std::uint64_t id, const std::string& key) {
     auto weak = caf::actor_cast<caf::actor_addr>(self);
     store->redis->get(redis_prefix + key, [weak, id, here = turn::here()](redis_result, bytes_ptr value) {
       // from the Redis thread, or at once from ours: an answer to this very actor, not to its successor
       if (auto to = caf::actor_cast<cache_actor>(weak))
-        tell(to, redis_answer{id, value ? read_stored_answer(*value) : stored_answer{}}, here);
+        tell(to, redis_answer{id, value ? read_cached_answer(*value) : cached_answer{}}, here);
     });
   }
 
@@ -106,20 +113,22 @@ struct cache_state {
 
   using asked_place = std::unordered_map<std::uint64_t, question>::iterator;
 
-  void found(asked_place it, const stored_answer& what, cache_store::hit_count& of, const char* tier) {
+  void found(asked_place it, const cached_answer& what, cache_store::hit_count& of, const char* tier) {
     auto& q = it->second;
     const auto now = clock::now();
     const auto age = std::max(duration{}, duration(std::chrono::system_clock::now() - what.born));
     if (!count(of, age, q.ask)) return missed(it);
-    store->memory.put(q.ask.key, {what.completion, now - age, what.cost});
-    if (&of == &store->disk_hits && store->redis)
-      store->redis->set(redis_prefix + q.ask.key, make_bytes(to_text(what)), store->lives.kept() - age);
+    if (q.asked_at == clears) { // else it was cleared meanwhile, and must not come back
+      store->memory.put(q.ask.key, {what.completion, now - age, what.cost});
+      if (&of == &store->disk_hits && store->redis)
+        store->redis->set(redis_prefix + q.ask.key, make_bytes(to_text(what)), store->lives.kept() - age, true);
+    }
     q.promise.deliver(cache_reply{what.completion, tier});
     asked.erase(it);
   }
 
   void missed(asked_place it) {
-    ++store->misses;
+    count_miss(it->second.ask);
     it->second.promise.deliver(cache_reply{});
     asked.erase(it);
   }
@@ -140,7 +149,7 @@ struct cache_state {
               [this, id](const caf::error&) { on_disk(id, {}); });
   }
 
-  void on_disk(std::uint64_t id, const stored_answer& what) {
+  void on_disk(std::uint64_t id, const cached_answer& what) {
     --at_disk;
     auto it = asked.find(id);
     if (it->second.overdue) {
@@ -155,10 +164,10 @@ struct cache_state {
 
   void on_overdue(std::uint64_t id) {
     auto it = asked.find(id);
-    if (it == asked.end()) return;
+    if (it == asked.end()) return cleared(id, "sqlite", false);
     ++store->disk_timeouts;
     ++store->disk_behind;
-    ++store->misses;
+    count_miss(it->second.ask);
     it->second.overdue = true;
     it->second.promise.deliver(cache_reply{});
   }
@@ -171,39 +180,49 @@ struct cache_state {
     ++s.puts;
     s.memory.put(put.key, {put.completion, clock::now(), put.cost});
     if (!s.redis && !s.has_disk) return;
-    stored_answer what{put.completion, std::chrono::system_clock::now(), put.cost};
+    cached_answer what{put.completion, std::chrono::system_clock::now(), put.cost};
     if (s.redis) s.redis->set(redis_prefix + put.key, make_bytes(to_text(what)), s.lives.kept());
-    if (s.has_disk && names->answer_keeper && s.disk->up && s.disk->writes.add(put.key, std::move(what)))
+    if (!s.has_disk || !names->answer_keeper) return;
+    if (!s.disk->up)
+      s.disk->writes.lost(1);
+    else if (s.disk->writes.add(put.key, std::move(what)))
       self->send(names->answer_keeper, writes_wait{});
   }
 
   caf::result<cache_cleared> on_clear() {
     auto& s = *store;
     s.memory.clear();
+    ++clears;
     const bool disk = s.has_disk && names->answer_keeper;
     if (!s.redis && !disk) return cache_cleared{};
     const auto id = next++;
     auto promise = self->make_response_promise<clear_promise>();
-    clearings.emplace(id, clearing{promise, {}, (s.redis ? 1 : 0) + (disk ? 1 : 0)});
+    auto& missing = clearings.emplace(id, clearing{promise, {}, {}}).first->second.missing;
+    if (s.redis) missing.emplace_back("redis");
+    if (disk) missing.emplace_back("sqlite");
     if (s.redis) {
       auto weak = caf::actor_cast<caf::actor_addr>(self);
       s.redis->clear(redis_prefix, [weak, id](long deleted) {
         if (auto to = caf::actor_cast<cache_actor>(weak)) caf::anon_send(to, redis_cleared{id, deleted >= 0});
       });
     }
-    if (disk)
+    if (disk) {
+      send_at(self, clock::now() + clear_deadline, disk_overdue{id});
       self->request(names->answer_keeper, caf::infinite, cache_clear{})
           .then([this, id](bool done) { cleared(id, "sqlite", done); },
                 [this, id](const caf::error&) { cleared(id, "sqlite", false); });
+    }
     return promise;
   }
 
   void cleared(std::uint64_t id, const char* tier, bool done) {
     auto it = clearings.find(id);
     if (it == clearings.end()) return;
-    if (!done) it->second.result.not_here.emplace_back(tier);
-    if (--it->second.missing > 0) return;
-    it->second.promise.deliver(it->second.result);
+    auto& c = it->second;
+    if (std::erase(c.missing, tier) == 0) return; // it was too late already
+    if (!done) c.result.not_here.emplace_back(tier);
+    if (!c.missing.empty()) return;
+    c.promise.deliver(c.result);
     clearings.erase(it);
   }
 

@@ -154,10 +154,9 @@ struct dispatcher_state {
   void end_drain_if_done(instant now) {
     if (drains.empty() || (!store->open.empty() && now < drain_until)) return;
     drain_result result;
-    std::size_t kept = 0;
     for (auto& [id, e] : store->open) {
       if (e.record->durable && e.record->durable->kept()) {
-        ++kept; // nothing is lost with them
+        ++result.kept; // nothing is lost with them
         continue;
       }
       ++result.cut;
@@ -166,7 +165,6 @@ struct dispatcher_state {
     for (auto& d : drains) d.deliver(result);
     drains.clear();
     drain_until = instant::max();
-    if (kept > 0) spdlog::info("drain limit: {} durable requests stay in the journal for the next start", kept);
     if (!store->open.empty()) end_runs(*store); // while the doors are there to tell their callers
   }
 };

@@ -171,8 +171,8 @@ private:
   void collect(const run_record& rec, std::string id, const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec.in.deadline);
     auto client = rec.in.client_name();
-    response->on_cancel([journal = front(names_->journal), client, id] {
-      letter<journal_cancel>::post(journal, journal_cancel{{client, id, nullptr}});
+    response->on_cancel([journal = front(names_->journal), client, id, weak = std::weak_ptr(caller)] {
+      letter<journal_cancel>::post(journal, journal_cancel{{client, id, weak.lock()}});
     });
     letter<journal_collect>::post(front(names_->journal), journal_collect{{client, std::move(id), std::move(caller)}});
   }
@@ -186,10 +186,11 @@ private:
     rec->in.reply = rec->durable;
     rec->durable_id = id;
     if (wish.not_before) rec->not_before = *wish.not_before;
-    response->on_cancel([names = names_, weak = std::weak_ptr(rec), id, client = rec->in.client_name()] {
+    response->on_cancel([names = names_, weak = std::weak_ptr(rec), waiter = std::weak_ptr(caller), id,
+                         client = rec->in.client_name()] {
       auto record = weak.lock();
       if (!record || record->durable->asked)
-        return letter<journal_cancel>::post(front(names->journal), journal_cancel{{client, id, nullptr}});
+        return letter<journal_cancel>::post(front(names->journal), journal_cancel{{client, id, waiter.lock()}});
       record->durable->caller()->refuse(499, "cancelled", "the request was cancelled"); // the journal never hears of it
       record->caller_gone = true;
       letter<caller_left>::post(front(names->dispatcher), caller_left{record->number});

@@ -1,6 +1,7 @@
 #include "actors/journal.hpp"
 
 #include "actors/intake.hpp"
+#include "actors/jitter.hpp"
 #include "actors/journal_channel.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
@@ -9,7 +10,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <random>
 
 namespace mainstay {
 
@@ -27,11 +27,6 @@ enum class fate : std::uint8_t { stored, failed, died };
 using effect = std::function<void(fate)>;
 using accept_promise = caf::typed_response_promise<journal_verdict>;
 using recall_promise = caf::typed_response_promise<repeat_recalled>;
-
-double draw() {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  return std::uniform_real_distribution<double>()(random);
-}
 
 utc_time utc_now() { return std::chrono::system_clock::now(); }
 
@@ -195,17 +190,20 @@ struct journal_state {
     promise.deliver(verdict_of(journal_verdict::way::run));
   }
 
+  /// Where it cannot be forgotten it comes to its run as any other, and nobody collects it.
   void forget(std::int64_t number) {
+    const auto end = [=, this](fate f) {
+      if (f == fate::stored)
+        --store->requests;
+      else
+        store->queue.add(number, priority::low, clock::now());
+    };
     write(
         [=, this]() -> effect {
           store->file.remove(number);
-          return [this](fate f) {
-            if (f == fate::stored) --store->requests;
-          };
+          return end;
         },
-        [=, this](fate) { // comes to its run as any other; nobody collects it
-          store->queue.add(number, priority::low, clock::now());
-        });
+        end);
   }
 
   void attach(const journal_file::known_request& k, const std::shared_ptr<live_caller>& caller) {
@@ -235,7 +233,7 @@ struct journal_state {
           return [=, this](fate f) {
             if (f != fate::stored) return not_written(mail, f);
             mail.opened();
-            settled(mail.content().number, first ? mail.content().answer : nullptr);
+            settled(mail.content().number, first ? mail.content().answer : nullptr, true);
           };
         },
         [=, this](fate f) { not_written(mail, f); });
@@ -254,9 +252,10 @@ struct journal_state {
     return utc_now() + std::chrono::duration_cast<utc_time::duration>(store->limits.retention);
   }
 
-  void settled(std::int64_t number, const kept_answer_ptr& answer) {
+  /// `of_a_run`: the answer speaks for the providers.
+  void settled(std::int64_t number, const kept_answer_ptr& answer, bool of_a_run) {
     store->runs.erase(number);
-    store->queue.done(number, !!answer);
+    store->queue.done(number, answer && of_a_run);
     if (!answer) return; // it had one before
     ++store->stored;
     tell_callers(number, *answer);
@@ -323,7 +322,7 @@ struct journal_state {
             if (!ended)
               return caller ? caller->refuse(404, "unknown_id", "no request with this id is in flight") : void();
             stop_run(known->number);
-            settled(known->number, ended);
+            settled(known->number, ended, false);
             if (caller) caller->settle(*ended);
           };
         },
@@ -367,10 +366,22 @@ struct journal_state {
     };
     write(
         [&]() -> effect {
-          if (!is_full()) store->file.keep_repeated(k.key, k.fingerprint, *k.answer, end_of_life());
+          if (store->file.bytes_in_use() < store->limits.size / 2) // the rest is for durable requests
+            store->file.keep_repeated(k.key, k.fingerprint, *k.answer, utc_now(), end_of_life());
           return end;
         },
         end);
+  }
+
+  /// Answered when everything that came before is on disk, or cannot be.
+  void flush(caf::typed_response_promise<bool> promise) {
+    const auto end = [promise](fate f) mutable {
+      if (f == fate::died)
+        promise.deliver(caf::make_error(caf::sec::request_receiver_down));
+      else
+        promise.deliver(true);
+    };
+    write([&]() -> effect { return end; }, end);
   }
 
   // -- running again
@@ -402,8 +413,7 @@ struct journal_state {
     auto rec = std::make_shared<run_record>();
     rec->number = new_request_number();
     if (!known && !(s->clients.empty() && r->client == rec->in.client_name())) {
-      store->queue.park(number, clock::now(), draw()); // perhaps a later configuration knows it
-      return;
+      return store->queue.put_off(number, clock::now(), draw()); // perhaps a later configuration knows it
     }
     store->runs[number] = rec->number;
     auto& in = rec->in;
@@ -459,15 +469,18 @@ struct journal_state {
     }
   }
 
+  /// Something is written: reading alone, or committing nothing, works on a full disk too.
   void try_disk(instant now) {
     try_disk_at = now + try_disk_every;
-    try {
-      store->file.begin();
-      store->file.write_a_sign(utc_now());
-      store->file.commit();
-      store->failing = false;
-      spdlog::info("journal {} is written again", store->file.path());
-    } catch (const sqlite::error&) { store->file.roll_back(); }
+    write(
+        [this]() -> effect {
+          store->file.write_a_sign(utc_now());
+          return [this](fate f) {
+            if (f == fate::stored && std::exchange(store->failing, false))
+              spdlog::info("journal {} is written again", store->file.path());
+          };
+        },
+        [](fate) {});
   }
 
   void expire(instant now) {
@@ -475,7 +488,7 @@ struct journal_state {
     write(
         [this]() -> effect {
           auto gone = store->file.expire(utc_now(), expire_at_once);
-          if (gone.requests == expire_at_once) expire_at = clock::now(); // there are more
+          if (gone.requests == expire_at_once || gone.repeats == expire_at_once) expire_at = clock::now(); // more
           return [this, gone](fate f) {
             if (f == fate::stored) expired(gone);
           };
@@ -538,6 +551,10 @@ journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_stat
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
+  self->set_exit_handler([&st, self](caf::exit_msg& msg) {
+    st.commit(); // what came before the end is not lost with us
+    self->quit(msg.reason);
+  });
   self->send(self, run_wake{0});
   return {
       [&st, self](const journal_accept& a) -> caf::result<journal_verdict> {
@@ -554,6 +571,11 @@ journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_stat
         return promise;
       },
       [&st](const letter<repeat_keep>& mail) { st.keep(mail); },
+      [&st, self](const journal_flush&) -> caf::result<bool> {
+        auto promise = self->make_response_promise<caf::typed_response_promise<bool>>();
+        st.flush(promise);
+        return promise;
+      },
       [&st](const commit_due&) { st.commit(); },
       [&st](const run_wake& w) {
         if (w.generation == st.generation) st.on_time();

@@ -8,9 +8,7 @@ void give_kept(reply_channel& to, const kept_answer& a, header_list headers, boo
   const bool good = a.status < 300;
   auto chunks = stream && good ? chunks_of(*a.body, usage) : std::vector<std::string>();
   if (chunks.empty()) return to.reply(a.status, std::move(headers), a.body);
-  to.stream_head(std::move(headers));
-  for (auto& chunk : chunks) to.stream_event(make_bytes(std::move(chunk)));
-  to.stream_end(make_bytes(usage_json(read_completion(*a.body).usage)), {});
+  tell_as_stream(to, std::move(headers), std::move(chunks), make_bytes(usage_json(read_completion(*a.body).usage)));
 }
 
 kept_answer error_answer(int status, const std::string& code, const std::string& message) {

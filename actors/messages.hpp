@@ -12,9 +12,9 @@
 #include "core/model_ranking.hpp"
 #include "core/rate_governor.hpp"
 #include "core/repeat_book.hpp"
+#include "net/cached_answer.hpp"
 #include "net/http_client.hpp"
 #include "net/reply_channel.hpp"
-#include "net/stored_answer.hpp"
 
 #include <caf/all.hpp>
 
@@ -70,6 +70,7 @@ struct drain_order {
 struct drain_result {
   std::size_t cut = 0;
   std::vector<std::string> cut_ids;
+  std::size_t kept = 0; // durable ones, left to the next start
 };
 struct dispatcher_view {
   std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;
@@ -206,13 +207,13 @@ struct cache_cleared {
 };
 struct redis_answer {
   std::uint64_t id = 0;
-  stored_answer what;
+  cached_answer what;
 }; // from the Redis thread
 struct redis_cleared {
   std::uint64_t id = 0;
   bool done = false;
 }; // from the Redis thread
-/// That question has waited for the disk for long enough.
+/// That question, or that clearing, has waited for the disk for long enough.
 struct disk_overdue {
   std::uint64_t id = 0;
 };
@@ -244,7 +245,7 @@ struct disk_ask {
   std::string key;
 };
 struct disk_reply {
-  stored_answer what;
+  cached_answer what;
 };
 
 // -- state_keeper
@@ -284,6 +285,7 @@ struct journal_collect : journal_question {};
 struct journal_cancel : journal_question {};
 /// What was in the mailbox when the first of a batch was opened has been handled.
 struct commit_due {};
+struct journal_flush {};
 struct repeat_recall {
   std::string key;
 };
@@ -447,7 +449,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::disk_ask) X(mainstay::disk_reply) \
   X(mainstay::journal_accept) X(mainstay::journal_verdict) X(mainstay::letter<mainstay::journal_done>) \
   X(mainstay::letter<mainstay::journal_collect>) X(mainstay::letter<mainstay::journal_cancel>) \
-  X(mainstay::commit_due) X(mainstay::repeat_recall) X(mainstay::repeat_recalled) \
+  X(mainstay::commit_due) X(mainstay::journal_flush) X(mainstay::repeat_recall) X(mainstay::repeat_recalled) \
   X(mainstay::letter<mainstay::repeat_keep>) X(mainstay::journal_view) X(mainstay::repeat_ask) \
   X(mainstay::repeat_reply) X(mainstay::letter<mainstay::repeat_over>) X(mainstay::repeats_view) \
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \

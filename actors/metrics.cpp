@@ -48,8 +48,9 @@ struct metrics_state {
     const auto now = clock::now();
     for (auto& a : r.attempts) {
       const auto whose = a.failed ? rules_of(*a.failed).whose : blame::nobody;
-      if (!a.failed || (whose != blame::nobody && whose != blame::caller))
-        store->failures.count(a.failed.has_value(), now);
+      // A missing model may be a name that a caller made up, through a pattern.
+      const bool counts = whose != blame::nobody && whose != blame::caller && a.failed != failure_class::model_missing;
+      if (!a.failed || counts) store->failures.count(a.failed.has_value(), now);
     }
     judge();
   }

@@ -12,6 +12,13 @@ using verdict = repeat_book::verdict;
 using promise = caf::typed_response_promise<repeat_reply>;
 
 constexpr auto sweep_every = 10s;
+constexpr auto recall_patience = 5s; // of a disk that hangs
+
+repeat_book::bounds bounds_of(const config::settings& s) {
+  repeat_book::bounds b;
+  if (s.journal) b.life = s.journal->retention;
+  return b;
+}
 
 struct repeats_state {
   static inline const char* name = "repeats";
@@ -56,15 +63,16 @@ struct repeats_state {
 
   /// Before the first one runs: perhaps its answer is on disk since before.
   void recall(const std::string& key, std::uint64_t who) {
-    self->request(journal, caf::infinite, repeat_recall{key})
+    self->request(journal, recall_patience, repeat_recall{key})
         .then(
             [this, key, who](const repeat_recalled& r) {
               if (!r.available) return unavailable(key, who);
               if (!r.answer) return answer(who, {repeat_reply::way::first, nullptr});
-              for (auto& t : store->book.found(key, r.fingerprint, r.answer, clock::now())) tell(key, t);
+              for (auto& t : store->book.found(key, r.fingerprint, r.answer)) tell(key, t);
             },
-            [this, who](const caf::error&) { // it died: whoever asked us asks again, as long as it has patience
-              if (auto node = waiting.extract(who))
+            [this, key, who](const caf::error& e) {
+              if (e == caf::sec::request_timeout) return unavailable(key, who);
+              if (auto node = waiting.extract(who)) // it died: whoever asked us asks again
                 node.mapped().deliver(caf::make_error(caf::sec::request_receiver_down));
             });
   }
@@ -102,15 +110,9 @@ repeats_actor::behavior_type behave(repeats_actor::stateful_pointer<repeats_stat
         return repeats_view{b.answers(), b.bytes(), b.under_way(), b.waiting()};
       },
       [](const inject_fault& f) { fail_as_told(f); },
-      [](const take_settings&) {},
+      [&st](const take_settings& s) { st.store->book.set_bounds(bounds_of(*s.value)); },
       [self](const ask_backlog&) { return waiting_messages(self); },
   };
-}
-
-repeat_book::bounds bounds_of(const config::settings& s) {
-  repeat_book::bounds b;
-  if (s.journal) b.life = s.journal->retention;
-  return b;
 }
 
 } // namespace

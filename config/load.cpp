@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 namespace mainstay::config {
@@ -47,17 +48,26 @@ public:
     if (const auto* c = s.find("cache")) out_.cache = read_cache(*c);
     if (const auto* c = s.find("degradation")) out_.degradation = read_degradation(*c, takes_canned_answers());
     if (const auto* c = s.find("state")) out_.state = read_state(*c);
-    if (const auto* c = s.find("journal")) {
-      out_.journal = read_journal(*c);
-      if (out_.journal && out_.state && out_.journal->path == out_.state->path)
-        c->error("path is the file of state.path: each needs one of its own");
-    }
+    if (const auto* c = s.find("journal")) out_.journal = read_journal(*c);
+    check_files(s);
     read_upstream(s, retry);
     if (shared_.found.any_error()) return nullptr;
     return std::make_shared<const settings>(std::move(out_));
   }
 
 private:
+  /// Each file has one owner.
+  void check_files(const section& s) const {
+    std::map<std::string, std::string> owners; // by path
+    const auto claim = [&](const char* where, const std::string& setting, const std::string& path) {
+      const auto [it, free] = owners.emplace(path, std::string(where) + "." + setting);
+      if (!free) s.find(where)->error(setting + " is the file of " + it->second + ": each needs one of its own");
+    };
+    if (out_.state) claim("state", "path", out_.state->path);
+    if (out_.journal) claim("journal", "path", out_.journal->path);
+    if (out_.cache && out_.cache->sqlite) claim("cache", "sqlite.path", out_.cache->sqlite->path);
+  }
+
   void read_node(const cursor& at) {
     const section s(at, {"name"});
     if (const auto* c = s.need("name")) out_.node = c->name().value_or(out_.node);

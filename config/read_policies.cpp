@@ -202,8 +202,7 @@ std::optional<journal_settings> read_journal(const cursor& at) {
   journal_settings out;
   const section s(at, {"path", "retention", "size", "entries"});
   s.time("retention", out.retention, 1s, 365 * 24h);
-  if (const auto* c = s.find("size"))
-    if (const auto size = c->size(1u << 20, 1ull << 40)) out.size = *size;
+  s.size("size", out.size, 1u << 20, 1ull << 40);
   s.whole("entries", out.entries, 1, 100'000'000);
   const auto path = read_path(s);
   if (!path) return std::nullopt;

@@ -119,7 +119,7 @@ struct state_settings {
 struct journal_settings {
   std::string path;                // relative to where the daemon was started
   duration retention = 24h;        // of a request without an answer, and of an answer
-  std::uint64_t size = 1ull << 30; // bytes of the file: beyond it nothing new is accepted
+  std::size_t size = 1ull << 30;   // bytes of the file: beyond it nothing new is accepted
   std::size_t entries = 1'000'000; // as well
 };
 

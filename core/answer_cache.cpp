@@ -39,6 +39,7 @@ const answer_cache::item* answer_cache::find(const std::string& key, instant now
 
 void answer_cache::put(const std::string& key, item what) {
   auto it = index_.find(key);
+  if (it != index_.end() && it->second->what.born > what.born) return;
   const bool fits = what.value && footprint(key.size(), what.value->size()) <= settings_.bytes / 16;
   if (!fits) {
     if (it != index_.end()) drop(it->second); // what it was to replace is out of date
@@ -60,14 +61,12 @@ void answer_cache::put(const std::string& key, item what) {
   shrink();
 }
 
-std::size_t answer_cache::clear() {
-  const auto n = index_.size();
+void answer_cache::clear() {
   index_.clear();
   small_ = {};
   main_ = {};
   ghosts_.clear();
   cost_ = 0;
-  return n;
 }
 
 void answer_cache::count(const entry& e, bool comes) noexcept {

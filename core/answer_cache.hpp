@@ -36,9 +36,9 @@ public:
 
   /// Null: not there, or too old (it is dropped then). Valid until the next call.
   const item* find(const std::string& key, instant now);
-  /// Stores or replaces. A value larger than a sixteenth of the byte bound is not kept.
+  /// Stores, or replaces what is not younger. A value larger than a sixteenth of the byte bound is not kept.
   void put(const std::string& key, item);
-  std::size_t clear();
+  void clear();
 
   std::size_t size() const noexcept { return index_.size(); }
   std::size_t bytes() const noexcept { return small_.bytes + main_.bytes; }

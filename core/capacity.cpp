@@ -93,7 +93,8 @@ choice capacity::choose(route& r, const ask& a, instant now) const {
   const auto is_behind = [&](const route::span& s) { return s.provider->is_behind(r.targets[s.target].model, now); };
   choice best;
   if (std::any_of(r.spans.begin(), r.spans.end(), is_behind)) best = choose_among(r, a, false, now);
-  if (!best.pair) best = choose_among(r, a, true, now);
+  // A resting key of a good target comes after a sound one of a degraded target.
+  if (!best.pair || best.pair->key->standing.rest_until > now) best = choose_among(r, a, true, now);
   if (best.pair) best.provider->begin_trial(r.targets[best.target].model, now);
   return best;
 }

@@ -11,25 +11,26 @@ constexpr std::size_t bookkeeping = 256; // bytes of an answer's place, about
 
 } // namespace
 
-void repeat_book::drop_oldest() {
-  bytes_ -= by_age_.front().cost;
-  answers_.erase(by_age_.front().key);
-  by_age_.pop_front();
+void repeat_book::drop(std::list<kept>::iterator k) {
+  bytes_ -= k->cost;
+  answers_.erase(k->key);
+  by_age_.erase(k);
 }
 
 const repeat_book::kept* repeat_book::look(const std::string& key, instant now) {
-  while (!by_age_.empty() && by_age_.front().until <= now) drop_oldest(); // all live equally long
-  const auto it = answers_.find(key);
-  return it == answers_.end() ? nullptr : &*it->second;
+  while (!by_age_.empty() && by_age_.front().until <= now) drop(by_age_.begin());
+  const auto it = answers_.find(key); // one that came under a shorter life is over before those in front of it
+  return it == answers_.end() || it->second->until <= now ? nullptr : &*it->second;
 }
 
 void repeat_book::keep(const std::string& key, const std::string& fingerprint, kept_answer_ptr answer, instant now) {
   const auto cost = answer->bytes() + 2 * key.size() + fingerprint.size() + bookkeeping;
-  if (cost > bounds_.bytes || answers_.count(key)) return;
+  if (cost > bounds_.bytes || look(key, now)) return;
+  if (const auto over = answers_.find(key); over != answers_.end()) drop(over->second);
   bytes_ += cost;
   by_age_.push_back({key, fingerprint, std::move(answer), now + bounds_.life, cost});
   answers_.emplace(key, std::prev(by_age_.end()));
-  while (answers_.size() > bounds_.entries || bytes_ > bounds_.bytes) drop_oldest();
+  while (answers_.size() > bounds_.entries || bytes_ > bounds_.bytes) drop(by_age_.begin());
 }
 
 repeat_book::told repeat_book::ask(const std::string& key, asker a, instant now) {
@@ -70,8 +71,7 @@ std::vector<repeat_book::told> repeat_book::settle(const std::string& key, const
 }
 
 std::vector<repeat_book::told> repeat_book::found(const std::string& key, const std::string& fingerprint,
-                                                  kept_answer_ptr answer, instant now) {
-  keep(key, fingerprint, answer, now);
+                                                  kept_answer_ptr answer) {
   return settle(key, fingerprint, answer, true);
 }
 

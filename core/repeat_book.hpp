@@ -26,6 +26,8 @@ public:
     duration life = 24h;
   };
   explicit repeat_book(const bounds& b) : bounds_(b) {}
+  /// For answers to come.
+  void set_bounds(const bounds& b) { bounds_ = b; }
 
   struct asker {
     std::uint64_t who = 0;   // never used twice
@@ -43,7 +45,8 @@ public:
   told ask(const std::string& key, asker, instant now);
 
   /// The first under a key was looked for elsewhere and found: it, and whoever waits, is told what that means for them.
-  std::vector<told> found(const std::string& key, const std::string& fingerprint, kept_answer_ptr, instant now);
+  /// It is not kept here too: only where it was found is known for how long.
+  std::vector<told> found(const std::string& key, const std::string& fingerprint, kept_answer_ptr);
 
   /// That request is over. With an answer that may be repeated it is kept and whoever waits gets it; without (null),
   /// the next who waits is told to go on. Of who is not the first, only its waiting ends.
@@ -73,7 +76,7 @@ private:
   };
   const kept* look(const std::string& key, instant now);
   void keep(const std::string& key, const std::string& fingerprint, kept_answer_ptr, instant now);
-  void drop_oldest();
+  void drop(std::list<kept>::iterator);
   std::vector<told> pass_on(const std::string& key, instant now);
   std::vector<told> settle(const std::string& key, const std::string& fingerprint, const kept_answer_ptr&,
                            bool with_first);

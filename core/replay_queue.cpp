@@ -61,10 +61,14 @@ std::optional<replay_queue::number> replay_queue::next(instant now) {
 }
 
 void replay_queue::park(number n, instant now, double draw) {
+  if (const auto it = all_.find(n); it != all_.end() && it->second.at == where::running_paced) pace_down();
+  put_off(n, now, draw);
+}
+
+void replay_queue::put_off(number n, instant now, double draw) {
   const auto it = all_.find(n);
   if (it == all_.end() || !is_running(n)) return;
   auto& e = it->second;
-  if (e.at == where::running_paced) pace_down();
   leave(n, e);
   const double doubled =
       std::min(double(pace_.longest_pause.count()),

@@ -37,6 +37,8 @@ public:
   /// It ran and has no answer: it will run again after its pause, twice as long as the last one, shortened by up to
   /// half. Unless it is running nothing changes. `draw` in [0,1).
   void park(number, instant now, double draw);
+  /// The same, for a reason that says nothing about how many may run at a time.
+  void put_off(number, instant now, double draw);
   /// Forgets it. `answered`: by a run of its own, which speaks for more at a time.
   void done(number, bool answered);
 

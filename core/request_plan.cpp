@@ -314,8 +314,7 @@ plan_step request_plan::failed(attempt_id id, const failure& f, instant now, dou
 
   setback_ = {closed.target, duration::max(), rules.other_key};
   // Repetitions leave an attempt for everybody who was not asked yet.
-  auto left = static_cast<std::size_t>(std::max(0, with_.policy.attempts - attempts_));
-  if (rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && left > untried())
+  if (rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && spares_a_call())
     setback_.delay = delay_before(s, f, now, draw);
   if (rules.other_key) s.bad_keys.push_back(closed.key);
   if (begun && !is_alone(closed.target) && setback_.delay != duration::max()) {

@@ -80,6 +80,8 @@ public:
   /// The run that carried out this plan is gone (its attempts with it, if any were under way): go on.
   plan_step recover(instant now);
 
+  /// Another call may be made and still leave one for everybody who was not asked yet.
+  bool spares_a_call() const { return with_.policy.attempts - attempts_ > static_cast<int>(untried()); }
   bool has_others() const noexcept { return targets_.size() > 1; }
   int attempts() const noexcept { return attempts_; }
   int retries() const noexcept { return retries_; }

@@ -94,7 +94,9 @@ struct journal_file::statements {
       drop_repeats(db.prepare("DELETE FROM repeats WHERE key IN (SELECT key FROM repeats WHERE expires <= ? LIMIT ?)")),
       find_repeat(db.prepare("SELECT fingerprint, status, headers, body FROM repeats WHERE key = ? AND expires > ?")),
       keep_repeat(db.prepare("INSERT INTO repeats (key, fingerprint, status, headers, body, expires) VALUES (?, ?, ?, "
-                             "?, ?, ?) ON CONFLICT DO NOTHING")),
+                             "?, ?, ?) ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, status = "
+                             "excluded.status, headers = excluded.headers, body = excluded.body, expires = "
+                             "excluded.expires WHERE repeats.expires <= ?")),
       pages(db.prepare("PRAGMA page_count")), free_pages(db.prepare("PRAGMA freelist_count")),
       page_size(db.number("PRAGMA page_size")) {}
 
@@ -201,7 +203,7 @@ journal_file::expired journal_file::expire(utc_time now, int most) {
   s.end();
   for (auto n : all) remove(n);
   say_->drop_repeats.run(stamp(now), std::int64_t{most});
-  return {all.size(), std::move(open)};
+  return {all.size(), static_cast<std::size_t>(db_->changes()), std::move(open)};
 }
 
 void journal_file::write_a_sign(utc_time now) {
@@ -218,10 +220,10 @@ std::optional<journal_file::repeated> journal_file::find_repeated(const std::str
 }
 
 void journal_file::keep_repeated(const std::string& key, const std::string& fingerprint, const kept_answer& a,
-                                 utc_time expires) {
+                                 utc_time now, utc_time expires) {
   const auto headers = lines_of(a.headers);
   say_->keep_repeat.run(sqlite::blob{key}, sqlite::blob{fingerprint}, std::int64_t{a.status}, sqlite::blob{headers},
-                        sqlite::blob{text_of(a.body)}, stamp(expires));
+                        sqlite::blob{text_of(a.body)}, stamp(expires), stamp(now));
 }
 
 std::uint64_t journal_file::bytes_in_use() {

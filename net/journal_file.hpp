@@ -62,7 +62,7 @@ public:
   std::vector<waiting_request> all_unanswered();
 
   struct expired {
-    std::size_t requests = 0;
+    std::size_t requests = 0, repeats = 0;
     std::vector<std::int64_t> unanswered; // of them
   };
   /// Removes what has expired, at most `most` of each kind.
@@ -76,8 +76,9 @@ public:
     kept_answer_ptr answer;
   };
   std::optional<repeated> find_repeated(const std::string& key, utc_time now);
-  /// The first one under a key stays.
-  void keep_repeated(const std::string& key, const std::string& fingerprint, const kept_answer&, utc_time expires);
+  /// The first one under a key stays until it has expired.
+  void keep_repeated(const std::string& key, const std::string& fingerprint, const kept_answer&, utc_time now,
+                     utc_time expires);
 
   struct facts {
     std::int64_t requests = 0, answered = 0, repeats = 0;

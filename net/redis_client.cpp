@@ -81,7 +81,7 @@ struct redis_client::impl {
   void begin_jobs();
 
   void begin_get(const std::string& key, instant deadline, std::function<void(redis_result, bytes_ptr)> done);
-  void begin_set(const std::string& key, const std::string& value, duration ttl, instant deadline);
+  void begin_set(const std::string& key, const std::string& value, duration ttl, bool if_absent, instant deadline);
   void scan(std::shared_ptr<sweep>);
   void delete_found(std::shared_ptr<sweep>, const redisReply& keys);
   void go_on(std::shared_ptr<sweep>);
@@ -169,12 +169,15 @@ void redis_client::impl::begin_get(const std::string& key, instant deadline,
   });
 }
 
-void redis_client::impl::begin_set(const std::string& key, const std::string& value, duration ttl, instant deadline) {
+void redis_client::impl::begin_set(const std::string& key, const std::string& value, duration ttl, bool if_absent,
+                                   instant deadline) {
   const auto ms =
       std::to_string(std::max<std::int64_t>(1, std::chrono::duration_cast<std::chrono::milliseconds>(ttl).count()));
-  const std::vector<std::string_view> command{"SET", key, value, "PX", ms};
-  session.start(command, deadline, value.size(), [this](const redisReply* r) {
-    if (!r || r->type != REDIS_REPLY_STATUS) ++failures;
+  std::vector<std::string_view> command{"SET", key, value, "PX", ms};
+  if (if_absent) command.emplace_back("NX");
+  session.start(command, deadline, value.size(), [this, if_absent](const redisReply* r) {
+    const bool kept_what_was_there = r && if_absent && r->type == REDIS_REPLY_NIL;
+    if (!kept_what_was_there && (!r || r->type != REDIS_REPLY_STATUS)) ++failures;
   });
 }
 
@@ -245,20 +248,20 @@ void redis_client::get(std::string key, std::function<void(redis_result, bytes_p
   });
 }
 
-void redis_client::set(std::string key, bytes_ptr value, duration ttl) {
+void redis_client::set(std::string key, bytes_ptr value, duration ttl, bool if_absent) {
   if (!value || ttl <= duration::zero()) return; // it would be over before it is there
   const auto bytes = value->size();
   if (bytes > largest_value) {
     ++impl_->failures;
     return;
   }
-  impl_->submit(bytes,
-                [p = impl_.get(), key = std::move(key), value = std::move(value), ttl](instant deadline, bool go) {
-                  if (go)
-                    p->begin_set(key, *value, ttl, deadline);
-                  else
-                    ++p->failures;
-                });
+  impl_->submit(bytes, [p = impl_.get(), key = std::move(key), value = std::move(value), ttl,
+                        if_absent](instant deadline, bool go) {
+    if (go)
+      p->begin_set(key, *value, ttl, if_absent, deadline);
+    else
+      ++p->failures;
+  });
 }
 
 void redis_client::clear(std::string prefix, std::function<void(long)> done) {

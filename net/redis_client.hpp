@@ -42,7 +42,8 @@ public:
   /// GET. While the circuit is open the callback comes at once, from the calling thread, with `unavailable`.
   void get(std::string key, std::function<void(redis_result, bytes_ptr value)> done);
   /// SET key value PX ttl. Best effort: failures are counted, not reported.
-  void set(std::string key, bytes_ptr value, duration ttl);
+  /// `if_absent` (NX): what is there stays.
+  void set(std::string key, bytes_ptr value, duration ttl, bool if_absent = false);
   /// DEL of every key that begins with `prefix` (SCAN in steps); `done(deleted)`, -1 when unavailable.
   void clear(std::string prefix, std::function<void(long deleted)> done);
 

@@ -9,6 +9,9 @@
 
 #include <cstddef>
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace mainstay {
 
@@ -36,5 +39,13 @@ public:
   /// left to write after backing up beyond `step`. At most one observer; null removes it.
   virtual void observe_progress(std::size_t step, std::function<void(std::size_t)> written) = 0;
 };
+
+/// A whole answer as the stream that was asked for: `chunks` are its events.
+inline void tell_as_stream(reply_channel& to, header_list headers, std::vector<std::string> chunks,
+                           bytes_ptr usage_json) {
+  to.stream_head(std::move(headers));
+  for (auto& chunk : chunks) to.stream_event(make_bytes(std::move(chunk)));
+  to.stream_end(std::move(usage_json), {});
+}
 
 } // namespace mainstay

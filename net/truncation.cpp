@@ -28,7 +28,7 @@ public:
   shortener(const chat_request& request, std::uint64_t budget)
     : bytes_(*request.bytes), found_(read_messages(request)), all_(found_.all), room_(budget) {}
 
-  truncation shorten() {
+  bytes_ptr shorten() {
     const auto last_user = last_of(chat_role::user);
     if (last_user == all_.size()) return {};
     keep_.assign(all_.size(), false);
@@ -44,9 +44,8 @@ public:
       all_fit = keep(turns[i]);
       if (!all_fit) keep_end_of(turns[i]);
     }
-    const auto left_out = static_cast<std::size_t>(std::count(keep_.begin(), keep_.end(), false));
-    if (left_out == 0 && !cut_) return {};
-    return {spliced(), left_out};
+    const bool all_stays = std::find(keep_.begin(), keep_.end(), false) == keep_.end();
+    return all_stays && !cut_ ? nullptr : spliced();
   }
 
 private:
@@ -161,7 +160,7 @@ private:
 
 } // namespace
 
-truncation leave_out_oldest(const chat_request& request, std::uint64_t budget) {
+bytes_ptr leave_out_oldest(const chat_request& request, std::uint64_t budget) {
   return shortener(request, budget).shorten();
 }
 

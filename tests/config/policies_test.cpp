@@ -188,6 +188,8 @@ BOOST_AUTO_TEST_CASE(a_journal_is_kept_where_a_file_is_named) {
   BOOST_TEST(!load(with("journal: { path: j.db, retention: 1ms }\n")).value);
   expect_error(load(with("state: { path: j.db }\njournal: { path: j.db }\n")),
                "m.yaml:2:10: journal: path is the file of state.path: each needs one of its own");
+  expect_error(load(with("journal: { path: j.db }\ncache: { sqlite: { path: j.db } }\n")),
+               "m.yaml:2:8: cache: sqlite.path is the file of journal.path: each needs one of its own");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

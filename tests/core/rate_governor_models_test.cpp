@@ -36,6 +36,13 @@ BOOST_AUTO_TEST_CASE(an_equal_is_asked_first_as_long_as_it_can_be) {
   BOOST_TEST(w.asked(w.among({p, q}, true)) == "p");
 }
 
+BOOST_AUTO_TEST_CASE(a_sound_key_of_it_is_asked_before_a_resting_key_of_its_equal) {
+  two_models w;
+  w.degrade();
+  w.gov.on_standing({.key = "l", .rest_until = w.now + 60s, .last_failure = w.now});
+  for (int i = 0; i < 5; ++i) BOOST_TEST(w.asked(w.among({p, q})) == "p");
+}
+
 BOOST_AUTO_TEST_CASE(alone_it_is_passed_over_while_others_are_left_and_asked_as_a_last_resort) {
   two_models w;
   w.degrade();

@@ -75,10 +75,24 @@ BOOST_AUTO_TEST_CASE(what_is_found_elsewhere_is_for_the_first_and_for_all_who_wa
   repeat_book book({});
   book.ask("k", who(1, "another"), at(0s));
   book.ask("k", who(2, "another"), at(0s));
-  const auto told = book.found("k", "body", answer("old"), at(1s));
+  const auto told = book.found("k", "body", answer("old"));
   BOOST_TEST_REQUIRE(told.size() == 2u);
   for (auto& t : told) BOOST_TEST((t.what == verdict::other_body));
-  BOOST_TEST((book.ask("k", who(3), at(1s)).what == verdict::repeated));
+  BOOST_TEST((book.ask("k", who(3), at(1s)).what == verdict::first)); // to be looked for there again
+}
+
+BOOST_AUTO_TEST_CASE(a_shorter_life_holds_for_answers_that_come_after_it) {
+  repeat_book book({10, 1u << 20, 1h});
+  book.ask("old", who(1), at(0s));
+  book.over("old", 1, answer("a"), at(0s));
+  book.set_bounds({10, 1u << 20, 1min});
+  book.ask("new", who(2), at(0s));
+  book.over("new", 2, answer("b"), at(0s));
+  BOOST_TEST((book.ask("old", who(3), at(2min)).what == verdict::repeated));
+  BOOST_TEST((book.ask("new", who(4), at(2min)).what == verdict::first));
+  book.over("new", 4, answer("c"), at(2min));
+  BOOST_TEST((book.ask("new", who(5), at(2min)).what == verdict::repeated));
+  BOOST_TEST(book.answers() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(a_key_is_free_again_when_its_answers_life_is_over) {

@@ -16,6 +16,18 @@ instant at(duration d) { return instant{1h} + d; }
 
 BOOST_AUTO_TEST_SUITE(replay)
 
+BOOST_AUTO_TEST_CASE(what_is_put_off_leaves_the_pace_alone) {
+  replay_queue q;
+  const instant now{1000s};
+  for (int n = 1; n <= 4; ++n) q.add(n, priority::normal, now);
+  for (int n = 1; n <= 4; ++n) BOOST_TEST_REQUIRE(q.next(now).has_value());
+  q.put_off(1, now, 0);
+  BOOST_TEST(q.at_once() == 4u);
+  BOOST_TEST(q.parked() == 1u);
+  q.park(2, now, 0);
+  BOOST_TEST(q.at_once() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(levels_go_before_age_and_age_before_nothing) {
   replay_queue q({10, 10});
   q.add(1, priority::low, at(0s));

@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(what_was_rolled_back_never_was) {
   journal_file file(where, noon);
   file.begin();
   file.add(request("a"));
-  file.keep_repeated("k", "print", answer("x"), noon + 1h);
+  file.keep_repeated("k", "print", answer("x"), noon, noon + 1h);
   file.roll_back();
   file.roll_back(); // nothing is begun: nothing happens
   BOOST_TEST(!file.find("app", "a"));
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(what_has_expired_goes_and_those_without_an_answer_are_told)
   const auto open = file.add(request("open")), done = file.add(request("done")), late = file.add(request("late"));
   file.answer(done, answer("x"), noon, noon + 1h);
   file.answer(late, answer("x"), noon, noon + 48h);
-  file.keep_repeated("k", "print", answer("x"), noon + 1h);
+  file.keep_repeated("k", "print", answer("x"), noon, noon + 1h);
   BOOST_TEST(file.expire(noon + 59min, 100).requests == 0u);
   BOOST_TEST(!!file.find_repeated("k", noon + 59min));
   BOOST_TEST(!file.find_repeated("k", noon + 1h));
@@ -125,12 +125,16 @@ BOOST_AUTO_TEST_CASE(what_has_expired_goes_and_those_without_an_answer_are_told)
 
 BOOST_AUTO_TEST_CASE(a_repeated_key_keeps_its_first_answer) {
   journal_file file(where, noon);
-  file.keep_repeated(std::string("app\nk\0y", 7), "print", answer("first"), noon + 1h);
-  file.keep_repeated(std::string("app\nk\0y", 7), "another", answer("second"), noon + 1h);
+  file.keep_repeated(std::string("app\nk\0y", 7), "print", answer("first"), noon, noon + 1h);
+  file.keep_repeated(std::string("app\nk\0y", 7), "another", answer("second"), noon, noon + 1h);
   const auto found = file.find_repeated(std::string("app\nk\0y", 7), noon);
   BOOST_TEST_REQUIRE(!!found);
   BOOST_TEST(found->fingerprint == "print");
   BOOST_TEST(*found->answer->body == "first");
+  const auto later = noon + 2h;
+  BOOST_TEST(!file.find_repeated(std::string("app\nk\0y", 7), later));
+  file.keep_repeated(std::string("app\nk\0y", 7), "new print", answer("third"), later, later + 1h); // not dropped yet
+  BOOST_TEST(file.find_repeated(std::string("app\nk\0y", 7), later).value().fingerprint == "new print");
 }
 
 BOOST_AUTO_TEST_CASE(counts_and_the_latest_rows_tell_what_is_in_it) {

@@ -176,13 +176,14 @@ def test_while_many_calls_fail_answers_stay_fresh_for_twice_as_long(start):
 
     ask(25, "good")
     assert life() == 7200
-    mock.script(DOWN)
+    mock.script({"status": 500})
     ask(2, "bad")
     mock.script()
-    wait_for(lambda: life() == 14400)
+    wait_for(lambda: life() == 14400)  # 2 of 27
     gateway.ctl("drill", "crash", "cache_actor")
     gateway.ctl("drill", "crash", "metrics_aggregator")
-    wait_for(lambda: life() == 14400)
+    wait_for(lambda: sum(a["restarts"] for a in gateway.ctl("actors")["actors"]) == 2)
+    assert life() == 14400
     ask(30, "good again")
     wait_for(lambda: life() == 7200)
     assert not gateway.ctl("cache")["doubled"]

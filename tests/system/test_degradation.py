@@ -73,6 +73,12 @@ def test_whatever_keeps_providers_from_answering_leads_to_the_sentence(canned, s
     wait_for(gateway.at_rest)
     clients = {c["name"]: c for c in gateway.ctl("limits")["clients"]}
     assert clients["takes"]["tpm_used_percent"] == 0, clients  # nobody's tokens were spent
+    a, gateway = canned()
+    a.script({"fault": "silence"})
+    is_canned(gateway.chat("Late?", headers={**TAKES, "x-mainstay-deadline-ms": "300"}), "We are back soon.", "deadline")
+    wait_for(gateway.at_rest)
+    clients = {c["name"]: c for c in gateway.ctl("limits")["clients"]}
+    assert clients["takes"]["tpm_used_percent"] == 0, clients  # nor reserved for good
 
 
 def test_where_a_sentence_would_be_no_answer_the_error_goes_out(canned):
@@ -153,6 +159,18 @@ def test_a_provider_that_finds_it_too_long_is_asked_a_shorter_question(start):
     assert gateway.chat("just this", headers={}).status == 400  # there is nothing to leave out
     n = len(a.seen())
     assert gateway.chat("", model="whole", messages=long).status == 400 and len(a.seen()) == n + 1
+    wait_for(gateway.at_rest)
+
+
+def test_shorter_questions_leave_a_call_for_the_fallback_which_gets_the_whole_one(start):
+    a, b = start.mock("a", keep_bodies=10), start.mock("b", keep_bodies=10)
+    gateway = start.gateway({"providers": [provider("a", a), provider("b", b)], "retry": {**ONCE, "attempts": 3},
+                             "models": [model("smart", "a/m", fallbacks=["b/n"], truncate="oldest")]})
+    a.script({"error": "context_length"})
+    long = talk(20)
+    answer = gateway.chat("", messages=long)
+    assert answer.status == 200 and answer.source == "fallback" and answer.headers["x-mainstay-reason"] == "context_length", answer
+    assert len(a.seen()) == 2 and sent_to(b)[0] == long
     wait_for(gateway.at_rest)
 
 

@@ -261,6 +261,26 @@ def test_a_drain_leaves_them_in_the_journal_and_ends_well(house):
     assert text(house.collect(b"1")[2]) == expected_text("later")
 
 
+def test_a_drain_ends_when_who_still_waits_has_its_answer(house):
+    house.gateway()
+    house.mock.script({"latency_ms": 200})
+    with Dealer(house.now.zmq_url) as d, ThreadPoolExecutor(1) as pool:
+        for i in range(20):
+            d.send(b"%d" % i, b"chat", chat_body(f"q {i}", stream=i % 2 == 1), {"durable": True})
+        wait_for(lambda: house.mock.stats()["open"] == 20)
+        ended = pool.submit(house.now.stop)
+        ends = {}
+        while len(ends) < 20:
+            got, kind, labels, body = d.receive()
+            if kind not in ("accepted", "chunk"):
+                ends[got] = (kind, labels["status"])
+        assert all(e == (("reply", "end")[int(i) % 2], 200) for i, e in ends.items()), ends
+        assert ended.result() == 0
+    house.gateway()
+    assert house.journal()["unanswered"] == 0 and all(house.collect(b"%d" % i)[0] == 200 for i in range(20))
+    assert len(house.mock.seen()) == 20
+
+
 def test_not_before_delays_one_also_over_a_restart(house):
     house.gateway()
     begin = datetime.now(timezone.utc) + timedelta(seconds=3)
@@ -309,6 +329,30 @@ def test_a_full_disk_is_an_error_to_the_caller_and_others_go_on(house):
     assert not house.upstream("x")
 
 
+def test_under_traffic_too_a_full_disk_accepts_nothing_that_it_does_not_have(house):
+    gateway = house.gateway()
+    house.leave_one(b"before", "before")
+    empties, full, fates = fills_the_disk(gateway), time.monotonic(), {}
+    with Dealer(gateway.zmq_url) as d:
+        sent = 0
+        while not any(kind == "accepted" for kind in fates.values()):
+            for _ in range(20):
+                d.send(b"%d" % sent, b"chat", chat_body(f"q {sent}"), {"durable": True})
+                sent += 1
+            while len(fates) < sent:
+                got, kind, *_ = d.receive()
+                fates.setdefault(got, kind)
+            if time.monotonic() - full > 2.5:  # it was tried twice meanwhile
+                empties()
+    said = house.journal()["requests"]
+    accepted = [i for i, kind in fates.items() if kind == "accepted"]
+    assert said == 1 + len(accepted) and set(fates.values()) == {"accepted", "error"}, (said, len(accepted))
+    for i in accepted:
+        assert text(house.collect(i)[2]) == expected_text(f"q {int(i)}")
+    refused = [i for i, kind in fates.items() if kind == "error"]
+    assert all(house.collect(i)[0] == 404 for i in refused[:: max(1, len(refused) // 50)])
+
+
 def test_a_crash_of_the_journal_actor_loses_nobody(house):
     house.gateway()
     house.mock.script({"latency_ms": 50})
@@ -336,6 +380,18 @@ def test_a_crash_of_who_knows_the_repeats_loses_nobody(house):
             wait_for(lambda: next(a["restarts"] for a in house.now.ctl("actors")["actors"] if a["name"] == "repeats") == n)
         assert all(f.result().complete(f"q {i % 20}") for i, f in enumerate(asked))
     assert len(house.mock.seen()) == 20
+
+
+def test_who_has_waited_long_for_the_first_answer_waits_on_after_a_crash(house):
+    house.gateway()
+    house.mock.script({"latency_ms": 5500})
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(house.now.chat, "slow", headers={"idempotency-key": "k"}) for _ in range(2)]
+        wait_for(lambda: house.journal()["repeats_waiting"] == 1)
+        time.sleep(5.1)  # longer than anybody waits for a disk
+        house.now.ctl("drill", "crash", "repeats")
+        assert all(f.result().complete("slow") for f in asked)
+    assert len(house.mock.seen()) == 1
 
 
 @pytest.mark.parametrize("journal", [True, False])

@@ -215,6 +215,14 @@ std::optional<drain_result> daemon::drain_dispatcher(instant until) {
   }
 }
 
+void daemon::flush_journal() {
+  if (!house_.names->journal) return;
+  caf::scoped_actor self{*system_};
+  self->request(house_.names->journal, flush_patience, journal_flush{})
+      .receive([](bool) {},
+               [](const caf::error&) { spdlog::warn("drain: the journal did not say that all is on disk"); });
+}
+
 int daemon::drain() {
   ready_ = false;
   auto limit = [&] {
@@ -226,6 +234,7 @@ int daemon::drain() {
   if (zmq_) zmq_->drain();
   auto cut = drain_dispatcher(clock::now() + limit);
   auto patience = clock::now() + flush_patience;
+  flush_journal(); // whose answers leave when they are on disk
   while (http_ && http_->connections() > 0 && clock::now() < patience) std::this_thread::sleep_for(5ms);
   if (given_up_) return exit_given_up;
   if (!cut) {
@@ -233,7 +242,13 @@ int daemon::drain() {
     return exit_cut;
   }
   if (cut->cut == 0) {
-    spdlog::info("drained: every accepted request was answered");
+    if (cut->kept > 0)
+      spdlog::info(
+          "drained: {} durable requests stay in the journal for the next start, every other accepted request was "
+          "answered",
+          cut->kept);
+    else
+      spdlog::info("drained: every accepted request was answered");
     return 0;
   }
   std::string ids;

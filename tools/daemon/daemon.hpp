@@ -37,6 +37,7 @@ private:
   void shut_down();
   std::string later_settings(const config::settings&) const;
   std::optional<drain_result> drain_dispatcher(instant until);
+  void flush_journal();
   daemon_hooks hooks();
 
   std::string file_;

@@ -4,23 +4,23 @@
 // closed and moved aside.
 #pragma once
 
+#include "net/cached_answer.hpp"
 #include "net/sqlite_file.hpp"
-#include "net/stored_answer.hpp"
 
 #include <vector>
 
 namespace mainstay {
 
-class answer_file {
+class cache_file {
 public:
-  answer_file(const std::string& path, utc_time now, duration patience = 1s);
+  cache_file(const std::string& path, utc_time now, duration patience = 1s);
   const sqlite::broken_file& found_broken() const noexcept { return broken_; }
 
-  stored_answer find(const std::string& key);
+  cached_answer find(const std::string& key);
 
   struct entry {
     std::string key;
-    stored_answer what;
+    cached_answer what;
   };
   /// All or none, over those of the same keys.
   void put(const std::vector<entry>&);
@@ -37,7 +37,7 @@ public:
   std::size_t bytes();
 
 private:
-  explicit answer_file(sqlite::opened_file);
+  explicit cache_file(sqlite::opened_file);
   sqlite::broken_file broken_;
   std::unique_ptr<sqlite::database> db_;
   sqlite::statement find_, has_, put_, oldest_, remove_, pages_, free_pages_;

@@ -1,4 +1,4 @@
-#include "net/answer_file.hpp"
+#include "net/cache_file.hpp"
 
 namespace mainstay {
 
@@ -23,10 +23,10 @@ utc_time as_time(std::int64_t n) { return utc_time(std::chrono::duration_cast<ut
 
 } // namespace
 
-answer_file::answer_file(const std::string& path, utc_time now, duration patience)
-  : answer_file(sqlite::open_file(path, form, now, patience)) {}
+cache_file::cache_file(const std::string& path, utc_time now, duration patience)
+  : cache_file(sqlite::open_file(path, form, now, patience)) {}
 
-answer_file::answer_file(sqlite::opened_file opened)
+cache_file::cache_file(sqlite::opened_file opened)
   : broken_(std::move(opened.broken)), db_(std::move(opened.db)),
     find_(db_->prepare("SELECT born, cost, completion FROM answers WHERE key = ?")),
     has_(db_->prepare("SELECT 1 FROM answers WHERE key = ?")),
@@ -41,9 +41,9 @@ answer_file::answer_file(sqlite::opened_file opened)
   db_->run("PRAGMA synchronous = NORMAL"); // nobody is promised that it outlives the machine
 }
 
-stored_answer answer_file::find(const std::string& key) {
+cached_answer cache_file::find(const std::string& key) {
   find_.begin(key);
-  stored_answer out;
+  cached_answer out;
   if (find_.next()) {
     out.born = as_time(find_.number(0));
     out.cost = static_cast<std::uint32_t>(find_.number(1));
@@ -53,7 +53,7 @@ stored_answer answer_file::find(const std::string& key) {
   return out;
 }
 
-void answer_file::put(const std::vector<entry>& all) {
+void cache_file::put(const std::vector<entry>& all) {
   std::size_t added = 0;
   sqlite::transaction together(*db_);
   for (const auto& e : all) {
@@ -66,7 +66,7 @@ void answer_file::put(const std::vector<entry>& all) {
   entries_ += added;
 }
 
-std::size_t answer_file::prune(const bounds& within, utc_time now, std::size_t most) {
+std::size_t cache_file::prune(const bounds& within, utc_time now, std::size_t most) {
   const auto too_old = as_number(now - std::chrono::duration_cast<utc_time::duration>(within.kept));
   std::size_t gone = 0;
   sqlite::transaction together(*db_);
@@ -85,7 +85,7 @@ std::size_t answer_file::prune(const bounds& within, utc_time now, std::size_t m
   return gone;
 }
 
-std::size_t answer_file::bytes() {
+std::size_t cache_file::bytes() {
   const auto of = [](sqlite::statement& s) {
     s.begin();
     const auto n = s.next() ? static_cast<std::size_t>(s.number(0)) : 0;

@@ -1,4 +1,4 @@
-#include "net/stored_answer.hpp"
+#include "net/cached_answer.hpp"
 
 #include <charconv>
 
@@ -19,16 +19,16 @@ bool take(std::string_view& from, Number& out, char after) {
 
 } // namespace
 
-std::string to_text(const stored_answer& a) {
+std::string to_text(const cached_answer& a) {
   const auto born = std::chrono::duration_cast<std::chrono::milliseconds>(a.born.time_since_epoch()).count();
   auto out = std::to_string(born) + ' ' + std::to_string(a.cost) + '\n';
   out.reserve(out.size() + a.completion->size());
   return out += *a.completion;
 }
 
-stored_answer read_stored_answer(std::string_view text) {
+cached_answer read_cached_answer(std::string_view text) {
   std::int64_t born = 0;
-  stored_answer out;
+  cached_answer out;
   if (!take(text, born, ' ') || !take(text, out.cost, '\n') || born < 0 || born > latest_birth) return {};
   out.born = utc_time(std::chrono::duration_cast<utc_time::duration>(std::chrono::milliseconds(born)));
   out.completion = make_bytes(std::string(text));

@@ -11,7 +11,7 @@
 
 namespace mainstay {
 
-struct stored_answer {
+struct cached_answer {
   bytes_ptr completion; // null: none
   utc_time born{};
   std::uint32_t cost = 0; // milliseconds of a provider's time; 0: unknown
@@ -20,8 +20,8 @@ struct stored_answer {
 };
 
 /// "BORN COST\n" and the completion; BORN in milliseconds since 1970.
-std::string to_text(const stored_answer&);
+std::string to_text(const cached_answer&);
 /// None if it is anything else: others may write there too.
-stored_answer read_stored_answer(std::string_view);
+cached_answer read_cached_answer(std::string_view);
 
 } // namespace mainstay

@@ -1,5 +1,5 @@
 // The cache's file over several openings; its bounds; and the form of an answer as one text.
-#include "net/answer_file.hpp"
+#include "net/cache_file.hpp"
 
 #include "tests/support/folder.hpp"
 
@@ -13,21 +13,20 @@ namespace {
 
 const utc_time noon = std::chrono::sys_days(std::chrono::year(2027) / 2 / 10) + 12h;
 
-answer_file::entry entry(const std::string& key, const std::string& text, utc_time born = noon,
-                         std::uint32_t cost = 0) {
+cache_file::entry entry(const std::string& key, const std::string& text, utc_time born = noon, std::uint32_t cost = 0) {
   return {key, {make_bytes(text), born, cost}};
 }
 
 struct fixture : mainstay::test::folder {
   std::string file = path("cache.db");
-  answer_file open() { return answer_file(file, noon, 0s); }
+  cache_file open() { return cache_file(file, noon, 0s); }
 };
 
-std::string text_of(const stored_answer& a) { return a ? *a.completion : "none"; }
+std::string text_of(const cached_answer& a) { return a ? *a.completion : "none"; }
 
 } // namespace
 
-BOOST_FIXTURE_TEST_SUITE(answer_file_suite, fixture)
+BOOST_FIXTURE_TEST_SUITE(cache_file_suite, fixture)
 
 BOOST_AUTO_TEST_CASE(answers_are_there_again_byte_for_byte_with_their_birth_and_cost) {
   const std::string bytes("{\"x\":\"\xff\0 no UTF-8\"}", 18);
@@ -59,10 +58,10 @@ BOOST_AUTO_TEST_CASE(a_newer_answer_replaces_the_older_also_within_one_write) {
 
 BOOST_AUTO_TEST_CASE(what_is_too_old_goes_in_steps) {
   auto f = open();
-  std::vector<answer_file::entry> all;
+  std::vector<cache_file::entry> all;
   for (int i = 0; i < 50; ++i) all.push_back(entry("k" + std::to_string(i), "x", noon - i * 1min));
   f.put(all);
-  const answer_file::bounds within{1000, 1u << 30, 20min};
+  const cache_file::bounds within{1000, 1u << 30, 20min};
   BOOST_TEST(f.prune(within, noon, 10) == 10u);
   BOOST_TEST(!f.find("k49"));
   BOOST_TEST(f.prune(within, noon, 1000) == 20u); // 20 minutes old is too old
@@ -74,7 +73,7 @@ BOOST_AUTO_TEST_CASE(what_is_too_old_goes_in_steps) {
 
 BOOST_AUTO_TEST_CASE(the_oldest_go_where_there_are_too_many_or_they_are_too_large) {
   auto f = open();
-  std::vector<answer_file::entry> all;
+  std::vector<cache_file::entry> all;
   for (int i = 0; i < 100; ++i) all.push_back(entry("k" + std::to_string(i), std::string(20'000, 'x'), noon - i * 1s));
   f.put(all);
   BOOST_TEST(f.prune({60, 1u << 30, 1h}, noon, 1000) == 40u);
@@ -89,7 +88,7 @@ BOOST_AUTO_TEST_CASE(the_oldest_go_where_there_are_too_many_or_they_are_too_larg
 
 BOOST_AUTO_TEST_CASE(room_that_was_freed_is_used_again) {
   auto f = open();
-  const answer_file::bounds within{1000, 1u << 20, 1h};
+  const cache_file::bounds within{1000, 1u << 20, 1h};
   for (int round = 0; round < 100; ++round) {
     f.put({entry("k" + std::to_string(round), std::string(100'000, 'x'), noon + round * 1s)});
     f.prune(within, noon, 100);
@@ -125,15 +124,15 @@ BOOST_AUTO_TEST_CASE(the_state_of_a_daemon_is_no_cache) {
 }
 
 BOOST_AUTO_TEST_CASE(an_answer_as_one_text_is_read_again_and_anything_else_is_none) {
-  const stored_answer a{make_bytes("{\"a\":\n1}"), noon, 12};
+  const cached_answer a{make_bytes("{\"a\":\n1}"), noon, 12};
   const auto text = to_text(a);
-  const auto again = read_stored_answer(text);
+  const auto again = read_cached_answer(text);
   BOOST_TEST(text_of(again) == "{\"a\":\n1}");
   BOOST_TEST((again.born == noon));
   BOOST_TEST(again.cost == 12u);
   for (const char* other : {"", "{}", "1", "1 ", "1 2", "-1 2\nx", "1 -2\nx", "a b\nx", "1 99999999999\nx",
                             "9223372036854775807 1\nx", "99999999999999999999 1\nx"})
-    BOOST_TEST(!read_stored_answer(other), other);
+    BOOST_TEST(!read_cached_answer(other), other);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
