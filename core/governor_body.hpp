@@ -8,12 +8,17 @@
 
 namespace mainstay {
 
+/// The estimate would have to be wrong by half. (Estimates take everybody who waits for somebody who stays.)
+inline bool in_vain(const std::optional<duration>& wait, instant wait_until, instant now) {
+  return wait && *wait / 3 * 2 > wait_until - now;
+}
+
 struct governor::body {
   explicit body(governor_settings);
   void reconfigure(governor_settings);
 
   capacity_answer acquire(const capacity_request&, instant now);
-  grant lend(lease_id, const choice&, std::uint64_t tokens, instant expires, instant now);
+  grant lend(lease_id, const choice&, const route&, std::uint64_t tokens, instant expires, instant now);
   static grant grant_of(const key_lease&);
   void end(key_lease, const settlement&, instant now);
   static void learn_from(const key_lease&, const settlement&, instant now);
@@ -23,6 +28,11 @@ struct governor::body {
   /// Asking at all: first attempts pay into the retry budget, retries draw from it. False: not allowed.
   bool charge(const capacity_request&, instant now);
   capacity_answer enqueue(const capacity_request&, const std::shared_ptr<route>&, lane, instant now);
+
+  /// How long somebody would wait there for his turn, going by what got through lately; none: nobody can tell.
+  std::optional<duration> backlog(const pool&, const queue_place&, instant now) const;
+  /// Whoever came last and has no prospect of his turn is told now.
+  void shed(pool&, instant now);
 
   /// Looks at the first pool in the gate's line. True if somebody was answered.
   bool pass(gate&, instant now);

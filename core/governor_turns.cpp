@@ -12,6 +12,7 @@ namespace {
 constexpr int most_vain_looks = 512;      // per tick
 constexpr std::size_t waiters_tried = 16; // of one pool in one turn, past those for whom there are not enough tokens
 constexpr std::size_t tried_per_client = 4;
+constexpr int most_shed = 16; // per grant
 
 /// Held back is never more than half of a limit: the others pause for that long, not until nothing is in use.
 bool may_be_promised(const waiter& w, meter_gate* meter) {
@@ -60,6 +61,7 @@ bool governor::body::serve(pool& p, instant now) {
   const auto size = p.queue.size();
   const bool granted = !p.queue.empty() && give_turn(p, now);
   const bool answered = p.queue.size() < size;
+  if (granted) shed(p, now);
   if (!granted && !answered) refuse_late(p, now + duration{1}, now); // whose last moment this was
   room.put_back(p, answered);
   return granted;
@@ -71,7 +73,7 @@ bool governor::body::give_turn(pool& p, instant now) {
   for (auto* place : turns) {
     auto& w = static_cast<waiter&>(*place);
     if (const auto c = all.choose(*w.way, {w.excluded, w.tokens, &w}, now); c.pair) {
-      answers.push_back(lend(w.id, c, w.tokens, w.expires, now));
+      answers.push_back(lend(w.id, c, *w.way, w.tokens, w.expires, now));
       room.serve(w, weights, now);
       book.take_waiter(w.id);
       return true;
@@ -110,6 +112,27 @@ void governor::body::refuse(waiter& w, const prospect& p, instant now) {
   answers.push_back(refusal{w.id, why, not_before});
   room.leave(w);
   book.take_waiter(w.id);
+}
+
+std::optional<duration> governor::body::backlog(const pool& p, const queue_place& place, instant now) const {
+  const auto rate = p.group->served.per_second(now);
+  if (!rate) return {};
+  const auto before = p.queue.before(place.client, place.level, place.wait_until, weights, now);
+  auto all = before + 1;
+  for (const auto& [which, other] : p.group->lanes) // they take turns
+    if (other != &p) all += std::min(static_cast<double>(other->queue.size()), before + 1);
+  return std::chrono::duration_cast<duration>(std::chrono::duration<double>(all / *rate));
+}
+
+void governor::body::shed(pool& p, instant now) {
+  for (int i = 0; i < most_shed && !p.queue.empty(); ++i) {
+    auto& w = static_cast<waiter&>(p.queue.last_in_line(weights, now));
+    const auto wait = backlog(p, w, now);
+    if (!in_vain(wait, w.wait_until, now)) return;
+    answers.push_back(refusal{w.id, refusal_reason::backlog, now + *wait});
+    room.leave(w);
+    book.take_waiter(w.id);
+  }
 }
 
 prospect& governor::body::outlook_of(const waiter& w, instant now) {

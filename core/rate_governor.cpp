@@ -30,6 +30,7 @@ std::string_view to_string(refusal_reason why) noexcept {
   case refusal_reason::resting: return "resting";
   case refusal_reason::over_limit: return "over_limit";
   case refusal_reason::queue_full: return "queue_full";
+  case refusal_reason::backlog: return "backlog";
   case refusal_reason::retry_budget: return "retry_budget";
   }
   return "unknown";
@@ -137,7 +138,7 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
   if (!crowded || !waiting_room::find(*way, mine)) {
     if (const auto c = all.choose(*way, {excluded, r.tokens, nullptr}, now); c.pair) {
       if (!charged && !charge(r, now)) return over_budget();
-      return lend(r.id, c, r.tokens, or_default(r.expires, now), now);
+      return lend(r.id, c, *way, r.tokens, or_default(r.expires, now), now);
     }
   }
   all.look_ahead(*way, {excluded, r.tokens, nullptr}, now, ahead);
@@ -147,6 +148,14 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
                      : ahead.resting ? refusal_reason::resting
                                      : refusal_reason::over_limit;
     return refusal{r.id, why, ahead.alive && ahead.not_before > now ? ahead.not_before : instant::max()};
+  }
+  if (const auto* p = crowded ? waiting_room::find(*way, mine) : nullptr) {
+    queue_place place{r.client, r.level, now, r.wait_until, 0};
+    const auto wait = backlog(*p, place, now);
+    const bool full = room.size() >= settings.queue_capacity;
+    if (full || in_vain(wait, r.wait_until, now))
+      return refusal{r.id, full ? refusal_reason::queue_full : refusal_reason::backlog,
+                     wait ? now + *wait : instant::max()};
   }
   if (room.size() >= settings.queue_capacity) return refusal{r.id, refusal_reason::queue_full, instant::max()};
   if (!charged && !charge(r, now)) return over_budget();
@@ -179,7 +188,9 @@ bool governor::body::charge(const capacity_request& r, instant now) {
   return true;
 }
 
-grant governor::body::lend(lease_id id, const choice& c, std::uint64_t tokens, instant expires, instant now) {
+grant governor::body::lend(lease_id id, const choice& c, const route& way, std::uint64_t tokens, instant expires,
+                           instant now) {
+  way.group->served.count(now);
   auto& pair = *c.pair;
   auto& provider = pair.key->provider;
   auto& account = *pair.key->account;
@@ -309,6 +320,7 @@ void governor::on_circuit(const circuit_news& news) {
   const auto found = body_->all.providers.find(news.provider);
   if (found == body_->all.providers.end()) return;
   found->second->on_circuit(news);
+  for (auto& [serial, p] : found->second->interested) p->group->served.restart();
   body_->wake_all(*found->second);
 }
 

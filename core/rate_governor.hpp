@@ -88,6 +88,7 @@ enum class refusal_reason : std::uint8_t {
   resting,    // keys rest or circuits are open until `not_before`
   over_limit, // limits or slots are used up; not before `not_before`
   queue_full,
+  backlog, // those who wait already would take so long that its own wait would be in vain
   retry_budget,
 };
 std::string_view to_string(refusal_reason) noexcept;
@@ -130,8 +131,8 @@ public:
   /// not_before and resting keys, targets whose circuit is open, degraded ones while their equals can. Where every key
   /// of the targets rests (rest_until) but none may be used otherwise, the least recently failed one is taken. None can
   /// send now: queued if something frees up before wait_until (always possible when only slots or concurrency are
-  /// missing), else refused at once. Waiters go before newcomers of the same pool. A lease that already holds a grant
-  /// gets the same grant again (idempotent).
+  /// missing) and its turn is likely to come by then, else refused at once. Waiters go before newcomers of the same
+  /// pool. A lease that already holds a grant gets the same grant again (idempotent).
   capacity_answer acquire(const capacity_request&, instant now);
 
   /// The request's bytes left completely at `at` (starts the ageing of its entries in the windows). Optional: settle

@@ -42,6 +42,10 @@ failure as_failure(const refusal& r) {
     f.what = failure_class::rate_limited;
     f.said.message = "too many requests are waiting";
     break;
+  case refusal_reason::backlog:
+    f.what = failure_class::rate_limited;
+    f.said.message = "more requests are waiting than can be served in time";
+    break;
   case refusal_reason::retry_budget:
     f.what = failure_class::overloaded;
     f.said.message = "the retry budget is spent";

@@ -34,8 +34,8 @@ struct step_acquire {
 struct step_wait {
   instant until{};
 };
-/// No way on. `why` is the failure the caller should hear of; refusals become rate_limited (over_limit, queue_full),
-/// auth (no_key) or overloaded (resting).
+/// No way on. `why` is the failure the caller should hear of; refusals become rate_limited (over_limit, queue_full,
+/// backlog), auth (no_key) or overloaded (resting).
 struct step_give_up {
   failure why;
   std::optional<instant> retry_at;

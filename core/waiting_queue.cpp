@@ -70,6 +70,52 @@ void waiting_queue::in_turn(std::vector<queue_place*>& out, std::size_t count, s
   }
 }
 
+namespace {
+
+/// Where among waits from `first` to `last` one until `t` falls.
+double share_before(instant first, instant last, instant t) {
+  if (t >= last) return 1;
+  if (t <= first) return 0;
+  return std::chrono::duration<double>(t - first) / std::chrono::duration<double>(last - first);
+}
+
+} // namespace
+
+double waiting_queue::before(const std::string& client, priority level, instant wait_until,
+                             const level_weights& weights, instant now) const {
+  const auto& mine = levels_[static_cast<std::size_t>(level)];
+  double rounds = 0; // of its own client's turns before its own
+  if (const auto found = mine.by_client.find(client); found != mine.by_client.end()) {
+    const auto& own = found->second->waiters;
+    rounds = static_cast<double>(own.size()) * share_before(own.begin()->until, own.rbegin()->until, wait_until);
+  }
+  double here = rounds;
+  for (const auto& t : mine.turns)
+    if (t.client != client) here += std::min(static_cast<double>(t.waiters.size()), rounds + 1);
+  const auto own_weight = std::max(weight_of(static_cast<std::size_t>(level), weights, now),
+                                   1.0 * std::max(weights[static_cast<std::size_t>(level)], 0));
+  double all = here;
+  for (std::size_t i = 0; i < priority_count; ++i) {
+    if (i == static_cast<std::size_t>(level)) continue;
+    const auto theirs = static_cast<double>(levels_[i].by_age.size());
+    const auto by_weight = own_weight > 0 ? (here + 1) * weight_of(i, weights, now) / own_weight : theirs;
+    all += std::min(theirs, by_weight);
+  }
+  return all;
+}
+
+queue_place& waiting_queue::last_in_line(const level_weights& weights, instant now) const {
+  const level* last = nullptr;
+  double least = 0;
+  for (std::size_t i = 0; i < priority_count; ++i) {
+    const auto weight = weight_of(i, weights, now);
+    if (levels_[i].by_age.empty() || (last && weight > least)) continue;
+    last = &levels_[i];
+    least = weight;
+  }
+  return *last->by_age.rbegin()->second;
+}
+
 double waiting_queue::weight_of(std::size_t i, const level_weights& weights, instant now) const noexcept {
   if (levels_[i].by_age.empty()) return 0;
   const auto waited = std::chrono::duration<double>(now - levels_[i].by_age.begin()->second->since);

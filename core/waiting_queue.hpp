@@ -41,6 +41,11 @@ public:
   /// in one level.
   void in_turn(std::vector<queue_place*>& out, std::size_t count, std::size_t per_client, const level_weights&,
                instant now) const;
+  /// How many are likely to be served before a newcomer with that wait, if nobody leaves or comes: of its own client
+  /// those with less time, of the others what they get meanwhile by turns and weights. O(clients that wait).
+  double before(const std::string& client, priority, instant wait_until, const level_weights&, instant now) const;
+  /// The one who came last to the level whose turn comes least often; the queue must not be empty.
+  queue_place& last_in_line(const level_weights&, instant now) const;
   /// The one whose wait ends first; the queue must not be empty.
   queue_place& most_urgent() const { return *by_deadline_.begin()->place; }
 

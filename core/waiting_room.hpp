@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/capacity.hpp"
+#include "core/throughput.hpp"
 #include "core/waiting_queue.hpp"
 
 #include <array>
@@ -34,6 +35,7 @@ struct lane {
 
 struct pool_group {
   std::map<lane, pool*> lanes;
+  throughput served; // of all who ask for these targets
 };
 
 struct pool final : wakeable {

@@ -282,6 +282,103 @@ BOOST_AUTO_TEST_CASE(levels_share_what_becomes_free_by_their_weights) {
   BOOST_TEST(served[priority::low] == 2);
 }
 
+// One slot, each call a tenth of a second: ten a second.
+struct busy_world : world {
+  busy_world() : world({key("a")}, 1) { held = granted().id; }
+  lease_id held;
+  std::map<refusal_reason, int> told;
+
+  capacity_request patient(duration patience, priority level = priority::normal, std::string client = "app") {
+    auto r = ask("m", patience);
+    r.level = level;
+    r.client = std::move(client);
+    return r;
+  }
+  void one_more() {
+    now += 100ms;
+    done(held);
+    for (const auto& a : tick())
+      if (const auto* g = std::get_if<grant>(&a))
+        held = g->id;
+      else
+        ++told[std::get<refusal>(a).why];
+  }
+};
+
+BOOST_AUTO_TEST_CASE(who_would_wait_in_vain_behind_the_others_hears_at_once_when_to_come_back) {
+  busy_world w;
+  for (int i = 0; i < 1200; ++i) w.waits(w.patient(100s));
+  for (int i = 0; i < 100; ++i) w.one_more();
+  capacity_answer last;
+  int let_in = 0;
+  while (std::holds_alternative<queued>(last = w.acquire(w.patient(90s)))) ++let_in;
+  const auto no = std::get<refusal>(last);
+  BOOST_TEST(let_in > 220); // 1,350 calls take one and a half times as long as it would wait
+  BOOST_TEST(let_in < 280);
+  BOOST_CHECK(no.why == refusal_reason::backlog);
+  BOOST_CHECK(no.not_before > w.now + 130s && no.not_before < w.now + 140s);
+  w.waits(w.patient(90s, priority::high));                   // goes before them
+  w.waits(w.patient(10s));                                   // has less time than they
+  w.waits(w.patient(90s, priority::normal, "a modest one")); // has turns of its own
+}
+
+BOOST_AUTO_TEST_CASE(whoever_turns_out_to_wait_in_vain_hears_it_before_its_time_is_over) {
+  busy_world w;
+  for (int i = 0; i < 2000; ++i) w.waits(w.patient(50s)); // nothing is known yet: all are let in
+  for (int i = 0; i < 200; ++i) w.one_more();
+  BOOST_TEST(w.told[refusal_reason::backlog] > 1200); // 800 can be served one and a half times over
+  const auto early = w.told[refusal_reason::backlog];
+  BOOST_TEST(early < 1500);
+  for (int i = 0; i < 290; ++i) w.one_more(); // until their time is over, somebody is served with each call that ends
+  BOOST_TEST(w.told[refusal_reason::over_limit] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(after_an_outage_nobody_is_turned_away_for_how_slow_it_was) {
+  busy_world w;
+  for (int i = 0; i < 700; ++i) w.waits(w.patient(100s));
+  for (int i = 0; i < 100; ++i) w.one_more();
+  w.gov.on_circuit({"p", "m", circuit_state::open, w.now + 5s});
+  w.now += 5s;
+  w.gov.on_circuit({"p", "m", circuit_state::closed, {}});
+  w.waits(w.patient(30s));
+}
+
+BOOST_AUTO_TEST_CASE(a_full_queue_says_how_long_it_is) {
+  busy_world w;
+  w.settings.queue_capacity = 300;
+  w.gov.reconfigure(w.settings);
+  for (int i = 0; i < 300; ++i) w.waits(w.patient(100s));
+  BOOST_CHECK(w.refused(w.patient(100s)).not_before == instant::max()); // nobody can tell yet
+  for (int i = 0; i < 100; ++i) w.one_more();
+  for (int i = 0; i < 100; ++i) w.waits(w.patient(100s));
+  const auto no = w.refused(w.patient(100s));
+  BOOST_CHECK(no.why == refusal_reason::queue_full);
+  BOOST_CHECK(no.not_before > w.now + 25s && no.not_before < w.now + 35s);
+}
+
+BOOST_AUTO_TEST_CASE(ten_times_as_many_waiters_make_a_decision_hardly_dearer) {
+  const auto cost_with = [](int waiters) {
+    busy_world w;
+    w.settings.queue_capacity = 20000;
+    w.gov.reconfigure(w.settings);
+    for (int i = 0; i < waiters; ++i)
+      w.waits(w.patient(1h, static_cast<priority>(i % 3), "client " + std::to_string(i % 40)));
+    auto best = duration::max();
+    for (int round = 0; round < 5; ++round) {
+      const auto begun = std::chrono::steady_clock::now();
+      for (int i = 0; i < 100; ++i) {
+        w.waits(w.patient(1h, priority::normal, "client 1"));
+        w.one_more();
+      }
+      best = std::min<duration>(best, std::chrono::steady_clock::now() - begun);
+    }
+    return std::chrono::duration<double, std::micro>(best).count() / 100;
+  };
+  const auto few = cost_with(1000), many = cost_with(10000);
+  BOOST_TEST_MESSAGE("one waiter in, one served: " << few << " us among 1,000, " << many << " us among 10,000");
+  BOOST_TEST(many < 4 * few + 20);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace

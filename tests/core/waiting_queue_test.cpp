@@ -100,6 +100,53 @@ BOOST_AUTO_TEST_CASE(a_level_that_was_empty_has_saved_nothing_up) {
   BOOST_TEST(low == 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_newcomer_behind_nobody_is_next) {
+  BOOST_TEST(queue.before("app", priority::low, t0 + 60s, weights, t0) == 0.0);
+}
+
+BOOST_AUTO_TEST_CASE(behind_a_flood_of_others_a_modest_client_is_soon_served) {
+  for (int i = 0; i < 1000; ++i) add(priority::normal, "greedy");
+  BOOST_TEST(queue.before("modest", priority::normal, t0 + 60s, weights, t0) == 1.0);
+  BOOST_TEST(queue.before("greedy", priority::normal, t0 + 60s, weights, t0) == 1000.0);
+  BOOST_TEST(queue.before("greedy", priority::high, t0 + 60s, weights, t0) <= 1.0);
+  BOOST_TEST(queue.before("modest", priority::low, t0 + 60s, weights, t0) == 4.0);
+}
+
+BOOST_AUTO_TEST_CASE(who_has_less_time_than_most_of_its_own_goes_before_them) {
+  for (int i = 1; i <= 100; ++i) add(priority::normal, "app", i * 1s);
+  BOOST_TEST(queue.before("app", priority::normal, t0, weights, t0) == 0.0);
+  BOOST_TEST(queue.before("app", priority::normal, t0 + 50s, weights, t0) == 50.0, boost::test_tools::tolerance(0.02));
+}
+
+BOOST_AUTO_TEST_CASE(how_many_go_before_is_told_about_right) {
+  std::mt19937_64 random(4711);
+  const auto below = [&](std::uint64_t n) { return random() % n; };
+  for (int round = 0; round < 200; ++round) {
+    queue = {};
+    places.clear();
+    const auto clients = 1 + below(8);
+    for (auto n = below(300); n > 0; --n)
+      add(static_cast<priority>(below(3)), "c" + std::to_string(std::min(below(clients), below(clients))),
+          duration(1ms * static_cast<int>(below(60000))));
+    const auto level = static_cast<priority>(below(3));
+    const auto client = "c" + std::to_string(below(clients + 1));
+    const auto told = queue.before(client, level, t0 + 60s, weights, t0);
+    auto& newcomer = add(level, client);
+    int before = 0;
+    while (serve() != &newcomer) ++before;
+    BOOST_TEST(told <= before * 1.25 + 10);
+    BOOST_TEST(told >= before * 0.75 - 10);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(last_in_line_is_the_newest_of_the_level_that_is_served_least) {
+  add(priority::high, "app");
+  add(priority::low, "app");
+  auto& newest = add(priority::low, "other");
+  add(priority::normal, "app");
+  BOOST_TEST(&queue.last_in_line(weights, t0) == &newest);
+}
+
 BOOST_AUTO_TEST_CASE(random_walk_serves_everybody_once_and_forgets_who_left) {
   for (unsigned seed = 1; seed <= 20; ++seed) {
     std::mt19937 draw(seed);
