@@ -8,9 +8,9 @@
 
 namespace mainstay {
 
-/// The estimate would have to be wrong by half. (Estimates take everybody who waits for somebody who stays.)
+/// The estimate would have to be wrong by a fifth. (Estimates take everybody who waits for somebody who stays.)
 inline bool in_vain(const std::optional<duration>& wait, instant wait_until, instant now) {
-  return wait && *wait / 3 * 2 > wait_until - now;
+  return wait && *wait / 6 * 5 > wait_until - now;
 }
 
 struct governor::body {
