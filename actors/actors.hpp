@@ -92,6 +92,11 @@ using repeats_actor = caf::typed_actor<caf::replies_to<repeat_ask>::with<repeat_
                                        caf::reacts_to<letter<repeat_over>>, caf::replies_to<look>::with<repeats_view>,
                                        MAINSTAY_SUPERVISED>;
 
+/// Fills the cache from the lines of a file that a console sends.
+using warmer_actor =
+    caf::typed_actor<caf::replies_to<warm_ask>::with<warm_reply>, caf::reacts_to<letter<warm_over>>, // from its runs
+                     caf::reacts_to<run_wake>, MAINSTAY_SUPERVISED>;
+
 /// One provider's calls.
 using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf::reacts_to<letter<cancel_call>>,
                                         caf::reacts_to<letter<add_credit>>, caf::reacts_to<letter<call_over>>,
@@ -127,6 +132,7 @@ struct directory {
   answer_keeper_actor answer_keeper; // null: the cache has no file
   journal_actor journal;             // null: no request is durable
   repeats_actor repeats;
+  warmer_actor warmer;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

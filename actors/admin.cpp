@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <charconv>
 #include <map>
 #include <stdexcept>
 #include <thread>
@@ -52,7 +53,7 @@ private:
         {"limits", &console::limits, "what keys and clients use of their limits"},
         {"queue", &console::queue, "who waits for capacity"},
         {"pools", &console::pools, "connection slots per provider"},
-        {"cache", &console::cache, "[stats|clear]  the answer cache"},
+        {"cache", &console::cache, "[stats|clear|warm FILE]  the answer cache"},
         {"journal", &console::journal, "durable requests: how many, the oldest, what waits to be tried again"},
         {"models", &console::models, "what callers may ask for, and who answers"},
         {"metrics", &console::metrics, "requests by source and outcome, latency, tokens"},
@@ -141,6 +142,7 @@ private:
       if (n.journal) count_backlog(backlog, "journal", n.journal);
     } catch (const console_error&) {}
     count_backlog(backlog, "repeats", n.repeats);
+    count_backlog(backlog, "warmer", n.warmer);
     count_backlog(backlog, "dispatcher", n.dispatcher);
     for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
     for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
@@ -188,15 +190,53 @@ private:
   void metrics() { write_metrics(json_, ask<metrics_view>(store_.names->metrics)); }
 
   void cache() {
+    if (word(1) == "warming") return warming();
+    if (word(1) == "warm")
+      throw console_error("mainstayctl reads the file: say `cache warm FILE` to one that knows how");
     if (word(1) == "clear") {
       std::string left;
       for (auto& tier : ask<cache_cleared>(store_.names->cache, cache_clear{}).not_here)
         left += (left.empty() ? "all but " : " and ") + tier;
       json_.text("cleared", left.empty() ? "all tiers" : left + ": no answer");
     } else if (!word(1).empty() && word(1) != "stats") {
-      throw console_error("say: cache [stats|clear]");
+      throw console_error("say: cache [stats|clear|warm FILE]");
     }
     write_cache(json_, ask<cache_view>(store_.names->cache));
+  }
+
+  std::uint64_t number(std::size_t i) const {
+    std::uint64_t n = 0;
+    auto& text = word(i);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc{} || end != text.data() + text.size()) throw console_error("a number is missing");
+    return n;
+  }
+
+  /// What mainstayctl says to warm the cache from a file that it has: `begin ID`, `lines ID PIECE HEARD (NUMBER
+  /// TEXT)...`, `look ID HEARD` and `stop ID`; and for anybody `stop`.
+  void warming() {
+    warm_ask q;
+    q.id = word(3);
+    const auto what = word(2);
+    if (what == "begin" && !q.id.empty()) {
+      q.what = warm_ask::way::begin;
+    } else if (what == "lines") {
+      q.what = warm_ask::way::lines;
+      q.piece = number(4);
+      q.heard = number(5);
+      auto lines = std::make_shared<warm_ask::numbered>();
+      for (std::size_t i = 6; i + 1 < words_.size(); i += 2) lines->emplace_back(number(i), words_[i + 1]);
+      q.lines = std::move(lines);
+    } else if (what == "look" || what.empty()) {
+      if (!q.id.empty()) q.heard = number(4);
+    } else if (what == "stop") {
+      q.what = warm_ask::way::stop;
+    } else {
+      throw console_error("say: cache warming [stop]");
+    }
+    const auto r = ask<warm_reply>(store_.names->warmer, std::move(q));
+    if (!r.error.empty()) throw console_error(r.error);
+    write_warming(json_, r);
   }
 
   void journal() {

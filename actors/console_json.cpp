@@ -191,6 +191,23 @@ void write_cache(console_json& j, const cache_view& v) {
   j.end_table();
 }
 
+void write_warming(console_json& j, const warm_reply& r) {
+  j.text("warming", r.id)
+      .text("pause", r.pause)
+      .flag("taken", r.taken)
+      .count("longest_line", r.longest_line)
+      .count("waiting", r.waiting)
+      .count("running", r.running)
+      .count("at_once", r.at_once)
+      .count("warmed", r.kept)
+      .count("skipped", r.skipped)
+      .count("failed", r.failed)
+      .count("problems_before", r.problems_before)
+      .table("problems");
+  for (auto& p : r.problems) j.row().count("line", p.line).text("problem", p.what).end_row();
+  j.end_table();
+}
+
 namespace {
 
 double seconds_since(utc_time then, utc_time now) {

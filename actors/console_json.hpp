@@ -38,6 +38,7 @@ void write_limits(console_json&, const governor::view&);
 void write_pools(console_json&, const governor::view&);
 void write_queue(console_json&, const governor::view&);
 void write_cache(console_json&, const cache_view&);
+void write_warming(console_json&, const warm_reply&);
 /// No journal: only what is repeated from memory.
 void write_journal(console_json&, const std::optional<journal_view>&, const repeats_view&, utc_time now);
 void write_metrics(console_json&, const metrics_view&);

@@ -12,6 +12,7 @@
 #include "core/model_ranking.hpp"
 #include "core/rate_governor.hpp"
 #include "core/repeat_book.hpp"
+#include "core/warming.hpp"
 #include "net/cached_answer.hpp"
 #include "net/http_client.hpp"
 #include "net/reply_channel.hpp"
@@ -335,6 +336,40 @@ struct repeats_view {
   std::size_t answers = 0, bytes = 0, under_way = 0, waiting = 0;
 };
 
+// -- warmer
+
+/// From the console of whoever has the file. `id`: of the warming, its own choice. `piece` counts its lines' pieces
+/// from 0: one that was taken already is not taken twice. `heard`: how many problems it has been told already.
+struct warm_ask {
+  enum class way : std::uint8_t { begin, lines, look, stop };
+  way what = way::look;
+  std::string id; // empty: whichever it is, to look or to stop
+  std::uint64_t piece = 0, heard = 0;
+  using numbered = std::vector<std::pair<std::uint64_t, std::string>>; // by their numbers in the file
+  std::shared_ptr<const numbered> lines;
+};
+struct warm_problem {
+  std::uint64_t line = 0;
+  std::string what;
+};
+struct warm_reply {
+  std::string error; // not empty: nothing was done
+  std::string id, pause;
+  bool taken = false; // of `lines`; false: no room now
+  std::size_t longest_line = 0, waiting = 0, running = 0, at_once = 0;
+  std::uint64_t kept = 0, skipped = 0, failed = 0;
+  std::uint64_t problems_before = 0;
+  std::vector<warm_problem> problems;
+};
+/// What the run of a line came to.
+struct warm_over {
+  std::string id;
+  std::uint64_t line = 0;
+  warming::ending how{};
+  std::string problem;
+  bool node_ends = false;
+};
+
 // -- upstream, one per provider
 
 /// Starts a call; head, data and end go to `run`.
@@ -452,6 +487,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::commit_due) X(mainstay::journal_flush) X(mainstay::repeat_recall) X(mainstay::repeat_recalled) \
   X(mainstay::letter<mainstay::repeat_keep>) X(mainstay::journal_view) X(mainstay::repeat_ask) \
   X(mainstay::repeat_reply) X(mainstay::letter<mainstay::repeat_over>) X(mainstay::repeats_view) \
+  X(mainstay::warm_ask) X(mainstay::warm_reply) X(mainstay::letter<mainstay::warm_over>) \
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
   X(mainstay::letter<mainstay::run_report>) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \

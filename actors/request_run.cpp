@@ -35,7 +35,8 @@ void run_state::start() {
 }
 
 void run_state::refuse_model() {
-  if (rec->admitted_once) // durable, and a reload took the model away: perhaps another one brings it back
+  if (rec->admitted_once &&
+      !rec->in.for_cache) // durable, and a reload took the model away: perhaps another one brings it back
     return unavailable("model_not_found", "no model of this name is configured now", failure_class::model_missing);
   refuse(404, unknown_model(*rec->in.settings, rec->in.client), "invalid_request_error", "model_not_found", "model");
 }

@@ -193,6 +193,7 @@ bool run_state::may_be_stale(failure_class why) const {
 }
 
 void run_state::give_stale_or(final_answer answer, failure_class why) {
+  if (rec->in.for_cache) return give(answer, why);
   if (!may_be_stale(why)) return give_canned_or(answer, why);
   end_attempts(failure_class::cancelled);
   withdraw_question();

@@ -57,6 +57,7 @@ void run_state::start_plan() {
   fit();
   request_plan::circumstances with;
   with.ladder = rec->model->ladder;
+  if (rec->in.for_cache) with.ladder.resize(1); // a fallback's answer is not kept
   for (auto& rung : with.ladder)
     for (auto& t : rung)
       if (t.model.empty()) t.model = rec->asked->model;

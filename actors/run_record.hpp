@@ -24,6 +24,7 @@ struct inbound {
   priority level = priority::normal;
   cache_mode cache = cache_mode::use;
   bool plain_only = false; // a REQ client cannot take a stream
+  bool for_cache = false;  // its answer is for the cache alone: what would not be kept there is of no use
   instant received{}, deadline{};
   bytes_ptr body;
   std::string idempotency_key; // the caller's; empty: none given

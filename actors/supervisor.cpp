@@ -12,6 +12,7 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "actors/upstream.hpp"
+#include "actors/warmer.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -170,13 +171,15 @@ struct supervisor_state {
     auto d = std::make_shared<directory>();
     auto governor_front = stable_front::make(sys, *home), keys_front = stable_front::make(sys, *home),
          cache_front = stable_front::make(sys, *home), metrics_front = stable_front::make(sys, *home),
-         dispatcher_front = stable_front::make(sys, *home), admin_front = stable_front::make(sys, *home);
+         dispatcher_front = stable_front::make(sys, *home), admin_front = stable_front::make(sys, *home),
+         warmer_front = stable_front::make(sys, *home);
     d->governor = caf::actor_cast<governor_actor>(governor_front);
     d->key_manager = caf::actor_cast<key_manager_actor>(keys_front);
     d->cache = caf::actor_cast<cache_actor>(cache_front);
     d->metrics = caf::actor_cast<metrics_actor>(metrics_front);
     d->dispatcher = caf::actor_cast<dispatcher_actor>(dispatcher_front);
     d->admin = caf::actor_cast<admin_actor>(admin_front);
+    d->warmer = caf::actor_cast<warmer_actor>(warmer_front);
     d->supervisor = self;
 
     add_state_keeper(*d);
@@ -210,6 +213,9 @@ struct supervisor_state {
     adopt(
         "dispatcher", [store = dispatch](caf::actor_system& y) { return spawn_dispatcher(y, store); },
         dispatcher_front);
+    auto warm = std::make_shared<warmer_store>(s, d);
+    adopt(
+        "warmer", [=](caf::actor_system& y) { return spawn_warmer(y, warm); }, warmer_front);
     auto admin = std::make_shared<admin_store>(admin_store{d, s, std::move(hooks)});
     adopt(
         "admin", [=](caf::actor_system& y) { return spawn_admin(y, admin); }, admin_front);

@@ -1,22 +1,20 @@
 // mainstayctl: sends one command to a node's admin actor over CAF networking and draws the answer; without a command it
 // reads them one after the other.
 #include "actors/actors.hpp"
+#include "tools/ctl/node.hpp"
 #include "tools/ctl/table.hpp"
+#include "tools/ctl/warm.hpp"
 
 #include <CLI/CLI.hpp>
 #include <caf/io/all.hpp>
 
 #include <iostream>
 #include <sstream>
-#include <thread>
 #include <unistd.h>
 
 namespace {
 
 constexpr int exit_refused = 1, exit_unreachable = 2;
-constexpr auto patience = std::chrono::seconds(15);
-constexpr auto ask_again_after = std::chrono::milliseconds(10);
-constexpr int asks_at_most = 20;
 
 class console_config : public caf::actor_system_config {
 public:
@@ -54,29 +52,17 @@ std::vector<std::string> words_of(const std::string& line) {
   return out;
 }
 
-int ask(caf::scoped_actor& self, const mainstay::console_actor& node, std::vector<std::string> words, bool json) {
-  int code = exit_unreachable;
-  const mainstay::console_ask question{std::move(words)};
-  bool died = true; // before it began with our question: its successor may be asked the same
-  for (int i = 0; died && i < asks_at_most; ++i) {
-    if (i > 0) std::this_thread::sleep_for(ask_again_after);
-    died = false;
-    self->request(node, patience, question)
-        .receive(
-            [&](const mainstay::console_reply& reply) {
-              code = reply.ok ? 0 : exit_refused;
-              if (json)
-                std::cout << reply.json << "\n";
-              else
-                mainstay::ctl::draw(reply.ok ? std::cout : std::cerr, reply.json,
-                                    isatty(reply.ok ? STDOUT_FILENO : STDERR_FILENO));
-            },
-            [&](const caf::error& e) {
-              died = e == caf::sec::request_receiver_down && i + 1 < asks_at_most;
-              if (!died) std::cerr << "no answer from the node: " << to_string(e) << "\n";
-            });
-  }
-  return code;
+int ask(mainstay::ctl::node& node, std::vector<std::string> words, bool json) {
+  if (words.size() == 3 && words[0] == "cache" && words[1] == "warm") // the file is here, not there
+    return mainstay::ctl::warm_cache(node, words[2], json);
+  const auto reply = node.ask(std::move(words));
+  if (!reply) return exit_unreachable;
+  if (json)
+    std::cout << reply->json << "\n";
+  else
+    mainstay::ctl::draw(reply->ok ? std::cout : std::cerr, reply->json,
+                        isatty(reply->ok ? STDOUT_FILENO : STDERR_FILENO));
+  return reply->ok ? 0 : exit_refused;
 }
 
 } // namespace
@@ -105,7 +91,8 @@ int main(int argc, char** argv) {
     std::cerr << "cannot reach " << node << ": " << to_string(remote.error()) << "\n";
     return exit_unreachable;
   }
-  if (!words.empty()) return ask(self, *remote, words, json);
+  mainstay::ctl::node console(self, *remote);
+  if (!words.empty()) return ask(console, words, json);
   bool prompt = isatty(STDIN_FILENO);
   int code = 0;
   for (std::string line;
@@ -113,7 +100,7 @@ int main(int argc, char** argv) {
     auto spoken = words_of(line);
     if (spoken.empty()) continue;
     if (spoken[0] == "exit" || spoken[0] == "quit") break;
-    code = ask(self, *remote, spoken, json);
+    code = ask(console, spoken, json);
   }
   return code;
 }
