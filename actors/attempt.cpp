@@ -133,11 +133,13 @@ bool place(attempt& a, const attempt_links& links) {
   call->header_lines.emplace_back("content-type: application/json");
   call->header_lines.emplace_back(rec.asked->stream ? "accept: text/event-stream" : "accept: application/json");
   // The same over all attempts, for a provider that honours it must not do the work twice. The rest of an answer is
-  // other work, and so is a shorter question.
+  // other work, and so is a shorter question, or one for less.
   auto& line = call->header_lines.emplace_back("idempotency-key: ");
   line += rec.in.idempotency_key.empty() ? rec.in.id : rec.in.idempotency_key;
   if (a.prefilled) line += "-rest";
   if (rec.cuts > 0) line += "-cut" + std::to_string(rec.cuts);
+  for (auto f : features)
+    if (rec.dropped.has(f)) (line += "-without-") += to_string(f);
   a.cuts = rec.cuts;
   call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
   call->body = {upstream_body(*rec.asked, a.at.model, a.prefilled ? &begun : nullptr)};

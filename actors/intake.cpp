@@ -50,6 +50,23 @@ void write_model(json_writer& w, const std::string& name) {
   w.EndObject();
 }
 
+/// "tools, json", or "none".
+std::optional<feature_set> read_features(std::string_view list) {
+  feature_set out;
+  for (bool more = list != "none"; more;) {
+    const auto comma = list.find(',');
+    auto word = list.substr(0, comma);
+    word.remove_prefix(std::min(word.find_first_not_of(" \t"), word.size()));
+    word = word.substr(0, word.find_last_not_of(" \t") + 1);
+    const auto f = std::find_if(features.begin(), features.end(), [&](auto known) { return to_string(known) == word; });
+    if (f == features.end()) return std::nullopt;
+    out.add(*f);
+    more = comma != list.npos;
+    if (more) list.remove_prefix(comma + 1);
+  }
+  return out;
+}
+
 intake_refusal bad(std::string message, std::string param) {
   return {400, std::move(message), "invalid_request_error", "invalid_header", std::move(param)};
 }
@@ -105,6 +122,7 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
   in.level = client ? client->level : priority::normal;
   in.received = now;
   in.body = std::move(body);
+  if (client) in.dispensable = client->partial;
   auto limit = in.settings->deadline;
 
   for (auto& [name, value] : headers) {
@@ -133,6 +151,10 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
         in.cache = cache_mode::off;
       else
         return bad("x-mainstay-cache must be use, refresh or off", name);
+    } else if (name == "x-mainstay-partial") {
+      auto named = read_features(value);
+      if (!named) return bad("x-mainstay-partial must be none, or tools and json with a comma between them", name);
+      in.dispensable = *named;
     } else if (name == "x-mainstay-deadline-ms") {
       std::int64_t ms = 0;
       auto end = value.data() + value.size();

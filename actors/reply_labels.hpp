@@ -13,6 +13,7 @@ struct answer_labels {
   int attempts = 0;
   bool degraded = false;
   std::string_view reason;    // of the degradation
+  feature_set dropped;        // what the request was asked without
   bool final_failure = false; // adds x-should-retry: false
   std::optional<int> retry_after_seconds;
 };

@@ -156,8 +156,11 @@ answer_labels run_state::labels(const attempt& a) const {
   l.provider = a.at.provider;
   l.model = a.at.model;
   l.attempts = rec->plan->attempts();
-  l.degraded = a.source == to_string(answer_source::fallback) || a.cuts > 0;
-  if (a.cuts > 0)
+  l.dropped = rec->dropped;
+  l.degraded = a.source == to_string(answer_source::fallback) || a.cuts > 0 || !rec->dropped.none();
+  if (!rec->dropped.none())
+    l.reason = "partial";
+  else if (a.cuts > 0)
     l.reason = "truncated";
   else if (auto& f = rec->plan->first_failure())
     l.reason = to_string(f->what);
@@ -168,7 +171,7 @@ answer_labels run_state::labels(const attempt& a) const {
 
 void run_state::keep(const attempt& a, const bytes_ptr& completion) {
   bool first_choice = a.source != to_string(answer_source::fallback);
-  if (!caching() || !first_choice || a.cuts > 0 || rec->cache_key.empty()) return;
+  if (!caching() || !first_choice || a.cuts > 0 || !rec->dropped.none() || rec->cache_key.empty()) return;
   auto took = std::chrono::duration_cast<std::chrono::duration<std::uint32_t, std::milli>>(clock::now() - a.began);
   // 0: unknown, for a slow reader's time is not the provider's.
   self->send(names->cache, cache_put{rec->cache_key, completion, a.held_up ? 0 : took.count()});
@@ -222,7 +225,7 @@ void run_state::stale_came(const cache_reply& hit) {
 /// request itself is at fault, nor to who asked for tools, JSON or several choices.
 bool run_state::may_be_canned(failure_class why) const {
   return rec->in.settings->degradation.canned && (!rec->in.client || rec->in.client->canned) && !rec->head_sent &&
-         rec->asked && rec->asked->plain_text && rules_of(why).whose != blame::caller &&
+         rec->asked && rec->asked->plain_text && rec->dropped.none() && rules_of(why).whose != blame::caller &&
          why != failure_class::cancelled;
 }
 
@@ -241,6 +244,7 @@ void run_state::give_canned_or(const final_answer& answer, failure_class why) {
 }
 
 void run_state::give_up(const step_give_up& end) {
+  if (ask_for_less(end)) return;
   std::optional<duration> wait;
   if (end.retry_at) wait = std::max(duration{}, *end.retry_at - clock::now());
   give_stale_or(final_answer_of(end.why, rec->plan->story(), wait), end.why.what);

@@ -1,8 +1,10 @@
 // Carrying out the plan: capacity, permit and call of each attempt, what the provider says, and how an attempt ends.
 #include "actors/jitter.hpp"
+#include "actors/journal_channel.hpp"
 #include "actors/request_run_state.hpp"
 #include "actors/turn.hpp"
 #include "core/token_estimate.hpp"
+#include "net/leave_out.hpp"
 #include "net/truncation.hpp"
 
 #include <algorithm>
@@ -22,7 +24,7 @@ constexpr auto usage_grace = 2s; // a finished stream whose usage does not come
 bool run_state::shorten(std::uint64_t budget) {
   if (rec->model->truncate == config::truncate_mode::none) return false;
   std::optional<chat_request> written;
-  if (rec->cuts > 0) written = as_written();
+  if (rec->cuts > 0) written = as_asked();
   auto shorter = leave_out_oldest(written ? *written : *rec->asked, budget);
   if (!shorter) return false;
   auto parsed = parse_chat_request(std::move(shorter));
@@ -33,14 +35,17 @@ bool run_state::shorten(std::uint64_t budget) {
   return true;
 }
 
-chat_request run_state::as_written() const {
-  return std::get<chat_request>(parse_chat_request(rec->in.body)); // as it was when the run began
+/// What the caller wrote, without what was dropped of it.
+chat_request run_state::as_asked() const {
+  auto written = std::get<chat_request>(parse_chat_request(rec->in.body)); // as it was when the run began
+  if (rec->dropped.none()) return written;
+  return std::get<chat_request>(parse_chat_request(leave_out(written, rec->dropped))); // some of its members
 }
 
 /// The others' windows may be larger: they get what the caller wrote, as far as it fits by our own count.
 void run_state::ask_whole_again() {
   if (rec->cuts == 0 || tries[0] || tries[1]) return;
-  rec->asked = as_written();
+  rec->asked = as_asked();
   rec->cuts = 0;
   fit();
 }
@@ -64,6 +69,7 @@ void run_state::start_plan() {
   with.policy = rec->model->retry;
   with.level = rec->in.level;
   with.deadline = rec->in.deadline;
+  with.dispensable = dispensable();
   rec->plan.emplace(std::move(with));
   if (rec->asked->stream) watch_caller();
   perform(rec->plan->begin(clock::now()));
@@ -342,6 +348,27 @@ bool run_state::can_ask_shorter(const attempt& a) {
 void run_state::ask_shorter(attempt& a, const failure& too_long) {
   rec->report.retry_reasons.emplace_back(to_string(too_long.what));
   perform(rec->plan->misunderstood(end_attempt(a, too_long), clock::now()));
+}
+
+/// Not of a durable request that is run again: its caller had such an answer, and waits for the whole one.
+feature_set run_state::dispensable() const {
+  const bool again = rec->durable && !rec->durable->caller();
+  if (rec->in.dispensable.none() || rec->in.for_cache || again) return {};
+  return rec->in.dispensable & dispensable_features(*rec->asked);
+}
+
+/// A target that refused tools or JSON is asked once more without, where the caller allows it and nobody else answered.
+bool run_state::ask_for_less(const step_give_up& end) {
+  if (rec->stream.begun || !rules_of(end.why.what).other_target) return false;
+  const auto what = rec->plan->to_leave_out(clock::now());
+  if (!what) return false;
+  rec->dropped.add(*what);
+  rec->asked = as_asked();
+  rec->cuts = 0;
+  fit();
+  rec->report.retry_reasons.emplace_back("partial");
+  perform(rec->plan->leave_out(*what, clock::now()));
+  return true;
 }
 
 /// Sound, but another answer than the one begun: nobody is to blame, and asking the same target once more is no use.

@@ -81,7 +81,7 @@ struct run_state {
 
   // -- whom it asks, and what they say
   bool shorten(std::uint64_t budget);
-  chat_request as_written() const;
+  chat_request as_asked() const;
   void ask_whole_again();
   void fit();
   std::uint64_t room_for_prompt() const;
@@ -115,6 +115,8 @@ struct run_state {
   void attempt_failed(attempt& a, failure f);
   bool can_ask_shorter(const attempt& a);
   void ask_shorter(attempt& a, const failure& too_long);
+  feature_set dispensable() const;
+  bool ask_for_less(const step_give_up& end);
   void attempt_differed(attempt& a);
   void prefill_refused(attempt& a);
 

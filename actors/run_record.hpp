@@ -24,6 +24,7 @@ struct inbound {
   priority level = priority::normal;
   cache_mode cache = cache_mode::use;
   bool plain_only = false; // a REQ client cannot take a stream
+  feature_set dispensable; // what the caller does without rather than get an error
   bool for_cache = false;  // its answer is for the cache alone: what would not be kept there is of no use
   instant received{}, deadline{};
   bytes_ptr body;
@@ -52,7 +53,8 @@ struct run_record {
   std::uint32_t next_serial = 1; // 0 is the client's own admission
   std::optional<client_admission> admission;
   std::string cache_key;
-  int cuts = 0; // how often `asked` was made shorter than what the caller wrote
+  feature_set dropped; // left out of `asked`, for targets that lack it
+  int cuts = 0;        // how often `asked` was made shorter than what the caller wrote
   stream_memory stream;
   std::vector<target> refused_prefill; // or ignored it, for this request
   std::uint64_t tokens_spent = 0;      // by the attempts that ended

@@ -13,7 +13,7 @@ public:
   explicit client_reader(bool exposed) : exposed_(exposed) {}
 
   void read(const cursor& at, client_draft& out) {
-    const section s(at, {"name", "key", "rpm", "rps", "tpm", "concurrency", "models", "priority", "canned"});
+    const section s(at, {"name", "key", "rpm", "rps", "tpm", "concurrency", "models", "priority", "canned", "partial"});
     client_settings client;
     client.name = read_name(s, names_);
     if (const auto* c = s.need("key")) read_key(*c, client);
@@ -21,6 +21,7 @@ public:
     if (const auto* c = s.find("models")) read_models(*c, client, out);
     read_level(s, "priority", client.level);
     s.flag("canned", client.canned);
+    if (const auto* c = s.find("partial")) read_partial(*c, client);
     out.clients.push_back(std::move(client));
   }
 
@@ -48,6 +49,15 @@ private:
       if (!name) continue;
       if (name->find_first_of("*?") == name->npos) out.asked_models.emplace_back(*name, item);
       client.models.push_back(*name);
+    }
+  }
+
+  static void read_partial(const cursor& at, client_settings& client) {
+    for (const auto& item : at.items()) {
+      const auto f = item.choice<feature>({{"tools", feature::tools}, {"json", feature::json}});
+      if (!f) continue;
+      if (client.partial.has(*f)) item.error("is in this list already");
+      client.partial.add(*f);
     }
   }
 

@@ -8,6 +8,7 @@
 #include "core/canned_answers.hpp"
 #include "core/circuit.hpp"
 #include "core/clock.hpp"
+#include "core/feature.hpp"
 #include "core/glob.hpp"
 #include "core/model_ranking.hpp"
 #include "core/rate_governor.hpp"
@@ -45,6 +46,7 @@ struct client_settings {
   limit_set limits;                                      // rpm, tpm, concurrency
   std::vector<std::string> models;                       // names or patterns; empty: all
   mainstay::priority level = mainstay::priority::normal; // the default of its requests
+  feature_set partial;                                   // what its requests do without rather than get an error
   bool canned = false;                                   // takes a canned answer rather than an error
 };
 

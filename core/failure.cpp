@@ -26,6 +26,8 @@ constexpr std::array<row, failure_class_count> table{{
     {rate_limited,       "rate_limited",       {blame::key,     yes,   yes,    yes,    no,      no}},
     // A wrong name says nothing about the health of the provider, and callers can ask for any name through a pattern.
     {model_missing,      "model_missing",      {blame::target,  no,    no,     yes,    no,      no}},
+    // Nor does what a model cannot do at all.
+    {unsupported_feature, "unsupported_feature", {blame::nobody, no,  no,     yes,    no,      no}},
     {context_length,     "context_length",     {blame::caller,  no,    no,     yes,    no,      no}},
     {content_filter,     "content_filter",     {blame::caller,  no,    no,     no,     no,      no}},
     {overloaded,         "overloaded",         {blame::target,  no,    yes,    yes,    yes,     no}},

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/clock.hpp"
+#include "core/feature.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -12,18 +13,19 @@
 namespace mainstay {
 
 enum class failure_class : std::uint8_t {
-  caller_fault,   // 400, 413, 422: the body itself is wrong
-  auth,           // 401, 403, and the 400s that say "invalid api key"
-  quota_spent,    // 402, and the 429s that say "insufficient_quota" or name billing
-  rate_limited,   // 429
-  model_missing,  // 404, or a code such as model_not_found
-  context_length, // the conversation does not fit this model's window
-  content_filter, // the provider refused the content; routing around it would be wrong
-  overloaded,     // 503, 529, "overloaded"
-  server_error,   // any other 5xx, 408, 409
-  dns_failed,     // the name did not resolve
-  connect_failed, // refused, unreachable, TLS handshake or certificate
-  reset,          // the connection died before the response head
+  caller_fault,        // 400, 413, 422: the body itself is wrong
+  auth,                // 401, 403, and the 400s that say "invalid api key"
+  quota_spent,         // 402, and the 429s that say "insufficient_quota" or name billing
+  rate_limited,        // 429
+  model_missing,       // 404, or a code such as model_not_found
+  unsupported_feature, // this target has no tools, or no JSON mode (core/feature.hpp)
+  context_length,      // the conversation does not fit this model's window
+  content_filter,      // the provider refused the content; routing around it would be wrong
+  overloaded,          // 503, 529, "overloaded"
+  server_error,        // any other 5xx, 408, 409
+  dns_failed,          // the name did not resolve
+  connect_failed,      // refused, unreachable, TLS handshake or certificate
+  reset,               // the connection died before the response head
   connect_timeout,
   first_byte_timeout, // connected, request sent, no response head or no first event in time
   idle_timeout,       // the response stopped in the middle
@@ -33,7 +35,7 @@ enum class failure_class : std::uint8_t {
   cancelled,          // the caller left, or a hedge lost: nobody's fault
   deadline,           // the caller's deadline passed
 };
-inline constexpr std::size_t failure_class_count = 20;
+inline constexpr std::size_t failure_class_count = 21;
 
 /// "rate_limited" and so on: the label used in metrics, logs and error codes.
 std::string_view to_string(failure_class) noexcept;
@@ -62,6 +64,9 @@ struct provider_error {
 /// other causes behind (a spent quota in a 429, a bad key in a 400, a context length in a 400, an overload in a 200
 /// stream).
 failure_class classify(const provider_error&) noexcept;
+
+/// Which feature the target says it has not; none: it says something else, however classify() calls it.
+std::optional<feature> feature_refused(const provider_error&) noexcept;
 
 /// One failed attempt.
 struct failure {

@@ -156,6 +156,55 @@ constexpr std::string_view overload_words[] = {
     "overloaded", "over capacity", "capacity exceeded", "server busy", "service is too busy",
 };
 
+// What a target has not. The first to be found decides: JSON beside tools is a limit of JSON.
+constexpr std::string_view json_words[] = {
+    "with a response mime type: 'application/json' is unsupported", // Gemini: beside tools
+    "cannot be combined with tool",                                 // Groq: the same
+    "'response_format' of type 'json_object' is not supported",     // OpenAI, Azure
+    "'response_format' of type 'json_schema' is not supported",
+    "unsupported parameter: 'response_format'",
+    "'response_format' is not supported",
+    "`response_format` is not supported",
+    "response_format is not supported",
+    "response_format parameter is unsupported", // xAI
+    "response_format type is unavailable",      // DeepSeek
+    "does not support response format",         // Groq
+    "does not support response_format",
+    "only supports response formats",          // Groq
+    "invalid value: `json_schema`, supported", // Volcengine
+    "json mode is not ",                       // "enabled for models/gemini-pro", "supported"
+    "does not support json",
+    "doesn't support json",
+    "json_schema is not supported",
+    "json_object is not supported",
+    "does not support structured output",
+    "structured outputs are not supported",
+};
+constexpr std::string_view tools_words[] = {
+    "does not support tool", // Ollama, xAI, DeepInfra and more: tools, tool use, tool calling
+    "doesn't support tool",  // Bedrock
+    "do not support tool",
+    "does not support function", // DeepSeek
+    "doesn't support function",
+    "does not support this tool_choice",    // DeepSeek
+    "no endpoints found that support tool", // OpenRouter
+    "no endpoints found that support the provided 'tool_choice'",
+    "--enable-auto-tool-choice",    // vLLM
+    "tools param requires --jinja", // llama.cpp
+    "tools is not supported",       // OpenAI
+    "'tools' is not supported",
+    "`tools` is not supported",
+    "tools are not supported",
+    "functions are not supported", // Azure
+    "tool use is not supported",
+    "tool calling is not supported",                 // DeepInfra
+    "`tool calling` is not supported",               // Groq
+    "tool use with function calling is unsupported", // Gemini
+    "function calling is not ",                      // "enabled for", "supported"
+    "function calling is unsupported",
+    "function calling not support", // Novita
+};
+
 // Read only at the beginning of a message, where no caller's text can stand.
 constexpr std::string_view auth_openings[] = {
     "incorrect api key",
@@ -279,6 +328,17 @@ failure_class by_status(const provider_error& said, int status, std::string_view
   }
 }
 
+/// Statuses that may mean what a target cannot do: never those of keys and limits.
+bool may_lack(int status) noexcept {
+  constexpr int known[] = {400, 404, 405, 415, 422, 500, 501};
+  return status < 300 || std::find(std::begin(known), std::end(known), status) != std::end(known);
+}
+
+std::optional<feature> feature_of_parameter(std::string_view param) noexcept {
+  if (is(param, "tools") || is(param, "functions") || begins(param, "tool_choice")) return feature::tools;
+  return begins(param, "response_format") ? std::optional(feature::json) : std::nullopt;
+}
+
 /// An error object in an answer of 200 carries the true status as its code (OpenRouter, Gemini).
 int true_status(const provider_error& said) noexcept {
   const bool in_answer = said.status == 0 || (said.status >= 200 && said.status < 300);
@@ -291,6 +351,16 @@ int true_status(const provider_error& said) noexcept {
 
 } // namespace
 
+std::optional<feature> feature_refused(const provider_error& said) noexcept {
+  if (!may_lack(true_status(said))) return std::nullopt;
+  if (is(said.code, "unsupported_parameter"))
+    if (const auto f = feature_of_parameter(said.param)) return f;
+  const std::string_view message = std::string_view(said.message).substr(0, message_limit);
+  if (says_any(message, json_words)) return feature::json;
+  if (says_any(message, tools_words)) return feature::tools;
+  return std::nullopt;
+}
+
 failure_class classify(const provider_error& said) noexcept {
   const int status = true_status(said);
   const std::string_view message = std::string_view(said.message).substr(0, message_limit);
@@ -300,6 +370,7 @@ failure_class classify(const provider_error& said) noexcept {
 
   auto by_name = named(said.code);
   if (!by_name) by_name = named(said.type);
+  if ((!by_name || by_name == model_missing) && feature_refused(said)) return unsupported_feature;
   if (status >= 500) return server_trouble(by_name, status, message);
   if (by_name == rate_limited) return limit_reached(said, status, message);
   if (by_name == auth && status == 403) return refusal(said, message);

@@ -17,6 +17,7 @@ final_answer final_answer_of(const failure& f, const std::string& story, std::op
   switch (f.what) {
   case failure_class::caller_fault:
   case failure_class::context_length:
+  case failure_class::unsupported_feature:
   case failure_class::content_filter:
     a.status = f.said.status >= 400 && f.said.status < 500 ? f.said.status : 400;
     a.message = f.said.message.empty() ? "the provider refused the request" : f.said.message;

@@ -33,7 +33,8 @@ std::size_t kept_answer::bytes() const noexcept {
 }
 
 bool settles(const kept_answer& a) noexcept {
-  if (a.status >= 200 && a.status < 300) return !among(stand_ins, header(a, "x-mainstay-source"));
+  if (a.status >= 200 && a.status < 300)
+    return !among(stand_ins, header(a, "x-mainstay-source")) && header(a, "x-mainstay-reason") != "partial";
   return a.status >= 400 && a.status < 500 && !among(not_the_callers_fault, a.status);
 }
 

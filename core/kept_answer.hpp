@@ -22,8 +22,8 @@ struct kept_answer {
 using kept_answer_ptr = std::shared_ptr<const kept_answer>;
 
 /// Whether a durable request has its answer with this, or waiting can still bring a better one. Refusals of the
-/// caller's own fault are answers; what stands in for one (stale, similar, canned) is not, and neither is any failure
-/// of providers, limits or the node.
+/// caller's own fault are answers; what stands in for one (stale, similar, canned, or without the tools that were asked
+/// for) is not, and neither is any failure of providers, limits or the node.
 bool settles(const kept_answer&) noexcept;
 
 /// Whether whoever repeats a request gets this again: as above, and not what is labelled degraded.

@@ -71,7 +71,7 @@ std::string_view to_string(answer_source s) noexcept {
 request_plan::request_plan(circumstances with) : with_(std::move(with)) {
   for (std::size_t rung = 0; rung < with_.ladder.size(); ++rung)
     for (auto& t : with_.ladder[rung])
-      if (!find(t)) targets_.push_back({t, rung, 0, false, false, false, {}, {}});
+      if (!find(t)) targets_.push_back({t, rung, 0, false, false, {}, false, {}, {}});
 }
 
 request_plan::standing* request_plan::find(const target& t) {
@@ -82,6 +82,33 @@ request_plan::standing* request_plan::find(const target& t) {
 
 instant request_plan::patience(instant now) const {
   return std::min(with_.deadline, now + scaled(with_.policy.failover_wait, with_.level));
+}
+
+instant request_plan::last_limit(instant now) {
+  if (!to_leave_out(now)) return with_.deadline;
+  if (!whole_until_) whole_until_ = patience(now);
+  return *whole_until_;
+}
+
+std::optional<feature> request_plan::to_leave_out(instant now) const {
+  if (exhausted(now)) return std::nullopt;
+  for (auto& s : targets_)
+    if (s.lacks && with_.dispensable.has(*s.lacks)) return s.lacks;
+  return std::nullopt;
+}
+
+plan_step request_plan::leave_out(feature f, instant now) {
+  with_.dispensable.remove(f);
+  whole_until_.reset();
+  last_resort_ = false;
+  rung_ = with_.ladder.size();
+  for (auto& s : targets_) {
+    if (s.lacks != f) continue;
+    s.lacks.reset();
+    s.out = false;
+    rung_ = std::min(rung_, s.rung);
+  }
+  return next_rung(now);
 }
 
 std::size_t request_plan::untried() const {
@@ -128,7 +155,7 @@ plan_step request_plan::next_rung(instant now) {
     if (who.empty()) continue;
     other_key_ = false;
     bool more = others_left(rung_ + 1);
-    return acquire(std::move(who), more ? patience(now) : with_.deadline, charge::free);
+    return acquire(std::move(who), more ? patience(now) : last_limit(now), charge::free);
   }
   for (std::size_t i = 0; i < targets_.size(); ++i)
     if (std::exchange(targets_[i].postponed, false) && !targets_[i].out)
@@ -149,10 +176,10 @@ plan_step request_plan::last_resort(instant now) {
   for (std::size_t i = 0; i < targets_.size(); ++i)
     if (!targets_[i].out) who.push_back(i);
   if (!last_resort_ && !who.empty() && last_refusal_ && last_refusal_->why != refusal_reason::no_key &&
-      last_refusal_->why != refusal_reason::queue_full && !exhausted(now)) {
+      last_refusal_->why != refusal_reason::queue_full && !exhausted(now) && now < last_limit(now)) {
     last_resort_ = true;
     other_key_ = false;
-    return acquire(std::move(who), with_.deadline, charge::free);
+    return acquire(std::move(who), last_limit(now), charge::free);
   }
   auto end = std::get<step_give_up>(give_up(now));
   if (!last_failure_ && last_refusal_) end.why = as_failure(*last_refusal_);
@@ -233,7 +260,7 @@ plan_step request_plan::no_permit(const target& at, instant retry_at, instant no
 plan_step request_plan::wait_for_permit(instant at, instant now) {
   constexpr auto shortest = 50ms; // a half-open circuit says "now", but its permits are out
   auto until = std::max(at, now + shortest);
-  if (until >= with_.deadline) return last_resort(now);
+  if (until >= last_limit(now)) return last_resort(now);
   last_resort_ = false;
   waiting_for_.reset();
   return step_wait{until};
@@ -284,7 +311,7 @@ plan_step request_plan::misunderstood(attempt_id id, instant now) {
   setback_ = {closed.target, duration::max(), false};
   if (company()) return step_await{};
   if (exhausted(now)) return give_up(now);
-  return acquire({closed.target}, is_alone(closed.target) ? with_.deadline : patience(now), charge::free);
+  return acquire({closed.target}, is_alone(closed.target) ? last_limit(now) : patience(now), charge::free);
 }
 
 duration request_plan::delay_before(standing& s, const failure& f, instant now, double draw) const {
@@ -321,6 +348,7 @@ plan_step request_plan::failed(attempt_id id, const failure& f, instant now, dou
   if (rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && spares_a_call())
     setback_.delay = delay_before(s, f, now, draw);
   if (rules.other_key) s.bad_keys.push_back(closed.key);
+  if (f.what == failure_class::unsupported_feature) s.lacks = feature_refused(f.said);
   if (begun && !is_alone(closed.target) && setback_.delay != duration::max()) {
     s.postponed = true; // what broke once in the middle may do so again, and the caller is reading
     setback_.delay = duration::max();
@@ -345,7 +373,7 @@ plan_step request_plan::go_on(instant now) {
 plan_step request_plan::same_again(std::size_t who, duration delay, instant now) {
   auto& s = targets_[who];
   if (delay != duration::max()) {
-    auto limit = is_alone(who) ? with_.deadline : patience(now);
+    auto limit = is_alone(who) ? last_limit(now) : patience(now);
     if (delay < with_.deadline - now && now + delay <= limit) {
       ++s.retries;
       if (last_failure_ && last_failure_->what == failure_class::rate_limited)
@@ -362,7 +390,7 @@ plan_step request_plan::resume(instant now) {
   if (!waiting_for_) return next_rung(now);
   auto who = *std::exchange(waiting_for_, std::nullopt);
   other_key_ = false;
-  return acquire({who}, is_alone(who) ? with_.deadline : patience(now),
+  return acquire({who}, is_alone(who) ? last_limit(now) : patience(now),
                  last_resort_ ? charge::free : charge::repetition);
 }
 

@@ -2,10 +2,11 @@
 // without time of its own. The order (docs/architecture.md, "The plan"): another key of the same target at once; the
 // same target again after its backoff, if that fits `failover_wait` x priority; the next equal target; the fallbacks in
 // order; and, if only capacity was missing, waiting for it until the deadline. An answer that broke in the middle goes
-// on with the others first. While an attempt is slow, another target may be asked beside it. Promises: at most
-// `attempts` calls in all, two at a time, and `max_retries` repetitions per target, which never use up the attempts of
-// targets not asked yet; a target whose answer says "not me" is not asked again; a silent target is not asked twice; no
-// step begins that the deadline would cut short; every fallback is entered at most once, so cycles end.
+// on with the others first. Where a target lacks a feature that the caller would do without, it may be asked once more
+// at the end, without it. While an attempt is slow, another target may be asked beside it. Promises: at most `attempts`
+// calls in all, two at a time, and `max_retries` repetitions per target, which never use up the attempts of targets not
+// asked yet; a target whose answer says "not me" is not asked again; a silent target is not asked twice; no step begins
+// that the deadline would cut short; every fallback is entered at most once, so cycles end.
 #pragma once
 
 #include "core/backoff.hpp"
@@ -51,6 +52,7 @@ public:
     retry_policy policy;
     priority level = priority::normal;
     instant deadline{};
+    feature_set dispensable; // what the caller asks for and would do without
   };
   request_plan() = default;
   explicit request_plan(circumstances);
@@ -75,6 +77,10 @@ public:
   plan_step hedge(instant now);
   /// The attempt gave the first token: whatever was asked beside it is off, and nobody failed.
   void won(attempt_id) noexcept;
+  /// After a step_give_up: what may be left out, for a target that refused it; none: the end is the end.
+  std::optional<feature> to_leave_out(instant now) const;
+  /// From now on it is left out: who refused it is asked once more.
+  plan_step leave_out(feature, instant now);
   /// The wait is over.
   plan_step resume(instant now);
   /// The run that carried out this plan is gone (its attempts with it, if any were under way): go on.
@@ -95,8 +101,9 @@ private:
     std::size_t rung = 0;
     int retries = 0;
     bool tried = false;
-    bool out = false;       // not to be asked again
-    bool postponed = false; // its answer broke in the middle: the others first
+    bool out = false;             // not to be asked again
+    std::optional<feature> lacks; // by its own word
+    bool postponed = false;       // its answer broke in the middle: the others first
     std::vector<std::string> bad_keys;
     duration last_delay{};
   };
@@ -111,6 +118,7 @@ private:
     bool other_key = false;
   };
 
+  instant last_limit(instant now);          // until when to wait for the last ones that can answer
   instant patience(instant now) const;      // until when to wait on one model while others are left
   bool others_left(std::size_t rung) const; // targets on this rung or below that may still be asked
   bool is_alone(std::size_t who) const;
@@ -146,6 +154,7 @@ private:
   std::optional<failure> first_failure_, last_failure_;
   std::optional<refusal> last_refusal_;
   std::optional<duration> asked_to_wait_; // the provider's own word with the last failure
+  std::optional<instant> whole_until_;    // then the request is asked in part rather than waited for
   std::optional<instant> permit_at_;      // the earliest at which a circuit asked as a last resort may give one
   std::vector<std::pair<std::size_t, failure_class>> history_;
 };

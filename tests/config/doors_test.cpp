@@ -147,4 +147,16 @@ BOOST_AUTO_TEST_CASE(a_clients_models_must_exist_and_its_limits_be_in_range) {
                "m.yaml:1:58: clients[0].priority: must be high, normal or low");
 }
 
+BOOST_AUTO_TEST_CASE(a_client_may_do_without_tools_or_json) {
+  const auto result = load(with("clients: [ { name: a, key: 0123456789abcdef, partial: [ json, tools ] },\n"
+                                "           { name: b, key: fedcba9876543210 } ]\n"));
+  BOOST_REQUIRE_EQUAL(all(result), "");
+  BOOST_TEST(to_string(result.value->clients[0].partial) == "tools, json");
+  BOOST_TEST(result.value->clients[1].partial.none());
+  expect_error(load(with("clients: [ { name: a, key: 0123456789abcdef, partial: [ vision ] } ]\n")),
+               "m.yaml:1:57: clients[0].partial[0]: must be tools or json");
+  expect_error(load(with("clients: [ { name: a, key: 0123456789abcdef, partial: [ json, json ] } ]\n")),
+               "m.yaml:1:63: clients[0].partial[1]: is in this list already");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

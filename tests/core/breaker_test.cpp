@@ -78,8 +78,8 @@ BOOST_AUTO_TEST_CASE(an_endpoint_failure_is_neutral_for_the_model) {
 
 BOOST_AUTO_TEST_CASE(the_callers_and_the_keys_failures_never_open_anything) {
   provider p;
-  for (const auto what : {caller_fault, auth, quota_spent, rate_limited, model_missing, context_length, content_filter,
-                          cancelled, deadline})
+  for (const auto what : {caller_fault, auth, quota_spent, rate_limited, model_missing, unsupported_feature,
+                          context_length, content_filter, cancelled, deadline})
     p.fail("big", what, 50);
   BOOST_TEST((p.state("big") == circuit_state::closed));
   BOOST_TEST((p.state("") == circuit_state::closed));

@@ -208,6 +208,59 @@ const std::vector<said> bare = {
   {server_error, 502, "", "", "<html>\r\n<head><title>502 Bad Gateway</title></head>", "nginx"},
   {caller_fault, 413, "", "", "<html>\r\n<head><title>413 Request Entity Too Large</title></head>", "nginx"},
 };
+
+// What a target has not: whose words, and which feature.
+struct lack {
+  std::optional<feature> what;
+  int status;
+  std::string type, code, param, message;
+  const char* origin;
+};
+constexpr auto no_tools = feature::tools;
+constexpr auto no_json = feature::json;
+const std::vector<lack> lacks = {
+  {no_tools, 400, "api_error", "", "", "stablelm2:latest does not support tools", "Ollama"},
+  {no_tools, 400, "", "", "", "registry.ollama.ai/library/deepseek-r1:latest does not support tools", "Ollama's own API"},
+  {no_tools, 404, "", "404", "", "No endpoints found that support tool use. To learn more about provider routing, visit: https://openrouter.ai/docs/guides/routing/provider-selection", "OpenRouter"},
+  {no_tools, 404, "", "404", "", "No endpoints found that support the provided 'tool_choice' value. To learn more about provider routing, visit: https://openrouter.ai/docs/provider-routing", "OpenRouter"},
+  {no_tools, 400, "BadRequestError", "400", "", "\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set", "vLLM"},
+  {no_tools, 400, "invalid_request_error", "", "", "tools is not supported in this model. For a list of supported models, refer to https://platform.openai.com/docs/guides/function-calling#models-supporting-function-calling.", "OpenAI"},
+  {no_tools, 400, "invalid_request_error", "unsupported_parameter", "tools", "Unsupported parameter: 'tools' is not supported with this model.", "OpenAI's reasoning models"},
+  {no_tools, 400, "", "400", "", "Functions are not supported for this API version or this model version. To learn how to user use function calling with Azure OpenAI Service. Please refer to this wiki  https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/function-calling?tabs=python", "Azure"},
+  {no_tools, 400, "INVALID_ARGUMENT", "400", "", "Tool use with function calling is unsupported", "Gemini"},
+  {no_tools, 400, "INVALID_ARGUMENT", "400", "", "Function calling is not enabled for models/gemma-3-27b-it", "Gemini"},
+  {no_tools, 400, "", "Client specified an invalid argument", "", "Invalid request content: The model does not support tool use or function calling but tools or tool_choice have been specified on the request.", "xAI"},
+  {no_tools, 400, "invalid_request_error", "invalid_request_error", "", "deepseek-reasoner does not support Function Calling", "DeepSeek"},
+  {no_tools, 400, "invalid_request_error", "invalid_request_error", "", "deepseek-reasoner does not support this tool_choice", "DeepSeek"},
+  {no_tools, 405, "APIError", "405", "", "Tool calling is not supported for model: mistralai/Mistral-Small-24B-Instruct-2501", "DeepInfra"},
+  {no_tools, 400, "invalid_request_error", "", "", "`tool calling` is not supported with this model", "Groq"},
+  {no_tools, 400, "", "400", "", "model features function calling not support", "Novita"},
+  {no_tools, 400, "", "", "", "This model doesn't support tool use.", "Bedrock"},
+  {no_tools, 500, "server_error", "500", "", "tools param requires --jinja flag", "llama.cpp"},
+  {no_tools, 422, "", "", "", "this model does not support tools", "422"},
+  {no_tools, 200, "", "400", "", "model does not support tools", "an error object in an answer"},
+  {no_json, 400, "invalid_request_error", "", "response_format", "Invalid parameter: 'response_format' of type 'json_object' is not supported with this model.", "OpenAI, Azure"},
+  {no_json, 400, "invalid_request_error", "", "", "Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model. Learn more about supported models at the Structured Outputs guide: https://platform.openai.com/docs/guides/structured-outputs", "OpenAI"},
+  {no_json, 400, "invalid_request_error", "unsupported_parameter", "response_format", "Unsupported parameter: 'response_format' is not supported with this model.", "OpenAI"},
+  {no_json, 400, "BadRequest", "InvalidParameter", "response_format.type", "The parameter `response_format.type` specified in the request are not valid: invalid value: `json_schema`, supported values are: `json_object` and `text`. Request id: 0", "Volcengine"},
+  {no_json, 400, "", "Client specified an invalid argument", "", "The response_format parameter is unsupported at the moment. Leave it unset.", "xAI"},
+  {no_json, 400, "invalid_request_error", "", "", "This response_format type is unavailable now", "DeepSeek"},
+  {no_json, 400, "invalid_request_error", "", "", "This model does not support response format `json_schema`. See supported models at https://console.groq.com/docs/structured-outputs#supported-models", "Groq"},
+  {no_json, 400, "invalid_request_error", "", "", "The model only supports response formats: [json text].", "Groq"},
+  {no_json, 400, "invalid_request_error", "", "", "'response_format` json_object cannot be combined with tool/function calling", "Groq, beside tools"},
+  {no_json, 400, "INVALID_ARGUMENT", "400", "", "Function calling with a response mime type: 'application/json' is unsupported", "Gemini, beside tools"},
+  {no_json, 400, "INVALID_ARGUMENT", "400", "", "Json mode is not enabled for models/gemini-pro", "Gemini"},
+  {{}, 400, "invalid_request_error", "invalid_value", "response_format.type", "Invalid value: 'object'. Supported values are: 'json_object', 'json_schema', and 'text'.", "a wrong format"},
+  {{}, 400, "invalid_request_error", "", "response_format", "Invalid schema for response_format 'x': In context=(), 'required' is required to be supplied and to be an array including every key in properties.", "a wrong schema"},
+  {{}, 400, "invalid_request_error", "", "messages", "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.", "a missing word"},
+  {{}, 400, "invalid_request_error", "tool_use_failed", "", "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details.", "Groq: the model's own mistake"},
+  {{}, 400, "invalid_request_error", "invalid_function_parameters", "tools[0].function.parameters", "Invalid schema for function 'f'.", "a wrong tool"},
+  {{}, 400, "invalid_request_error", "unsupported_parameter", "max_tokens", "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "another parameter"},
+  {{}, 401, "", "", "", "this key does not support tools", "401"},
+  {{}, 403, "", "", "", "this model does not support tools", "403"},
+  {{}, 429, "", "", "", "this model does not support tools", "429"},
+  {{}, 503, "", "", "", "this model does not support tools", "503"},
+};
 // clang-format on
 
 } // namespace
@@ -220,6 +273,14 @@ BOOST_AUTO_TEST_CASE(the_bodies_of_anthropic_are_understood) { check_all(anthrop
 BOOST_AUTO_TEST_CASE(the_bodies_of_gemini_are_understood) { check_all(gemini); }
 BOOST_AUTO_TEST_CASE(the_bodies_of_other_providers_are_understood) { check_all(others); }
 BOOST_AUTO_TEST_CASE(a_status_without_a_body_is_understood) { check_all(bare); }
+
+BOOST_AUTO_TEST_CASE(what_a_target_has_not_is_told_from_what_is_wrong) {
+  for (const lack& l : lacks) BOOST_TEST_CONTEXT(l.origin << ": " << l.status << " " << l.message) {
+      const provider_error said{l.status, l.type, l.code, l.param, l.message, {}};
+      BOOST_TEST((feature_refused(said) == l.what));
+      BOOST_TEST((classify(said) == unsupported_feature) == l.what.has_value());
+    }
+}
 
 BOOST_AUTO_TEST_CASE(words_that_a_caller_put_into_a_message_never_hurt_a_key) {
   const std::vector<std::string> traps = {"Incorrect API key provided",
@@ -318,8 +379,8 @@ BOOST_AUTO_TEST_CASE(refused_content_and_a_wrong_body_and_a_gone_caller_go_nowhe
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_missing_model_and_a_context_too_long_go_to_another_target_only) {
-  for (const auto what : {model_missing, context_length}) {
+BOOST_AUTO_TEST_CASE(a_missing_model_or_feature_and_a_context_too_long_go_to_another_target_only) {
+  for (const auto what : {model_missing, context_length, unsupported_feature}) {
     BOOST_TEST(!rules_of(what).other_key);
     BOOST_TEST(!rules_of(what).same_target);
     BOOST_TEST(rules_of(what).other_target);

@@ -27,6 +27,14 @@ BOOST_AUTO_TEST_CASE(what_stands_in_for_an_answer_settles_nothing) {
   for (auto source : {"primary", "backup", "fallback", "cache"}) BOOST_TEST(settles(answer(200, source)), source);
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_in_part_settles_nothing_and_is_not_repeated) {
+  auto part = answer(200, "primary", "true");
+  BOOST_TEST(settles(part));
+  part.headers.emplace_back("x-mainstay-reason", "partial");
+  BOOST_TEST(!settles(part));
+  BOOST_TEST(!may_be_repeated(part));
+}
+
 BOOST_AUTO_TEST_CASE(a_degraded_answer_is_never_repeated) {
   BOOST_TEST(may_be_repeated(answer(200)));
   BOOST_TEST(may_be_repeated(answer(400)));

@@ -169,7 +169,8 @@ BOOST_AUTO_TEST_CASE(the_targets_and_the_networks_failures_rest_the_key_softly_a
 
 BOOST_AUTO_TEST_CASE(the_callers_failures_and_a_missing_model_change_nothing) {
   one_key k;
-  for (const auto what : {caller_fault, content_filter, context_length, cancelled, deadline, model_missing})
+  for (const auto what :
+       {caller_fault, content_filter, context_length, cancelled, deadline, model_missing, unsupported_feature})
     for (int i = 0; i < 20; ++i) BOOST_TEST(!k.on(what));
   BOOST_TEST(k.standing().health == 1);
   BOOST_TEST(k.look().failures == 0u);

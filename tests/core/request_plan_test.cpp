@@ -43,6 +43,11 @@ step_give_up end_of(const plan_step& s) {
   BOOST_REQUIRE(std::holds_alternative<step_give_up>(s));
   return std::get<step_give_up>(s);
 }
+failure lacking(std::string message) {
+  auto f = status(400, failure_class::unsupported_feature);
+  f.said.message = std::move(message);
+  return f;
+}
 refusal no(refusal_reason why, instant not_before = instant::max()) { return {{}, why, not_before}; }
 
 } // namespace
@@ -393,6 +398,76 @@ BOOST_AUTO_TEST_CASE(a_first_that_fails_while_its_hedge_is_being_asked_for_leave
   BOOST_TEST((wait_of(plan.refused(no(refusal_reason::over_limit, start + 9s), start)) == start + 1s));
 }
 
+BOOST_AUTO_TEST_CASE(who_lacks_a_feature_is_passed_over_and_asked_without_it_where_nobody_else_answered) {
+  auto c = two_rungs();
+  c.dispensable.add(feature::tools);
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  BOOST_TEST(acquire_of(plan.failed(1, lacking("m does not support tools"), start, 0.5, 3)).targets[0].provider == "b");
+  BOOST_TEST((plan.to_leave_out(start) == feature::tools));
+  plan.granted(2, at("b"), "k2", start);
+  plan.failed(2, status(404, failure_class::model_missing), start, 0.5, 3);
+  auto step = acquire_of(plan.leave_out(feature::tools, start));
+  BOOST_TEST(step.targets.size() == 1u);
+  BOOST_TEST(step.targets[0].provider == "a");
+  BOOST_TEST(!step.charge_retry);
+  BOOST_TEST((plan.granted(3, at("a"), "k1", start) == answer_source::backup));
+  end_of(plan.failed(3, lacking("m does not support tools"), start, 0.5, 3));
+  BOOST_TEST(!plan.to_leave_out(start)); // once
+  BOOST_TEST(plan.attempts() == 3);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_out_without_leave_nor_beyond_attempts_and_deadline) {
+  for (int kind = 0; kind < 4; ++kind) {
+    auto c = two_rungs();
+    c.ladder.pop_back();
+    if (kind != 0) c.dispensable.add(kind == 1 ? feature::json : feature::tools);
+    if (kind == 2) c.policy.attempts = 1;
+    const auto now = kind == 3 ? c.deadline : start;
+    request_plan plan(c);
+    plan.begin(start);
+    plan.granted(1, at("a"), "k1", start);
+    auto end = end_of(plan.failed(1, lacking("tools is not supported in this model."), now, 0.5, 3));
+    BOOST_TEST((end.why.what == failure_class::unsupported_feature));
+    BOOST_TEST(!plan.to_leave_out(now), kind);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_target_that_lacks_two_features_is_asked_without_one_and_then_without_both) {
+  auto c = two_rungs();
+  c.ladder.pop_back();
+  c.dispensable.add(feature::tools);
+  c.dispensable.add(feature::json);
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  end_of(plan.failed(1, lacking("m does not support tools"), start, 0.5, 3));
+  BOOST_TEST((plan.to_leave_out(start) == feature::tools));
+  acquire_of(plan.leave_out(feature::tools, start));
+  plan.granted(2, at("a"), "k1", start);
+  end_of(plan.failed(2, lacking("JSON mode is not supported"), start, 0.5, 3));
+  BOOST_TEST((plan.to_leave_out(start) == feature::json));
+  acquire_of(plan.leave_out(feature::json, start));
+}
+
+BOOST_AUTO_TEST_CASE(who_could_answer_whole_is_waited_for_no_longer_than_any_model_where_another_answers_in_part) {
+  for (bool allowed : {true, false}) {
+    auto c = two_rungs();
+    if (allowed) c.dispensable.add(feature::tools);
+    request_plan plan(c);
+    plan.begin(start);
+    plan.refused(no(refusal_reason::resting, start + 60s), start); // a rests
+    plan.granted(1, at("b"), "k1", start);
+    auto step = acquire_of(plan.failed(1, lacking("m does not support tools"), start, 0.5, 3));
+    BOOST_TEST(step.targets[0].provider == "a");
+    BOOST_TEST((step.wait_until == (allowed ? start + c.policy.failover_wait : c.deadline)));
+    if (!allowed) continue;
+    end_of(plan.refused(no(refusal_reason::resting, start + 60s), start + 3s));
+    BOOST_TEST(acquire_of(plan.leave_out(feature::tools, start + 3s)).targets[0].provider == "b");
+  }
+}
+
 // Whatever happens, a plan ends: within `attempts` calls, at most two at a time, within max_retries repetitions of each
 // target, never after the deadline, never at a target that said "not me" or is being asked; and while nothing is under
 // way, it never says that something is.
@@ -412,18 +487,34 @@ BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
         100ms * (1 + pick(60));
     c.level = static_cast<priority>(pick(3));
     c.deadline = start + 60s;
+    for (auto f : features)
+      if (pick(2)) c.dispensable.add(f);
     request_plan plan(c);
     auto now = start;
     bool begun = false, hedged = false;
     std::map<request_plan::attempt_id, std::string> open; // attempts under way: at whom
     request_plan::attempt_id next = 1;
     std::map<std::string, bool> out;
+    std::map<std::string, feature> lacks;
+    feature_set left_out;
     std::map<std::string, int> repetitions;
     auto step = plan.begin(now);
     int steps = 0;
-    while (!std::holds_alternative<step_give_up>(step)) {
+    for (;;) {
       auto where = "seed " + std::to_string(seed) + ", step " + std::to_string(steps);
       BOOST_REQUIRE_MESSAGE(++steps < 1000, where << ": never ends");
+      if (std::holds_alternative<step_give_up>(step)) {
+        auto less = open.empty() ? plan.to_leave_out(now) : std::nullopt;
+        if (!less) break;
+        BOOST_REQUIRE(c.dispensable.has(*less));
+        BOOST_REQUIRE(!left_out.has(*less));
+        left_out.add(*less);
+        for (auto& [who, what] : lacks)
+          if (what == *less) out[who] = false;
+        step = plan.leave_out(*less, now);
+        hedged = false;
+        continue;
+      }
       BOOST_REQUIRE(open.size() <= 2);
       if (auto* w = std::get_if<step_wait>(&step)) {
         BOOST_REQUIRE_MESSAGE(open.empty(), where << ": waits beside an attempt");
@@ -489,6 +580,12 @@ BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
         auto what = static_cast<failure_class>(pick(failure_class_count));
         if (what == failure_class::first_byte_timeout || what == failure_class::model_missing) out[whom] = true;
         failure f = status(pick(2) ? 500 : 0, what);
+        if (what == failure_class::unsupported_feature) {
+          auto lacking = pick(2) ? feature::tools : feature::json;
+          f.said.message = lacking == feature::tools ? "m does not support tools" : "JSON mode is not supported";
+          out[whom] = true;
+          lacks.insert_or_assign(whom, lacking);
+        }
         f.kept_connection = what == failure_class::reset && pick(2);
         if (pick(4) == 0) f.said.retry_after = 1s * pick(70);
         open.erase(id);

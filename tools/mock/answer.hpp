@@ -20,7 +20,7 @@ struct chat_call {
   std::uint32_t n = 1;
   bool stream = false;
   bool include_usage = false;
-  bool wants_json = false;
+  bool wants_json = false, has_tools = false;
   std::string tool_name, tool_field; // the tool to call, empty: none
 
   void add_message(std::string_view role, std::string_view text, bool last);

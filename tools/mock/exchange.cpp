@@ -134,6 +134,8 @@ arrival exchange::describe(const chat_call& call, std::string_view key) const {
   a.max_tokens = call.max_tokens;
   a.n = call.n;
   a.stream = call.stream;
+  a.tools = call.has_tools;
+  a.json = call.wants_json;
   return a;
 }
 

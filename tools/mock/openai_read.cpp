@@ -137,7 +137,9 @@ std::optional<wire_error> read_rest(const Value& body, chat_call& call) {
   auto choice = field(body, "tool_choice");
   bool may = !choice || !choice->IsString() || text_of(*choice) != "none";
   bool asked = call.last_role == "user" && call.last_user_text.find("use the tool") != std::string::npos;
-  if (auto tools = field(body, "tools"); tools && may && asked) read_tool(*tools, call);
+  auto tools = field(body, "tools");
+  call.has_tools = tools && tools->IsArray() && !tools->Empty();
+  if (tools && may && asked) read_tool(*tools, call);
   return {};
 }
 

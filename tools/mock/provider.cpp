@@ -69,8 +69,8 @@ verdict provider::admit(const arrival& request) {
 // meets the first rule with a fault whose turn it is; the rules after it do not count this request, so that faults in a
 // row take turns.
 void provider::apply_rules(const arrival& request, verdict& v, instant now) {
-  request_facts facts{request.model,     request.key,  request.path,   settings_.name,
-                      request.last_role, request.text, request.stream, request.chat};
+  request_facts facts{request.model, request.key,    request.path,  settings_.name, request.last_role,
+                      request.text,  request.stream, request.tools, request.json,   request.chat};
   auto elapsed = std::chrono::duration<double>(now - script_.loaded).count();
   std::vector<rule*> limiting, faulty, pacing;
   for (auto& r : script_.rules) {

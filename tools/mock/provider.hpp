@@ -25,7 +25,7 @@ struct arrival {
   std::uint64_t prompt_tokens = 0;
   std::optional<std::uint64_t> max_tokens;
   std::uint32_t n = 1;
-  bool stream = false;
+  bool stream = false, tools = false, json = false;
   bool chat = false;     // a well-formed chat call
   bool scripted = false; // rules apply
 };

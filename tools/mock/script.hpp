@@ -57,13 +57,13 @@ struct fault {
 // What a rule looks at; each is a glob (* and ?), an absent one matches everything.
 struct request_facts {
   std::string_view model, key, path, provider, last_role, text;
-  bool stream = false;
+  bool stream = false, tools = false, json = false;
   bool chat = false; // rules without a path are about chat calls only
 };
 
 struct rule {
   std::optional<std::string> model, key, path, provider, last_role, text;
-  std::optional<bool> stream;
+  std::optional<bool> stream, tools, json;
   std::optional<std::uint64_t> times;
   std::uint64_t skip = 0, every = 1;
   std::optional<std::pair<double, double>> between; // seconds since the script was loaded
