@@ -85,13 +85,12 @@ int main(int argc, char** argv) {
 
   console_config config;
   caf::actor_system system(config);
-  caf::scoped_actor self{system};
   auto remote = system.middleman().remote_actor<mainstay::console_actor>(where.host, where.port);
   if (!remote) {
     std::cerr << "cannot reach " << node << ": " << to_string(remote.error()) << "\n";
     return exit_unreachable;
   }
-  mainstay::ctl::node console(self, *remote);
+  mainstay::ctl::node console(system, *remote);
   if (!words.empty()) return ask(console, words, json);
   bool prompt = isatty(STDIN_FILENO);
   int code = 0;

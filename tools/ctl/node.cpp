@@ -1,5 +1,6 @@
 #include "tools/ctl/node.hpp"
 
+#include <future>
 #include <iostream>
 #include <thread>
 
@@ -13,21 +14,41 @@ constexpr int asks_at_most = 20;
 
 } // namespace
 
+/// By an actor of its own: one that blocks for the answer would not see that the node has gone.
+node::heard node::ask_once(const console_ask& question) {
+  auto promise = std::make_shared<std::promise<heard>>();
+  auto future = promise->get_future();
+  sys_.spawn([promise, question, console = console_](caf::event_based_actor* self) {
+    const auto tell = [promise, self](heard h) {
+      promise->set_value(std::move(h));
+      self->quit();
+    };
+    self->set_down_handler([tell](const caf::down_msg& down) { tell({std::nullopt, down.reason}); });
+    self->monitor(console);
+    self->request(console, patience, question)
+        .then(
+            [tell](const console_reply& r) {
+              tell({r, {}});
+            },
+            [tell](const caf::error& e) {
+              tell({std::nullopt, e});
+            });
+  });
+  return future.get();
+}
+
 std::optional<console_reply> node::ask(std::vector<std::string> words) {
-  std::optional<console_reply> got;
   const console_ask question{std::move(words)};
-  bool died = true; // before it began with our question: its successor may be asked the same
-  for (int i = 0; died && i < asks_at_most; ++i) {
-    if (i > 0) std::this_thread::sleep_for(ask_again_after);
-    died = false;
-    self_->request(console_, patience, question)
-        .receive([&](const console_reply& reply) { got = reply; },
-                 [&](const caf::error& e) {
-                   died = e == caf::sec::request_receiver_down && i + 1 < asks_at_most;
-                   if (!died) std::cerr << "no answer from the node: " << to_string(e) << "\n";
-                 });
+  for (int i = 1;; ++i) {
+    auto got = ask_once(question);
+    if (got.reply) return std::move(got.reply);
+    const bool died = got.why == caf::sec::request_receiver_down; // before it began: its successor may be asked
+    if (!died || i == asks_at_most) {
+      std::cerr << "no answer from the node: " << to_string(got.why) << "\n";
+      return std::nullopt;
+    }
+    std::this_thread::sleep_for(ask_again_after);
   }
-  return got;
 }
 
 } // namespace mainstay::ctl

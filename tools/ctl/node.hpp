@@ -1,5 +1,5 @@
 // The way to a node's console: one command line there, its answer back. A node whose admin actor dies over a question
-// is asked the same again; a node that does not answer is said so once.
+// is asked the same again; one that does not answer, or goes away meanwhile, is said so once, and at once.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -12,12 +12,18 @@ namespace mainstay::ctl {
 
 class node {
 public:
-  node(caf::scoped_actor& self, console_actor console) : self_(self), console_(std::move(console)) {}
+  node(caf::actor_system& sys, console_actor console) : sys_(sys), console_(std::move(console)) {}
   /// None: no answer, and stderr says why.
   std::optional<console_reply> ask(std::vector<std::string> words);
 
 private:
-  caf::scoped_actor& self_;
+  struct heard {
+    std::optional<console_reply> reply;
+    caf::error why; // none came
+  };
+  heard ask_once(const console_ask&);
+
+  caf::actor_system& sys_;
   console_actor console_;
 };
 
