@@ -77,6 +77,29 @@ void replay_queue::put_off(number n, instant now, double draw) {
   wait(n, e, now + duration(static_cast<duration::rep>(doubled * (1 - draw / 2))));
 }
 
+void replay_queue::again(number n, instant ready) {
+  if (!is_running(n)) return;
+  auto& e = all_.at(n);
+  leave(n, e);
+  wait(n, e, ready);
+}
+
+bool replay_queue::join(number n) {
+  const auto it = all_.find(n);
+  if (it == all_.end() || is_running(n)) return false;
+  leave(n, it->second);
+  it->second.at = where::running_own;
+  ++running_;
+  return true;
+}
+
+void replay_queue::hasten(number n, instant now) {
+  const auto it = all_.find(n);
+  if (it == all_.end() || it->second.at != where::later || it->second.ready <= now) return;
+  leave(n, it->second);
+  wait(n, it->second, now);
+}
+
 void replay_queue::done(number n, bool answered) {
   const auto it = all_.find(n);
   if (it == all_.end()) return;
@@ -90,6 +113,12 @@ std::optional<instant> replay_queue::due() const {
   if (!ready_.empty()) return instant{}; // its time has come already
   if (later_.empty()) return std::nullopt;
   return later_.begin()->first;
+}
+
+std::optional<instant> replay_queue::ready_at(number n) const {
+  const auto it = all_.find(n);
+  if (it == all_.end() || is_running(n)) return std::nullopt;
+  return it->second.ready;
 }
 
 bool replay_queue::is_running(number n) const noexcept {

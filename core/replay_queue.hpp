@@ -39,11 +39,21 @@ public:
   void park(number, instant now, double draw);
   /// The same, for a reason that says nothing about how many may run at a time.
   void put_off(number, instant now, double draw);
+  /// It ran and came to nothing, which says nothing either: it waits again, until then.
+  void again(number, instant ready);
+  /// One that waits runs from now on, in the place of another that `next` gave out: the pace does not count it. False:
+  /// it does not wait.
+  bool join(number);
+  /// One that waits for its time need not wait any longer.
+  void hasten(number, instant now);
   /// Forgets it. `answered`: by a run of its own, which speaks for more at a time.
   void done(number, bool answered);
 
   /// When `next` may have somebody, if nothing happens before; none: only a park, a done or an add can change that.
   std::optional<instant> due() const;
+
+  /// When one that waits may run; none: it does not wait.
+  std::optional<instant> ready_at(number) const;
 
   bool knows(number n) const noexcept { return all_.count(n) > 0; }
   bool is_running(number) const noexcept;

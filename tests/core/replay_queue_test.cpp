@@ -117,6 +117,41 @@ BOOST_AUTO_TEST_CASE(what_is_not_running_cannot_be_parked_and_what_is_known_not_
   BOOST_TEST(q.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(who_joins_another_takes_no_place_of_the_pace) {
+  replay_queue q({1, 64, 1s, 8s});
+  for (auto n : {1, 2, 3}) q.add(n, priority::low, at(n == 3 ? 5s : 0s));
+  BOOST_TEST((q.next(at(0s)) == 1));
+  BOOST_TEST(q.join(2));
+  BOOST_TEST(q.join(3)); // its time is not the queue's to judge
+  BOOST_TEST(!q.join(3));
+  BOOST_TEST(!q.join(9));
+  BOOST_TEST(q.running() == 3u);
+  q.done(2, true);
+  BOOST_TEST(q.at_once() == 1u); // it speaks for nobody
+  q.park(3, at(0s), 0);
+  BOOST_TEST(q.at_once() == 1u);
+  BOOST_TEST((q.ready_at(3) == at(1s)));
+  q.done(1, true);
+  BOOST_TEST(q.at_once() == 2u);
+  BOOST_TEST((q.next(at(1s)) == 3));
+}
+
+BOOST_AUTO_TEST_CASE(one_that_came_to_nothing_waits_again_without_a_pause_and_one_that_waits_may_be_hastened) {
+  replay_queue q;
+  q.add_running(1, priority::low);
+  BOOST_TEST(!q.ready_at(1));
+  q.again(1, at(1s));
+  BOOST_TEST((q.ready_at(1) == at(1s)));
+  BOOST_TEST(q.parked() == 0u);
+  BOOST_TEST(!q.next(at(500ms)));
+  q.hasten(1, at(500ms));
+  BOOST_TEST((q.next(at(500ms)) == 1));
+  q.again(2, at(0s));
+  q.hasten(1, at(0s)); // neither waits
+  BOOST_TEST(q.size() == 1u);
+  BOOST_TEST(q.is_running(1));
+}
+
 /// A thousand requests come, fail, are answered and are called off at random: nobody runs twice at a time or too early,
 /// the pace holds, and in the end everybody had a turn.
 BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody) {
