@@ -104,9 +104,11 @@ using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf:
                                         MAINSTAY_SUPERVISED>;
 
 /// Counts; hears one report per request.
-using metrics_actor = caf::typed_actor<caf::reacts_to<letter<run_report>>, caf::reacts_to<rate_due>,
-                                       caf::replies_to<scrape>::with<std::string>, // Prometheus text
-                                       caf::replies_to<look>::with<metrics_view>, MAINSTAY_SUPERVISED>;
+using metrics_actor =
+    caf::typed_actor<caf::reacts_to<letter<run_report>>, caf::reacts_to<batch_report>, // from the journal
+                     caf::reacts_to<rate_due>,
+                     caf::replies_to<scrape>::with<std::string>, // Prometheus text
+                     caf::replies_to<look>::with<metrics_view>, MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.

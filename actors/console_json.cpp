@@ -263,6 +263,21 @@ void write_journal(console_json& json, const std::optional<journal_view>& j, con
         .number("age_seconds", seconds_since(r.accepted, now))
         .end_row();
   json.end_table();
+  json.count("gathering", j->gathering).table("batches");
+  for (auto& b : j->batches)
+    json.row()
+        .text("model", b.model)
+        .count("size", b.size)
+        .number("mean_seconds", std::chrono::duration<double>(b.mean).count())
+        .count("calls", b.calls)
+        .count("failed", b.failed)
+        .count("parts", b.parts)
+        .count("answered", b.answered)
+        .count("alone", b.alone)
+        .number("calls_saved", static_cast<double>(b.calls_saved))
+        .number("tokens_saved", static_cast<double>(b.tokens_saved))
+        .end_row();
+  json.end_table();
 }
 
 void write_metrics(console_json& j, const metrics_view& v) {

@@ -156,7 +156,7 @@ struct dispatcher_state {
     drain_result result;
     for (auto& [id, e] : store->open) {
       if (e.record->durable && e.record->durable->kept()) {
-        ++result.kept; // nothing is lost with them
+        result.kept += std::max<std::size_t>(1, e.record->merged); // nothing is lost with them
         continue;
       }
       ++result.cut;

@@ -82,7 +82,7 @@ private:
 
 /// What the headers of a message ask of the journal.
 struct durable_wish {
-  bool durable = false;
+  bool durable = false, batch = false;
   std::optional<utc_time> not_before;
   std::string wrong, param; // what is wrong with them
 };
@@ -95,7 +95,8 @@ durable_wish read_wish(const header_list& headers) {
     return v && *v == "true";
   };
   w.durable = flag("durable");
-  if (flag("batch")) w.wrong = "batches are not served", w.param = "batch";
+  w.batch = flag("batch");
+  if (w.batch && !w.durable) w.wrong = "only a durable request can be merged with others", w.param = "batch";
   if (auto* v = find_header(headers, "not-before")) {
     w.not_before = parse_date(*v);
     if (!w.not_before)
@@ -136,6 +137,7 @@ public:
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
     if (collects) return collect(*rec, std::move(asked.id), response);
+    if (wish.batch && !find_header(asked.headers, "x-mainstay-priority")) rec->in.level = priority::low;
     if (wish.durable) return submit_durable(rec, wish, std::move(asked.id), response);
     rec->in.reply = way_back(*rec, names_->repeats, response);
     rec->in.plain_only = asked.req_client;
@@ -186,6 +188,7 @@ private:
     rec->in.reply = rec->durable;
     rec->durable_id = id;
     if (wish.not_before) rec->not_before = *wish.not_before;
+    rec->batch = wish.batch && rec->in.level == priority::low; // who is in a hurry does not wait for others
     response->on_cancel([names = names_, weak = std::weak_ptr(rec), waiter = std::weak_ptr(caller), id,
                          client = rec->in.client_name()] {
       auto record = weak.lock();

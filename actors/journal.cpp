@@ -21,6 +21,8 @@ constexpr auto try_disk_every = 1s;           // while it fails
 constexpr auto expire_every = 10s;
 constexpr int expire_at_once = 1000;
 constexpr int rows_shown = 20;
+constexpr auto gather_for = 1s;      // as long as the first of a batch waits for others
+constexpr auto refused_rest = 10min; // a shape whose merged call was refused is asked one by one
 
 /// What became of a batch. `died`: the actor did, nothing of it is written, and letters come again.
 enum class fate : std::uint8_t { stored, failed, died };
@@ -153,6 +155,7 @@ struct journal_state {
     r.accepted = utc_now();
     r.ready = std::max(r.accepted, rec->not_before);
     r.expires = r.ready + std::chrono::duration_cast<utc_time::duration>(store->limits.retention);
+    r.shape = rec->batch_shape;
     r.body = in.body;
     const auto number = store->file.add(r);
     return [=, this, ready = r.ready](fate f) mutable {
@@ -179,8 +182,11 @@ struct journal_state {
     ++store->accepted;
     channel.caller()->accepted(rec->in.id);
     wait_for(number, channel.caller());
+    if (!rec->batch_shape.empty()) store->batches.pool.add(number, rec->batch_shape);
     if (ready > utc_now()) {
-      store->queue.add(number, rec->in.level, instant_of(ready));
+      const auto from = instant_of(ready);
+      store->batches.pool.wait(number, from);
+      store->queue.add(number, rec->in.level, rec->batch_shape.empty() ? from : from + gather_for);
       channel.hand_over();
       promise.deliver(verdict_of(journal_verdict::way::left));
       return;
@@ -222,6 +228,11 @@ struct journal_state {
 
   void done(const letter<journal_done>& mail) {
     auto& d = mail.content();
+    if (store->batches.calls.count(d.run)) return batch_done(mail);
+    if (!d.gather.empty()) {
+      mail.opened();
+      return gather(d);
+    }
     if (!d.answer || !settles(*d.answer)) {
       mail.opened();
       if (d.answer && stands_in(*d.answer)) tell_callers(d.number, *d.answer);
@@ -255,10 +266,16 @@ struct journal_state {
   /// `of_a_run`: the answer speaks for the providers.
   void settled(std::int64_t number, const kept_answer_ptr& answer, bool of_a_run) {
     store->runs.erase(number);
-    store->queue.done(number, answer && of_a_run);
+    drop(number, answer && of_a_run);
     if (!answer) return; // it had one before
     ++store->stored;
     tell_callers(number, *answer);
+  }
+
+  /// Nothing is left to be asked.
+  void drop(std::int64_t number, bool answered) {
+    store->queue.done(number, answered);
+    store->batches.pool.done(number);
   }
 
   void tell_callers(std::int64_t number, const kept_answer& answer) {
@@ -268,11 +285,151 @@ struct journal_state {
   }
 
   void park(std::int64_t number, request_id run) {
-    auto it = store->runs.find(number);
-    if (it == store->runs.end() || it->second != run) return; // another run has it, or it has its answer
-    store->runs.erase(it);
+    if (take_back(number, run)) park(number, clock::now(), draw());
+    go_on();
+  }
+
+  /// Else another run has it, or it has its answer.
+  bool runs_in(std::int64_t number, request_id run) const {
+    const auto it = store->runs.find(number);
+    return it != store->runs.end() && it->second == run;
+  }
+
+  bool take_back(std::int64_t number, request_id run) { return runs_in(number, run) && store->runs.erase(number) > 0; }
+
+  void park(std::int64_t number, instant now, double draw) {
     ++store->parks;
-    store->queue.park(number, clock::now(), draw());
+    store->queue.park(number, now, draw);
+    wait_again(number);
+  }
+
+  void wait_again(std::int64_t number) {
+    if (auto from = store->queue.ready_at(number)) store->batches.pool.wait(number, *from);
+  }
+
+  // -- batches of requests
+
+  /// It waits for others, but not for long, and not once the batch is full.
+  void gather(const journal_done& d) {
+    if (!take_back(d.number, d.run)) return;
+    const auto now = clock::now();
+    auto& b = store->batches;
+    b.pool.wait(d.number, now);
+    store->queue.again(d.number, now + gather_for);
+    if (const auto first = b.pool.first_of_full(d.number, b.models[d.gather].size.now(), now))
+      store->queue.hasten(first, now);
+    go_on();
+  }
+
+  /// One call for as many of these as it can take. False: the first one goes alone.
+  bool run_together(std::vector<std::int64_t> all) {
+    const auto first = store->file.unanswered(all.front());
+    const auto who = first ? owner_of(*first) : std::nullopt;
+    if (!who) return false;
+    auto composer = batch_composer::begin(*first, *store->settings);
+    if (!composer) return false;
+    const auto most = store->batches.models[composer->model()].size.now();
+    for (std::size_t i = 1; i < all.size() && composer->size() < most; ++i)
+      if (auto r = store->file.unanswered(all[i]); r && !composer->add(*r)) break;
+    if (composer->size() < 2) return false;
+    auto [body, key, call] = std::move(*composer).finish();
+    auto rec = record_of(priority::low, *who, -1); // a number of nobody's
+    rec->merged = call.numbers.size();
+    rec->in.id = call.name = new_request_name(rec->number);
+    rec->in.body = std::move(body);
+    rec->in.idempotency_key = std::move(key);
+    rec->in.cache = cache_mode::off; // it is nobody's question
+    call.began = rec->in.received;
+    for (auto n : call.numbers) {
+      store->batches.pool.leave(n);
+      store->queue.join(n); // but for the first one, which has its place already
+      store->runs[n] = rec->number;
+    }
+    store->batches.calls[rec->number] = std::move(call);
+    submit(rec);
+    return true;
+  }
+
+  void batch_done(const letter<journal_done>& mail) {
+    auto& d = mail.content();
+    auto& call = store->batches.calls.at(d.run);
+    if (!d.answer || !settles(*d.answer) || d.answer->status >= 300) {
+      mail.opened();
+      return batch_failed(d);
+    }
+    auto outcome = take_apart(call, *d.answer, utc_now());
+    write(
+        [&]() -> effect {
+          for (std::size_t i = 0; i < call.numbers.size(); ++i)
+            if (auto& a = outcome.answers[i]; call.numbers[i] != 0 && a)
+              store->file.answer(call.numbers[i], *a, utc_now(), end_of_life());
+          return [=, this](fate f) { batch_over(mail, outcome, f); };
+        },
+        [=, this](fate f) { batch_over(mail, outcome, f); });
+  }
+
+  /// Those without an answer are asked alone, at once. Where nothing could be written, all are asked again.
+  void batch_over(const letter<journal_done>& mail, const batch_outcome& outcome, fate f) {
+    if (f == fate::died) return;
+    mail.opened();
+    const auto& d = mail.content();
+    const auto call = std::move(store->batches.calls.extract(d.run).mapped());
+    const auto now = clock::now();
+    auto& model = store->batches.models[call.model];
+    const auto pause = draw();
+    for (std::size_t i = 0; i < call.numbers.size(); ++i) {
+      const auto n = call.numbers[i];
+      auto& a = outcome.answers[i];
+      if (!runs_in(n, d.run)) continue; // called off, or its time is over
+      if (f == fate::stored && a) {
+        settled(n, a, true);
+      } else if (f == fate::stored) {
+        ask_alone(n, now);
+      } else {
+        if (a) tell_callers(n, *a);
+        take_back(n, d.run);
+        park(n, now, pause);
+      }
+    }
+    if (f == fate::stored) {
+      model.count(call, outcome);
+      const auto got = outcome.answered();
+      self->send(store->names->metrics, batch_report{call.model, got, outcome.answers.size() - got});
+      outcome.cut_short ? model.size.too_large() : model.size.answered(now - call.began);
+    }
+    go_on();
+  }
+
+  void ask_alone(std::int64_t number, instant now) {
+    store->runs.erase(number);
+    store->batches.pool.set_alone(number);
+    store->queue.again(number, now);
+  }
+
+  /// A refusal is about the batch: nobody knows which of them it means. A failure is nobody's fault, and they wait for
+  /// better times together; but one whose time was over was too large.
+  void batch_failed(const journal_done& d) {
+    const auto call = std::move(store->batches.calls.extract(d.run).mapped());
+    const auto now = clock::now();
+    const auto pause = draw();
+    auto& model = store->batches.models[call.model];
+    const bool refused = d.answer && d.answer->status < 500 && settles(*d.answer);
+    const auto why = refused ? why_failed(*d.answer, utc_now()) : failure_class::server_error;
+    const bool too_large = why == failure_class::context_length || (d.answer && d.answer->status == 504);
+    if (too_large) model.size.too_large();
+    if (refused && !too_large && why != failure_class::content_filter)
+      store->batches.pool.rest_group(call.shape, now + refused_rest);
+    for (auto n : call.numbers) {
+      if (!runs_in(n, d.run)) continue;
+      if (refused) {
+        ask_alone(n, now);
+      } else {
+        take_back(n, d.run);
+        if (too_large) store->batches.pool.set_alone(n);
+        park(n, now, pause);
+      }
+    }
+    if (d.answer) ++model.failed; // else nobody wanted it any more, or the node ends
     go_on();
   }
 
@@ -334,9 +491,12 @@ struct journal_state {
   }
 
   void stop_run(std::int64_t number) {
-    if (auto it = store->runs.find(number); it != store->runs.end())
-      letter<caller_left>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher),
-                                caller_left{it->second});
+    const auto it = store->runs.find(number);
+    if (it == store->runs.end()) return;
+    const auto call = store->batches.calls.find(it->second);
+    if (call != store->batches.calls.end() && !call->second.call_off(number)) return; // the others want it
+    letter<caller_left>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher),
+                              caller_left{it->second});
   }
 
   // -- answers to repeated requests
@@ -394,9 +554,11 @@ struct journal_state {
       auto n = store->queue.next(now);
       if (!n) break;
       try {
-        run(*n);
+        auto together = store->batches.pool.companions(*n, batch_size::most, now);
+        if (together.size() < 2 || !run_together(std::move(together))) run(*n);
       } catch (const sqlite::error& e) {
         store->queue.park(*n, now, draw());
+        wait_again(*n);
         return fail(e);
       }
     }
@@ -404,33 +566,52 @@ struct journal_state {
   }
 
   void run(std::int64_t number) {
+    store->batches.pool.leave(number);
     auto r = store->file.unanswered(number);
-    if (!r) return store->queue.done(number, false);
-    auto& s = store->settings;
-    const auto* client = std::find_if(s->clients.data(), s->clients.data() + s->clients.size(),
-                                      [&](auto& c) { return c.name == r->client; });
-    const bool known = client != s->clients.data() + s->clients.size();
-    auto rec = std::make_shared<run_record>();
-    rec->number = new_request_number();
-    if (!known && !(s->clients.empty() && r->client == rec->in.client_name())) {
-      return store->queue.put_off(number, clock::now(), draw()); // perhaps a later configuration knows it
+    if (!r) return drop(number, false);
+    const auto who = owner_of(*r);
+    if (!who) { // perhaps a later configuration knows it
+      store->queue.put_off(number, clock::now(), draw());
+      return wait_again(number);
     }
+    auto rec = record_of(r->level, *who, number);
     store->runs[number] = rec->number;
     auto& in = rec->in;
     in.id = r->name;
-    in.settings = s;
-    in.client = known ? client : nullptr;
-    in.level = r->level;
     in.cache = static_cast<cache_mode>(r->cache);
-    in.received = clock::now();
-    in.deadline = in.received + s->deadline;
     in.body = r->body;
     in.idempotency_key = r->upstream_key;
     rec->durable_id = r->id;
+    submit(rec);
+  }
+
+  /// Null where no clients are configured; none: the configuration does not know it.
+  std::optional<const config::client_settings*> owner_of(const journal_request& r) const {
+    auto& clients = store->settings->clients;
+    for (auto& c : clients)
+      if (c.name == r.client) return &c;
+    if (clients.empty() && r.client == inbound{}.client_name()) return nullptr;
+    return std::nullopt;
+  }
+
+  /// For another run of what is here already.
+  std::shared_ptr<run_record> record_of(priority level, const config::client_settings* client, std::int64_t number) {
+    auto rec = std::make_shared<run_record>();
+    rec->number = new_request_number();
+    auto& in = rec->in;
+    in.settings = store->settings;
+    in.client = client;
+    in.level = level;
+    in.received = clock::now();
+    in.deadline = in.received + in.settings->deadline;
     rec->durable = std::make_shared<journal_channel>(store->names->journal, number, rec->number);
     rec->durable->asked = true;
     rec->admitted_once = true;
     in.reply = rec->durable;
+    return rec;
+  }
+
+  void submit(const run_record_ptr& rec) {
     ++store->replayed;
     letter<submission>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher), submission{rec});
   }
@@ -502,7 +683,7 @@ struct journal_state {
       ++store->expired;
       stop_run(n);
       store->runs.erase(n);
-      store->queue.done(n, false);
+      drop(n, false);
       tell_callers(n, error_answer(504, "expired", "no answer came before the request's retention ended"));
     }
     if (!gone.unanswered.empty())
@@ -525,6 +706,10 @@ struct journal_state {
     v.refused = s.refused;
     v.expired = s.expired;
     v.commits = s.commits;
+    v.gathering = s.batches.pool.waiting();
+    for (auto& [name, b] : s.batches.models)
+      v.batches.push_back({name, b.size.now(), b.size.mean(), b.calls, b.failed, b.parts, b.answered, b.alone,
+                           b.calls_saved, b.tokens_saved});
     v.most_bytes = s.limits.size;
     v.most_requests = s.limits.entries;
     try {
@@ -601,7 +786,13 @@ journal_store::journal_store(const config::journal_settings& s) : limits(s), fil
   if (const auto& broken = file.found_broken(); !broken.moved_to.empty())
     spdlog::error("journal {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
   requests = static_cast<std::uint64_t>(file.count().requests);
-  for (auto& r : file.all_unanswered()) queue.add(r.number, r.level, instant_of(r.ready));
+  for (auto& r : file.all_unanswered()) {
+    const auto from = instant_of(r.ready);
+    queue.add(r.number, r.level, from);
+    if (r.shape.empty()) continue;
+    batches.pool.add(r.number, r.shape);
+    batches.pool.wait(r.number, from);
+  }
   if (queue.size() > 0)
     spdlog::info("journal {}: {} requests without an answer are run again", file.path(), queue.size());
 }

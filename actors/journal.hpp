@@ -1,11 +1,13 @@
 // The journal: takes durable requests and their answers to disk, several at a time (what waits while one commit is
 // under way goes into the next), and says so after the commit; hands out answers; runs again what has none, in the
-// order and at the pace of core/replay_queue. Has a thread of its own, because disks block. Promises: whoever is told
-// `accepted` is on disk; a request has one answer, the first; what could not be written is an error to whoever asked.
-// The store outlives the actor: its successor knows who runs and who waits.
+// order and at the pace of core/replay_queue; merges those that may be into one call (actors/batches). Has a thread of
+// its own, because disks block. Promises: whoever is told `accepted` is on disk; a request has one answer, the first;
+// what could not be written is an error to whoever asked. The store outlives the actor: its successor knows who runs
+// and who waits.
 #pragma once
 
 #include "actors/actors.hpp"
+#include "actors/batches.hpp"
 #include "actors/live_caller.hpp"
 #include "core/replay_queue.hpp"
 #include "net/journal_file.hpp"
@@ -24,6 +26,7 @@ struct journal_store {
   directory_ptr names;
   replay_queue queue;                                // of those without an answer
   std::unordered_map<std::int64_t, request_id> runs; // under way: which run has them
+  batch_book batches;
   std::unordered_map<std::int64_t, std::vector<std::shared_ptr<live_caller>>> callers;
   bool failing = false;
   std::uint64_t requests = 0; // in the file

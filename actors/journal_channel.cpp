@@ -50,6 +50,13 @@ void journal_channel::hand_over() {
   over_ = true;
 }
 
+void journal_channel::gather(const std::string& model) {
+  std::lock_guard lock(guard_);
+  if (std::exchange(over_, true)) return;
+  letter<journal_done>::post(caf::actor_cast<caf::strong_actor_ptr>(journal_),
+                             journal_done{number_, run_, nullptr, model});
+}
+
 bool journal_channel::kept() const {
   std::lock_guard lock(guard_);
   return number_ != 0;

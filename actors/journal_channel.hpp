@@ -37,6 +37,8 @@ public:
   bool keep_as(std::int64_t number);
   /// The journal has it, and its caller: the run of this channel is over without an answer.
   void hand_over();
+  /// The same, and the journal is to merge it with others for that model.
+  void gather(const std::string& model);
   const std::shared_ptr<live_caller>& caller() const noexcept { return caller_; }
   bool kept() const;
   std::atomic<bool> asked{false}; // the journal has been asked to take it

@@ -270,11 +270,12 @@ struct journal_verdict {
   int status = 503;
   std::string code, message, param;
 };
-/// What a run of that request came to; null: to nothing.
+/// What a run of that request came to; null: to nothing. A run that asked for several has a number below 0.
 struct journal_done {
   std::int64_t number = 0;
   request_id run = 0;
   kept_answer_ptr answer;
+  std::string gather; // of a request that nobody was asked for yet: to be merged with others for this model
 };
 /// Who asks for the answer of a durable request, or wants it to end. The caller may be null: nobody waits to hear.
 struct journal_question {
@@ -313,6 +314,15 @@ struct journal_view {
     utc_time accepted{};
   };
   std::vector<row> latest;
+  struct batch_row { // of one model
+    std::string model;
+    std::size_t size = 0; // at most so many in the next call
+    duration mean{};      // of the latest calls
+    std::uint64_t calls = 0, failed = 0, parts = 0, answered = 0, alone = 0;
+    std::int64_t calls_saved = 0, tokens_saved = 0; // tokens: of prompts, estimated
+  };
+  std::vector<batch_row> batches;
+  std::size_t gathering = 0;
 };
 
 // -- repeats
@@ -417,6 +427,11 @@ struct run_report {
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
 };
+/// A call that several durable requests were merged into had an answer: so many of them got theirs from it.
+struct batch_report {
+  std::string model; // the configured name
+  std::size_t answered = 0, alone = 0;
+};
 /// A moment is over: do providers still fail?
 struct rate_due {};
 struct scrape {};
@@ -490,7 +505,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::warm_ask) X(mainstay::warm_reply) X(mainstay::letter<mainstay::warm_over>) \
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
-  X(mainstay::letter<mainstay::run_report>) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
+  X(mainstay::letter<mainstay::run_report>) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

@@ -98,6 +98,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         st.count_failures(mail.content());
         mail.opened();
       },
+      [&st](const batch_report& b) { st.store->registry.count(b); },
       [&st](const rate_due&) {
         st.looking = false;
         st.judge();

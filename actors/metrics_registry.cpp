@@ -124,6 +124,16 @@ struct metrics_registry::body {
                           {"reason"}};
   series<Counter> cache{
       registry, BuildCounter(), "mainstay_cache_total", "Questions to the cache.", {"tier", "result"}};
+  series<Counter> batch_calls{registry,
+                              BuildCounter(),
+                              "mainstay_batch_calls_total",
+                              "Answered calls that several requests were merged into.",
+                              {"model"}};
+  series<Counter> batch_parts{registry,
+                              BuildCounter(),
+                              "mainstay_batch_parts_total",
+                              "Requests in such calls: answered by them, or to be asked alone.",
+                              {"model", "outcome"}};
   series<Gauge> breaker_state{registry,
                               BuildGauge(),
                               "mainstay_breaker_state",
@@ -190,6 +200,12 @@ void metrics_registry::count(const run_report& r) {
   v.input_tokens += r.input_tokens;
   v.output_tokens += r.output_tokens;
   b.times.add(took);
+}
+
+void metrics_registry::count(const batch_report& r) {
+  body_->batch_calls.at({r.model}).Increment();
+  body_->batch_parts.at({r.model, "answered"}).Increment(static_cast<double>(r.answered));
+  body_->batch_parts.at({r.model, "alone"}).Increment(static_cast<double>(r.alone));
 }
 
 void metrics_registry::set_limits(const governor::view& v) {

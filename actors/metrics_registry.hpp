@@ -15,6 +15,7 @@ public:
   ~metrics_registry();
 
   void count(const run_report&);
+  void count(const batch_report&);
 
   void set_limits(const governor::view&);
   void set_keys(const std::vector<key_book::view>&);

@@ -8,6 +8,7 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/token_estimate.hpp"
+#include "net/batch_prompt.hpp"
 #include "net/sha256.hpp"
 
 #include <algorithm>
@@ -87,6 +88,7 @@ void run_state::ask_to_keep() {
   if (journal_until == instant{}) journal_until = std::min(now + journal_patience, rec->durable->caller()->until);
   if (now >= journal_until) return journal_silent();
   if (rec->asked->stream) rec->durable->caller()->takes_stream(rec->asked->wants_usage);
+  if (rec->batch && rec->batch_shape.empty()) rec->batch_shape = batch_shape(*rec->asked, rec->in.client_name());
   rec->durable->asked = true;
   wake_at(journal_until, waking::ask_journal);
   self->request(names->journal, caf::infinite, journal_accept{rec})
@@ -106,6 +108,16 @@ void run_state::ask_to_keep() {
             leave("ok");
           },
           [this](const caf::error&) { again_soon(waking::ask_journal); });
+}
+
+/// The cache had nothing: the journal asks for it together with others. Its client has had it admitted, and pays what
+/// was reserved: what its share comes to is known too late.
+void run_state::leave_to_batch() {
+  rec->durable->gather(rec->model->name);
+  rec->answered = true; // by the journal, later
+  rec->report.status = 202;
+  settle_client(reservation());
+  leave("ok");
 }
 
 void run_state::ask_whether_repeated() {

@@ -22,7 +22,7 @@ constexpr auto usage_grace = 2s; // a finished stream whose usage does not come
 /// Leaves out the oldest turns, where the model allows it and something can be left out: always of what the caller
 /// wrote, so that a second cut does not take the first one's marker for a turn.
 bool run_state::shorten(std::uint64_t budget) {
-  if (rec->model->truncate == config::truncate_mode::none) return false;
+  if (rec->model->truncate == config::truncate_mode::none || rec->merged > 0) return false;
   std::optional<chat_request> written;
   if (rec->cuts > 0) written = as_asked();
   auto shorter = leave_out_oldest(written ? *written : *rec->asked, budget);
@@ -59,6 +59,7 @@ std::uint64_t run_state::room_for_prompt() const {
 }
 
 void run_state::start_plan() {
+  if (!rec->batch_shape.empty()) return leave_to_batch();
   fit();
   request_plan::circumstances with;
   with.ladder = rec->model->ladder;

@@ -63,6 +63,7 @@ struct run_state {
   void ask_journal();
   void journal_silent();
   void ask_to_keep();
+  void leave_to_batch();
   void ask_whether_repeated();
   caf::strong_actor_ptr governor_ptr() const { return caf::actor_cast<caf::strong_actor_ptr>(names->governor); }
   void cut_off();

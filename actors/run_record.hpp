@@ -44,9 +44,12 @@ struct run_record {
   std::shared_ptr<journal_channel> durable; // in.reply, where the request is durable; else null
   std::string durable_id;                   // the caller's own name for it
   utc_time not_before{};                    // of a durable one
+  bool batch = false;                       // it may be merged with others
+  std::size_t merged = 0;                   // of so many durable requests; 0: of its caller's alone
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
 
   // -- the run's, from here on
+  std::string batch_shape; // with whom it may be merged; empty: with nobody
   std::optional<chat_request> asked;
   const config::model_settings* model = nullptr;
   std::optional<request_plan> plan;

@@ -1,5 +1,7 @@
 #include "core/batch_pool.hpp"
 
+#include <algorithm>
+
 namespace mainstay {
 
 void batch_pool::add(number n, const std::string& name) {
@@ -32,7 +34,7 @@ void batch_pool::leave(number n) {
 std::vector<batch_pool::number> batch_pool::companions(number n, std::size_t most, instant now) const {
   std::vector<number> out{n};
   const auto it = all_.find(n);
-  if (it == all_.end() || !it->second.of || now < it->second.of->second.rests_until) return out;
+  if (it == all_.end() || !it->second.of || rests(it->second.of->first, now)) return out;
   for (auto& [from, other] : it->second.of->second.waiting) {
     if (out.size() >= most || from > now) break;
     if (other != n) out.push_back(other);
@@ -61,8 +63,17 @@ void batch_pool::set_alone(number n) {
   if (const auto it = all_.find(n); it != all_.end()) drop_out(n, it->second);
 }
 
-void batch_pool::rest_group(number n, instant until) {
-  if (const auto it = all_.find(n); it != all_.end() && it->second.of) it->second.of->second.rests_until = until;
+void batch_pool::rest_group(const std::string& name, instant until) {
+  auto& rests_until = resting_[name];
+  rests_until = std::max(rests_until, until);
+  if (resting_.size() <= most_resting) return;
+  resting_.erase(
+      std::min_element(resting_.begin(), resting_.end(), [](auto& a, auto& b) { return a.second < b.second; }));
+}
+
+bool batch_pool::rests(const std::string& name, instant now) const {
+  const auto it = resting_.find(name);
+  return it != resting_.end() && now < it->second;
 }
 
 void batch_pool::done(number n) {

@@ -35,8 +35,10 @@ public:
 
   /// From now on nobody goes with it.
   void set_alone(number);
-  /// Nobody of its group goes with another until then.
-  void rest_group(number, instant until);
+  /// Nobody of that group goes with another until then, also those that come later. So many groups are remembered; of
+  /// more, those that rest longest.
+  void rest_group(const std::string& group, instant until);
+  static constexpr std::size_t most_resting = 1000;
   /// Forgets it.
   void done(number);
 
@@ -49,7 +51,6 @@ private:
   struct group {
     std::set<std::pair<instant, number>> waiting;
     std::size_t members = 0;
-    instant rests_until{};
   };
   using group_entry = std::pair<const std::string, group>; // an unordered_map moves none of them
   struct entry {
@@ -58,9 +59,11 @@ private:
     instant from{};
   };
   void drop_out(number, entry&);
+  bool rests(const std::string& group, instant now) const;
 
   std::unordered_map<std::string, group> groups_;
   std::unordered_map<number, entry> all_;
+  std::map<std::string, instant> resting_; // until then
   std::size_t waiting_ = 0;
 };
 

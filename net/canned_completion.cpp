@@ -4,8 +4,8 @@
 
 namespace mainstay {
 
-std::string canned_completion(std::string_view text, std::string_view model, std::string_view request_id,
-                              utc_time now) {
+std::string own_completion(std::string_view text, std::string_view model, std::string_view request_id, utc_time now,
+                           const std::optional<token_usage>& usage) {
   std::string out = R"({"id":)";
   json::append_string(out, "chatcmpl-" + std::string(request_id));
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
@@ -13,9 +13,14 @@ std::string canned_completion(std::string_view text, std::string_view model, std
   json::append_string(out, model);
   out += R"(,"choices":[{"index":0,"message":{"role":"assistant","content":)";
   json::append_string(out, text);
-  out += R"(,"refusal":null},"logprobs":null,"finish_reason":"stop"}],)"
-         R"("usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}})";
+  out += R"(,"refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":)";
+  out += usage_json(usage) + "}";
   return out;
+}
+
+std::string canned_completion(std::string_view text, std::string_view model, std::string_view request_id,
+                              utc_time now) {
+  return own_completion(text, model, request_id, now, token_usage{});
 }
 
 } // namespace mainstay

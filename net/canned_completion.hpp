@@ -2,13 +2,18 @@
 #pragma once
 
 #include "core/clock.hpp"
+#include "net/chat_answer.hpp"
 
 #include <string>
 #include <string_view>
 
 namespace mainstay {
 
-/// A chat.completion with one choice that says `text` and stopped; usage is all zeros. `request_id` goes into its id.
+/// A chat.completion with one choice that says `text` and stopped. `request_id` goes into its id.
+std::string own_completion(std::string_view text, std::string_view model, std::string_view request_id, utc_time,
+                           const std::optional<token_usage>&);
+
+/// One that nobody was asked for: usage is all zeros.
 std::string canned_completion(std::string_view text, std::string_view model, std::string_view request_id, utc_time);
 
 } // namespace mainstay

@@ -6,8 +6,10 @@ namespace mainstay {
 
 namespace {
 
+constexpr const char* upgrades[] = {"ALTER TABLE requests ADD COLUMN shape TEXT NOT NULL DEFAULT ''"};
+
 // Bodies stand apart from what is looked up: a request's goes when its answer comes.
-constexpr sqlite::file_form form{0x4d737433, 1, R"(
+constexpr sqlite::file_form form{0x4d737433, 2, R"(
   CREATE TABLE requests (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     client TEXT NOT NULL,
@@ -21,6 +23,7 @@ constexpr sqlite::file_form form{0x4d737433, 1, R"(
     ready INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     status INTEGER NOT NULL DEFAULT 0,
+    shape TEXT NOT NULL DEFAULT '',
     UNIQUE (client, id)
   ) STRICT;
   CREATE INDEX requests_by_end ON requests (expires);
@@ -42,7 +45,7 @@ constexpr sqlite::file_form form{0x4d737433, 1, R"(
   CREATE INDEX repeats_by_end ON repeats (expires);
   CREATE TABLE last_sign (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
 )",
-                                 true};
+                                 true, upgrades};
 
 std::int64_t stamp(utc_time t) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count();
@@ -80,7 +83,7 @@ struct journal_file::statements {
   explicit statements(sqlite::database& db)
     : find(db.prepare("SELECT number, fingerprint, name, status FROM requests WHERE client = ? AND id = ?")),
       add(db.prepare("INSERT INTO requests (client, id, fingerprint, name, upstream_key, level, cache, accepted, "
-                     "ready, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number")),
+                     "ready, expires, shape) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number")),
       add_body(db.prepare("INSERT INTO bodies (number, body) VALUES (?, ?)")),
       settle(db.prepare("UPDATE requests SET status = ?, expires = ? WHERE number = ? AND status = 0")),
       answer(db.prepare("INSERT INTO answers (number, headers, body, answered) VALUES (?, ?, ?, ?)")),
@@ -89,7 +92,7 @@ struct journal_file::statements {
       drop_request(db.prepare("DELETE FROM requests WHERE number = ?")),
       read_answer(db.prepare("SELECT headers, body FROM answers WHERE number = ?")),
       read(db.prepare("SELECT client, id, fingerprint, name, upstream_key, level, cache, accepted, ready, expires, "
-                      "body FROM requests JOIN bodies USING (number) WHERE number = ? AND status = 0")),
+                      "shape, body FROM requests JOIN bodies USING (number) WHERE number = ? AND status = 0")),
       ended(db.prepare("SELECT number, status FROM requests WHERE expires <= ? ORDER BY expires LIMIT ?")),
       drop_repeats(db.prepare("DELETE FROM repeats WHERE key IN (SELECT key FROM repeats WHERE expires <= ? LIMIT ?)")),
       find_repeat(db.prepare("SELECT fingerprint, status, headers, body FROM repeats WHERE key = ? AND expires > ?")),
@@ -141,7 +144,7 @@ std::int64_t journal_file::add(const journal_request& r) {
   auto& s = say_->add;
   s.begin(r.client, sqlite::blob{r.id}, sqlite::blob{r.fingerprint}, r.name, r.upstream_key,
           static_cast<std::int64_t>(r.level), std::int64_t{r.cache}, stamp(r.accepted), stamp(r.ready),
-          stamp(r.expires));
+          stamp(r.expires), r.shape);
   s.next();
   const auto number = s.number(0);
   s.end();
@@ -174,7 +177,8 @@ std::optional<journal_request> journal_file::unanswered(std::int64_t number) {
   r.accepted = time_of(s.number(7));
   r.ready = time_of(s.number(8));
   r.expires = time_of(s.number(9));
-  r.body = make_bytes(s.bytes(10));
+  r.shape = s.text(10);
+  r.body = make_bytes(s.bytes(11));
   s.end();
   return r;
 }
@@ -187,8 +191,8 @@ void journal_file::remove(std::int64_t number) {
 
 std::vector<journal_file::waiting_request> journal_file::all_unanswered() {
   std::vector<waiting_request> out;
-  auto rows = db_->prepare("SELECT number, level, ready FROM requests WHERE status = 0 ORDER BY number");
-  while (rows.next()) out.push_back({rows.number(0), level_of(rows.number(1)), time_of(rows.number(2))});
+  auto rows = db_->prepare("SELECT number, level, ready, shape FROM requests WHERE status = 0 ORDER BY number");
+  while (rows.next()) out.push_back({rows.number(0), level_of(rows.number(1)), time_of(rows.number(2)), rows.text(3)});
   return out;
 }
 

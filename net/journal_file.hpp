@@ -26,6 +26,7 @@ struct journal_request {
   priority level = priority::normal;
   std::uint8_t cache = 0; // how the cache may be used
   utc_time accepted{}, ready{}, expires{};
+  std::string shape; // those of one shape may be merged into one call; empty: it is asked alone
   bytes_ptr body;
 };
 
@@ -58,6 +59,7 @@ public:
     std::int64_t number = 0;
     priority level = priority::normal;
     utc_time ready{};
+    std::string shape;
   };
   std::vector<waiting_request> all_unanswered();
 

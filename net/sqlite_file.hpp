@@ -1,16 +1,19 @@
 // A SQLite file of Mainstay's own: which one it is stands in its head (application_id, user_version). Promises: a file
 // that is no database, or a damaged one, is kept under another name and a new one begun; a database of another program,
-// or of another version of ours, is not touched.
+// or of a later version of ours, is not touched; one of an earlier version is brought up to date, wholly or not at all.
 #pragma once
 
 #include "net/sqlite.hpp"
 
+#include <span>
+
 namespace mainstay::sqlite {
 
 struct file_form {
-  std::int64_t mark, version; // `file` and SQLite show the mark as application_id
-  const char* schema;         // of a new one
-  bool check_whole;           // when it is opened; else what is broken is found when it is read
+  std::int64_t mark, version;                 // `file` and SQLite show the mark as application_id
+  const char* schema;                         // of a new one
+  bool check_whole;                           // when it is opened; else what is broken is found when it is read
+  std::span<const char* const> upgrades = {}; // the first makes version 2 of version 1, and so on
 };
 
 /// What was found in the file's place and moved aside.

@@ -69,9 +69,17 @@ BOOST_AUTO_TEST_CASE(a_group_that_rests_is_asked_one_by_one_until_then) {
     p.add(n, "a");
     p.wait(n, at(0s));
   }
-  p.rest_group(1, at(10s));
+  p.rest_group("a", at(10s));
   BOOST_TEST((p.companions(2, 50, at(9s)) == numbers{2}));
-  BOOST_TEST((p.companions(2, 50, at(10s)) == numbers{2, 1}));
+  for (auto n : {1, 2}) p.done(n);
+  for (auto n : {3, 4}) {
+    p.add(n, "a");
+    p.wait(n, at(0s));
+  }
+  BOOST_TEST((p.companions(4, 50, at(9s)) == numbers{4})); // the group was empty meanwhile
+  BOOST_TEST((p.companions(4, 50, at(10s)) == numbers{4, 3}));
+  for (std::size_t i = 0; i < 2 * batch_pool::most_resting; ++i) p.rest_group("g" + std::to_string(i), at(20s));
+  BOOST_TEST((p.companions(4, 50, at(5s)) == numbers{4, 3})); // forgotten, for many rest longer
 }
 
 BOOST_AUTO_TEST_CASE(a_group_without_members_is_forgotten) {

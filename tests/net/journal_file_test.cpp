@@ -27,6 +27,7 @@ struct fixture : mainstay::test::folder {
     r.accepted = noon;
     r.ready = noon + 1s;
     r.expires = noon + 24h;
+    r.shape = "0f";
     r.body = make_bytes("{\"n\":1}");
     return r;
   }
@@ -57,7 +58,7 @@ BOOST_AUTO_TEST_CASE(what_was_committed_is_there_again_word_for_word) {
   BOOST_TEST(!file.find("other", id));
   const auto all = file.all_unanswered();
   BOOST_TEST_REQUIRE(all.size() == 2u);
-  BOOST_TEST((all[0].level == priority::low && all[0].ready == noon + 1s));
+  BOOST_TEST((all[0].level == priority::low && all[0].ready == noon + 1s && all[0].shape == "0f"));
   const auto r = file.unanswered(1);
   BOOST_TEST_REQUIRE(!!r);
   const auto asked = request(id);
@@ -65,8 +66,35 @@ BOOST_AUTO_TEST_CASE(what_was_committed_is_there_again_word_for_word) {
   BOOST_TEST(*r->body == *asked.body);
   BOOST_TEST(r->name == asked.name);
   BOOST_TEST(r->upstream_key == asked.upstream_key);
+  BOOST_TEST(r->shape == asked.shape);
   BOOST_TEST((r->level == asked.level && r->cache == asked.cache));
   BOOST_TEST((r->accepted == asked.accepted && r->ready == asked.ready && r->expires == asked.expires));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_of_the_first_version_is_brought_up_to_date_and_of_a_later_one_not_touched) {
+  {
+    journal_file file(where, noon);
+    file.add(request("old"));
+  }
+  {
+    sqlite::database db(where, 1s);
+    db.run("ALTER TABLE requests DROP COLUMN shape; PRAGMA user_version = 1");
+  }
+  {
+    journal_file file(where, noon);
+    BOOST_TEST(file.found_broken().moved_to.empty());
+    const auto old = file.unanswered(1);
+    BOOST_TEST_REQUIRE(!!old);
+    BOOST_TEST(old->shape == "");
+    BOOST_TEST(*old->body == *request("old").body);
+    BOOST_TEST(file.unanswered(file.add(request("new")))->shape == "0f");
+  }
+  {
+    sqlite::database db(where, 1s);
+    BOOST_TEST(db.number("PRAGMA user_version") == 2);
+    db.run("PRAGMA user_version = 3");
+  }
+  BOOST_CHECK_THROW(journal_file(where, noon), sqlite::error);
 }
 
 BOOST_AUTO_TEST_CASE(the_first_answer_stays_and_takes_the_requests_place) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 namespace mainstay::mock {
 namespace {
@@ -74,6 +75,28 @@ std::string json_text(const chat_call& call, std::uint64_t seed) {
   return "{\"echo\": " + json_quoted(echo) + ", \"words\": " + json_quoted(drawn) + "}";
 }
 
+// Each part as it would have been answered alone.
+std::string parts_text(const chat_call& call, std::uint32_t words, spoiling spoil) {
+  const std::size_t spoiled = call.parts.size() > 1 ? 1 : 0;
+  std::string text = spoil == spoiling::prose ? "Here you are: " : "";
+  text += "{\"parts\":[";
+  bool any = false;
+  auto entry = [&](std::size_t i, const std::string& said) {
+    if (std::exchange(any, true)) text += ',';
+    text += "{\"part\":" + std::to_string(i + 1) + ",\"answer\":" + json_quoted(said) + "}";
+  };
+  for (std::size_t i = 0; i < call.parts.size(); ++i) {
+    chat_call alone;
+    alone.conversation = call.before_last;
+    alone.add_message("user", call.parts[i], true);
+    const auto said = plain_text(alone, alone.conversation, words);
+    if (i == spoiled && spoil == spoiling::missing) continue;
+    entry(i, i == spoiled && spoil == spoiling::blank ? " " : said);
+    if (i == spoiled && spoil == spoiling::twice) entry(i, said);
+  }
+  return text + "]}";
+}
+
 // The last capitalised word that does not open the text, its letters alone: "the weather in Rome?" asks for Rome.
 std::string place_in(std::string_view text) {
   std::string place;
@@ -101,14 +124,20 @@ void cut_every(choice& c, std::size_t bytes) {
   c.ends.push_back(static_cast<std::uint32_t>(c.text.size()));
 }
 
-choice text_choice(const chat_call& call, std::uint32_t index, std::uint32_t words, bool ignore_prefill) {
+choice text_choice(const chat_call& call, std::uint32_t index, std::uint32_t words, bool ignore_prefill,
+                   spoiling spoil) {
   choice c;
   auto seed = call.conversation + index;
-  c.text = call.wants_json ? json_text(call, seed) : plain_text(call, seed, words);
+  c.text = !call.parts.empty() ? parts_text(call, words, spoil)
+           : call.wants_json   ? json_text(call, seed)
+                               : plain_text(call, seed, words);
   if (call.prefill && !ignore_prefill && c.text.starts_with(*call.prefill)) c.text.erase(0, call.prefill->size());
   cut_at_spaces(c);
-  if (call.max_tokens && c.ends.size() > *call.max_tokens) {
-    c.ends.resize(*call.max_tokens);
+  auto most = call.max_tokens;
+  if (spoil == spoiling::length && !call.parts.empty())
+    most = std::min<std::uint64_t>(c.ends.size() / 2, most.value_or(UINT64_MAX));
+  if (most && c.ends.size() > *most) {
+    c.ends.resize(*most);
     c.text.resize(c.ends.empty() ? 0 : c.ends.back());
     c.why = finish::length;
   }
@@ -140,6 +169,7 @@ std::uint64_t count_words(std::string_view text) {
 
 void chat_call::add_message(std::string_view role, std::string_view text, bool last) {
   prompt_tokens += count_words(text);
+  before_last = conversation;
   if (last) last_role = role;
   if (role == "user") last_user_text = text;
   if (last && role == "assistant") {
@@ -154,7 +184,7 @@ void chat_call::add_message(std::string_view role, std::string_view text, bool l
   mix(text);
 }
 
-answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefill) {
+answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefill, spoiling spoil) {
   answer a;
   a.prompt_tokens = call.prompt_tokens;
   a.choices.reserve(call.n);
@@ -165,7 +195,8 @@ answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefi
     a.tool_name = call.tool_name;
   }
   for (std::uint32_t i = 0; i < call.n; ++i) {
-    a.choices.push_back(call.tool_name.empty() ? text_choice(call, i, words, ignore_prefill) : tool_choice(call));
+    a.choices.push_back(call.tool_name.empty() ? text_choice(call, i, words, ignore_prefill, spoil)
+                                               : tool_choice(call));
     a.tokens += a.choices.back().ends.size();
   }
   return a;

@@ -15,6 +15,8 @@ struct chat_call {
   std::string last_role, last_user_text;
   std::optional<std::string> prefill;               // the text of a last message that is the assistant's
   std::uint64_t conversation = 0xCBF29CE484222325u; // FNV-1a over every message but the prefill
+  std::uint64_t before_last = conversation;         // the same without the last message
+  std::vector<std::string> parts;                   // of a merged request: the last message's questions, from 1 on
   std::uint64_t prompt_tokens = 0;                  // words of all messages
   std::optional<std::uint64_t> max_tokens;
   std::uint32_t n = 1;
@@ -42,9 +44,13 @@ struct answer {
   std::uint64_t tokens = 0; // pieces of all choices
 };
 
+// What is wrong with the answer to a merged request.
+enum class spoiling : std::uint8_t { none, missing, twice, blank, prose, length };
+
 // `words` is the length of an ordinary text, the echo included. `ignore_prefill`: begin anew where the caller gave the
 // beginning.
-answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefill = false);
+answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefill = false,
+                   spoiling spoil = spoiling::none);
 
 std::uint64_t count_words(std::string_view text); // split at ASCII white space
 

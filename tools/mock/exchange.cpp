@@ -132,7 +132,8 @@ arrival exchange::describe(const chat_call& call, std::string_view key) const {
   a.last_role = call.last_role;
   a.prompt_tokens = call.prompt_tokens;
   a.max_tokens = call.max_tokens;
-  a.n = call.n;
+  a.parts = call.parts.size();
+  a.n = a.parts > 0 && !call.max_tokens ? static_cast<std::uint32_t>(a.parts) : call.n;
   a.stream = call.stream;
   a.tools = call.has_tools;
   a.json = call.wants_json;
@@ -160,7 +161,7 @@ asio::awaitable<void> exchange::play(route where, const chat_call& call, std::st
     co_await play_plain(dialect_.models(provider_.model_names()), 0);
   } else if (where == route::model) {
     co_await play_plain(dialect_.model(path_.substr(path_.rfind("/models/") + 8)), 0);
-  } else if (auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill); call.stream) {
+  } else if (auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill, verdict_.spoil); call.stream) {
     auto events = dialect_.stream(call, answer, {provider_.given().name, verdict_.number});
     co_await play_stream(events, call, key);
   } else {

@@ -121,6 +121,22 @@ void read_tool(const Value& tools, chat_call& call) {
     call.tool_field = text_of(properties->MemberBegin()->name);
 }
 
+// Questions that a gateway has merged: numbered parts in the last line of the last message.
+void read_parts(const Value& format, chat_call& call) {
+  auto schema = field(format, "json_schema");
+  auto name = schema && schema->IsObject() ? field(*schema, "name") : nullptr;
+  if (!name || !name->IsString() || text_of(*name) != "mainstay_batch" || call.last_role != "user") return;
+  auto line = call.last_user_text.substr(call.last_user_text.rfind('\n') + 1);
+  rapidjson::Document object;
+  object.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
+  auto parts = !object.HasParseError() && object.IsObject() ? field(object, "parts") : nullptr;
+  if (!parts || !parts->IsArray()) return;
+  for (auto& part : parts->GetArray()) {
+    auto text = part.IsObject() ? field(part, "text") : nullptr;
+    call.parts.emplace_back(text && text->IsString() ? text_of(*text) : std::string_view());
+  }
+}
+
 std::optional<wire_error> read_rest(const Value& body, chat_call& call) {
   std::optional<std::uint64_t> n;
   if (auto error = read_count(body, "n", n)) return error;
@@ -133,6 +149,7 @@ std::optional<wire_error> read_rest(const Value& body, chat_call& call) {
   if (auto format = field(body, "response_format"); format && format->IsObject()) {
     auto type = field(*format, "type");
     call.wants_json = type && type->IsString() && text_of(*type).starts_with("json_");
+    read_parts(*format, call);
   }
   auto choice = field(body, "tool_choice");
   bool may = !choice || !choice->IsString() || text_of(*choice) != "none";

@@ -69,8 +69,8 @@ verdict provider::admit(const arrival& request) {
 // meets the first rule with a fault whose turn it is; the rules after it do not count this request, so that faults in a
 // row take turns.
 void provider::apply_rules(const arrival& request, verdict& v, instant now) {
-  request_facts facts{request.model, request.key,    request.path,  settings_.name, request.last_role,
-                      request.text,  request.stream, request.tools, request.json,   request.chat};
+  request_facts facts{request.model, request.key, request.path, settings_.name, request.last_role, request.text,
+                      request.stream, request.tools, request.json, request.parts > 0, request.chat};
   auto elapsed = std::chrono::duration<double>(now - script_.loaded).count();
   std::vector<rule*> limiting, faulty, pacing;
   for (auto& r : script_.rules) {
@@ -100,6 +100,7 @@ void provider::apply_pace(const rule& r, verdict& v) {
   if (r.token_pause) v.token_pause = *r.token_pause;
   if (r.words) v.words = *r.words;
   v.ignore_prefill |= r.ignore_prefill;
+  if (r.spoil != spoiling::none) v.spoil = r.spoil;
 }
 
 // All limits are asked before any is charged.
@@ -133,6 +134,7 @@ void provider::record(const arrival& request, verdict& v, instant now) {
   e.user = head_of(request.user, longest_text);
   e.text = head_of(request.text, longest_text);
   e.stream = request.stream;
+  e.parts = request.parts;
   e.connection = request.connection;
   e.body_bytes = request.body.size();
   e.body_hash = hash_of(request.body);

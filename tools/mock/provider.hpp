@@ -25,6 +25,7 @@ struct arrival {
   std::uint64_t prompt_tokens = 0;
   std::optional<std::uint64_t> max_tokens;
   std::uint32_t n = 1;
+  std::size_t parts = 0; // of a merged request
   bool stream = false, tools = false, json = false;
   bool chat = false;     // a well-formed chat call
   bool scripted = false; // rules apply
@@ -39,6 +40,7 @@ struct verdict {
   delay token_pause;
   std::uint32_t words = 0;
   bool ignore_prefill = false;
+  spoiling spoil = spoiling::none;
   dice random;
   std::string header_lines; // to add to the answer, each ending in CRLF
 

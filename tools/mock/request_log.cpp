@@ -45,6 +45,7 @@ void append_entry(std::string& out, const log_entry& e) {
   text("body_hash", hash);
   count("body_bytes", e.body_bytes);
   count("connection", e.connection);
+  count("parts", e.parts);
   text("user", e.user);
   text("text", e.text);
   out += '}';

@@ -16,7 +16,7 @@ struct log_entry {
   std::string method, path, model, key, idempotency_key, user, text;
   std::string fault; // empty: none
   int status = 0;    // sent; 0: none
-  std::uint64_t tokens = 0, body_hash = 0, body_bytes = 0, connection = 0;
+  std::uint64_t tokens = 0, body_hash = 0, body_bytes = 0, connection = 0, parts = 0;
   bool stream = false, client_left = false;
 };
 

@@ -34,7 +34,8 @@ bool rule::concerns(const request_facts& facts) const {
   if (!path && !facts.chat) return false;
   return allows(model, facts.model) && allows(key, facts.key) && allows(path, facts.path) &&
          allows(provider, facts.provider) && allows(last_role, facts.last_role) && allows(text, facts.text) &&
-         (!stream || *stream == facts.stream) && (!tools || *tools == facts.tools) && (!json || *json == facts.json);
+         (!stream || *stream == facts.stream) && (!tools || *tools == facts.tools) && (!json || *json == facts.json) &&
+         (!merged || *merged == facts.merged);
 }
 
 bool rule::fires(double elapsed_s) {

@@ -2,6 +2,7 @@
 // their counters and clock anew. Not thread-safe: the provider's lock guards it.
 #pragma once
 
+#include "tools/mock/answer.hpp"
 #include "tools/mock/chance.hpp"
 #include "tools/mock/limits.hpp"
 
@@ -57,13 +58,13 @@ struct fault {
 // What a rule looks at; each is a glob (* and ?), an absent one matches everything.
 struct request_facts {
   std::string_view model, key, path, provider, last_role, text;
-  bool stream = false, tools = false, json = false;
+  bool stream = false, tools = false, json = false, merged = false;
   bool chat = false; // rules without a path are about chat calls only
 };
 
 struct rule {
   std::optional<std::string> model, key, path, provider, last_role, text;
-  std::optional<bool> stream, tools, json;
+  std::optional<bool> stream, tools, json, merged;
   std::optional<std::uint64_t> times;
   std::uint64_t skip = 0, every = 1;
   std::optional<std::pair<double, double>> between; // seconds since the script was loaded
@@ -74,6 +75,7 @@ struct rule {
   std::optional<delay> latency, token_pause;
   std::optional<std::uint32_t> words;
   bool ignore_prefill = false;
+  spoiling spoil = spoiling::none;
   std::optional<limits> limit;
   std::string source; // its JSON
 

@@ -38,6 +38,12 @@ const std::map<std::string_view, fault_kind> faults = {
     {"drip", fault_kind::drip},
 };
 
+const std::map<std::string_view, spoiling> spoilings = {{"missing", spoiling::missing},
+                                                        {"twice", spoiling::twice},
+                                                        {"blank", spoiling::blank},
+                                                        {"prose", spoiling::prose},
+                                                        {"length", spoiling::length}};
+
 const std::set<std::string_view> errors_by_name = {"context_length", "content_filter", "insufficient_quota",
                                                    "invalid_key"};
 
@@ -294,7 +300,7 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
                            {"text", &r.text},
                            {"note", &note}})
     in.text(name, *out);
-  for (auto [name, out] : {std::pair{"stream", &r.stream}, {"tools", &r.tools}, {"json", &r.json}})
+  for (auto [name, out] : {std::pair{"stream", &r.stream}, {"tools", &r.tools}, {"json", &r.json}, {"merged", &r.merged}})
     if (in.find(name)) in.flag(name, out->emplace());
   in.number("times", r.times, 0, most);
   in.number("skip", r.skip, 0, most);
@@ -309,10 +315,17 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
   in.text("prefill", prefill);
   if (prefill && prefill != "ignore") in.wrong("prefill: must be \"ignore\"");
   r.ignore_prefill = prefill.has_value();
+  std::optional<std::string> parts;
+  in.text("parts", parts);
+  if (auto found = spoilings.find(parts.value_or("")); found != spoilings.end())
+    r.spoil = found->second;
+  else if (parts)
+    in.wrong("parts: must be \"missing\", \"twice\", \"blank\", \"prose\" or \"length\"");
   r.limit = read_limits(in);
   in.refuse_unknown();
   if (r.what && r.limit) in.wrong("limits and a fault belong in two rules");
-  bool acts = r.what || !r.headers.empty() || r.latency || r.token_pause || r.words || r.limit || r.ignore_prefill;
+  bool acts =
+      r.what || !r.headers.empty() || r.latency || r.token_pause || r.words || r.limit || r.ignore_prefill || parts;
   if (!acts && before == errors.size()) in.wrong("does nothing");
   return r;
 }
