@@ -45,9 +45,12 @@ std::string_view prefill_for(const attempt& a, const run_record& rec) {
 }
 
 /// A plain answer sends nothing before it is whole: its first byte is given the time such answers were seen to take.
-http::call_timeouts timeouts_of(const config::timeout_settings& given, const attempt& a, const chat_request& asked) {
+http::call_timeouts timeouts_of(const config::timeout_settings& given, const attempt& a, const run_record& rec) {
   http::call_timeouts t{given.connect, given.first_byte, given.idle, given.total};
-  if (!asked.stream) t.first_byte = std::max(t.first_byte, std::min(a.known.usual, t.total));
+  if (rec.merged > 0)
+    t.first_byte = t.total; // says nothing before the last of many answers is done
+  else if (!rec.asked->stream)
+    t.first_byte = std::max(t.first_byte, std::min(a.known.usual, t.total));
   return t;
 }
 
@@ -61,7 +64,8 @@ void settle_permit_of(const attempt& a, std::optional<failure_class> how,
   if (breaker == links.names.breakers.end()) return;
   const auto& model = configured_model(links.rec, a.at);
   std::optional<duration> first_word;
-  if (a.first_visible != instant{}) first_word = a.first_visible - a.began;
+  const bool typical = links.rec.merged == 0; // many answers take longer than one, and say nothing of the model
+  if (typical && a.first_visible != instant{}) first_word = a.first_visible - a.began;
   letter<settle_permit>::post(pointer(breaker->second), settle_permit{a.lease, how, model, learned, first_word});
 }
 
@@ -143,7 +147,7 @@ bool place(attempt& a, const attempt_links& links) {
   a.cuts = rec.cuts;
   call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
   call->body = {upstream_body(*rec.asked, a.at.model, a.prefilled ? &begun : nullptr)};
-  call->timeouts = timeouts_of(provider->timeouts, a, *rec.asked);
+  call->timeouts = timeouts_of(provider->timeouts, a, rec);
   call->credit = stream_window;
   call->proxy = provider->proxy;
   call->pool = provider->name;
@@ -192,7 +196,7 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
   std::optional<provider_lessons::event> learned;
   if (a.refused_or_ignored_prefill())
     learned = {provider_lessons::event::kind::prefill_refused, 0, {}};
-  else if (!a.held_up && !a.prefilled)
+  else if (!a.held_up && !a.prefilled && rec.merged == 0)
     learned = {provider_lessons::event::kind::whole_answer, cost.output, clock::now() - a.began};
   settle_permit_of(a, {}, learned, links);
   tell_key(a, {}, {}, links);

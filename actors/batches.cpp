@@ -20,6 +20,14 @@ std::optional<chat_request> read(const journal_request& r) {
   return asked ? std::optional(std::move(*asked)) : std::nullopt;
 }
 
+/// The shortest that the deadline or a provider of the first choice allows.
+duration time_for(const config::model_settings& model, const config::settings& s) {
+  auto limit = s.deadline;
+  for (auto& t : model.ladder.empty() ? config::target_group{} : model.ladder.front())
+    if (auto* p = s.provider(t.provider)) limit = std::min(limit, p->timeouts.total);
+  return limit;
+}
+
 /// The call's labels, and what this one's own are.
 header_list labels_of(const header_list& of_call, const batch_part& part, const batch_call& call) {
   header_list out = of_call;
@@ -41,12 +49,14 @@ std::optional<batch_composer> batch_composer::begin(const journal_request& first
   auto asked = read(first);
   const auto* model = asked ? s.model(asked->model) : nullptr;
   if (!model) return std::nullopt;
-  return batch_composer(*model, first, std::move(*asked));
+  return batch_composer(*model, time_for(*model, s), first, std::move(*asked));
 }
 
-batch_composer::batch_composer(const config::model_settings& model, const journal_request& first, chat_request asked)
+batch_composer::batch_composer(const config::model_settings& model, duration limit, const journal_request& first,
+                               chat_request asked)
   : first_(std::move(asked)), window_(model.context_window) {
   call_.model = model.name;
+  call_.limit = limit;
   call_.shape = first.shape;
   take(first, first_);
   call_.shared_tokens = first_.prompt_tokens - std::min(first_.prompt_tokens, taken_.front().part.tokens);

@@ -28,6 +28,7 @@ struct batch_call {
   std::uint64_t merged_tokens = 0;          // what they ask for together, estimated
   std::uint64_t shared_tokens = 0;          // of what all have in common
   instant began{};
+  duration limit{}; // what it may take
 
   /// False: others still want it.
   bool call_off(std::int64_t number);
@@ -53,7 +54,7 @@ public:
   composed finish() &&;
 
 private:
-  batch_composer(const config::model_settings&, const journal_request& first, chat_request);
+  batch_composer(const config::model_settings&, duration limit, const journal_request& first, chat_request);
   bool take(const journal_request&, const chat_request&);
   struct taken {
     std::int64_t number;

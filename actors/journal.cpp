@@ -395,7 +395,7 @@ struct journal_state {
       model.count(call, outcome);
       const auto got = outcome.answered();
       self->send(store->names->metrics, batch_report{call.model, got, outcome.answers.size() - got});
-      outcome.cut_short ? model.size.too_large() : model.size.answered(now - call.began);
+      outcome.cut_short ? model.size.too_large() : model.size.answered(now - call.began, call.limit);
     }
     go_on();
   }

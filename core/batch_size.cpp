@@ -16,10 +16,14 @@ duration batch_size::mean() const noexcept {
   return sum / static_cast<duration::rep>(n);
 }
 
-void batch_size::answered(duration took) noexcept {
+void batch_size::answered(duration took, duration limit) noexcept {
   latest_[seen_++ % latest_.size()] = took;
   if (++since_change_ < calls_between_changes) return;
-  if (mean() > slow)
+  if (mean() > limit / 3 * 2)
+    change(std::max(least, size_ / 2));
+  else if (mean() > limit / 3)
+    return; // twice as many might take twice as long
+  else if (mean() > slow)
     change(std::min(most, size_ * 2));
   else if (size_ > usual)
     change(std::max(usual, size_ / 2));

@@ -1,5 +1,6 @@
 // How many requests one call may carry for a model: few at first, more while calls are slow, for then each of them is
-// dear; fewer again when they are quick, or when a call ran out of time or room. Times are passed in.
+// dear; fewer again when they are quick, when they come near the time that a call may take, or when one ran out of time
+// or room. Times are passed in.
 #pragma once
 
 #include "core/clock.hpp"
@@ -18,8 +19,8 @@ public:
   /// Of the latest calls; zero: none yet.
   duration mean() const noexcept;
 
-  /// A merged call was answered after this time, what it waited for capacity included.
-  void answered(duration took) noexcept;
+  /// A merged call was answered after this time, what it waited for capacity included. `limit`: what it may take.
+  void answered(duration took, duration limit) noexcept;
   /// One was cut short, or its time was over.
   void too_large() noexcept;
 
