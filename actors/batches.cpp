@@ -11,7 +11,6 @@ namespace mainstay {
 namespace {
 
 constexpr std::uint64_t without_window = 100'000; // tokens of a call, where the model's window is not known
-constexpr std::uint64_t usual_answer = 256;       // tokens, where no cap is given
 constexpr std::uint64_t longest_answer = 16'000;  // tokens of all caps together: few models say more at once
 
 std::optional<chat_request> read(const journal_request& r) {
@@ -71,7 +70,7 @@ bool batch_composer::take(const journal_request& r, const chat_request& asked) {
   auto text = part_text(asked);
   text_profile weight;
   weight.add(text);
-  const auto own = weight.tokens(), answer = asked.answer_cap > 0 ? asked.answer_cap : usual_answer;
+  const auto own = weight.tokens(), answer = asked.answer_cap > 0 ? asked.answer_cap : usual_answer_tokens;
   const bool first = taken_.empty();
   const auto asked_then = asked_ + (first ? asked.prompt_tokens : own), answers_then = answers_ + answer;
   if (!first && (asked_then + answers_then > window_.value_or(without_window) || answers_then > longest_answer))

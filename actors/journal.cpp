@@ -345,6 +345,9 @@ struct journal_state {
       store->queue.join(n); // but for the first one, which has its place already
       store->runs[n] = rec->number;
     }
+    // Who is left over, and enough for another call, need not wait for more either.
+    const auto next = store->batches.pool.first_of_full(all.front(), most, call.began);
+    if (next) store->queue.hasten(next, call.began);
     store->batches.calls[rec->number] = std::move(call);
     submit(rec);
     return true;

@@ -43,7 +43,8 @@ void run_state::refuse_model() {
 }
 
 std::uint64_t run_state::reservation() const {
-  return tokens_to_reserve(rec->asked->prompt_tokens, 1.0, rec->asked->answer_cap);
+  const auto answers = std::max<std::uint64_t>(1, rec->merged);
+  return tokens_to_reserve(rec->asked->prompt_tokens, 1.0, rec->asked->answer_cap, usual_answer_tokens * answers);
 }
 
 void run_state::ask_admission() {

@@ -63,9 +63,9 @@ std::uint64_t tokens_to_reserve(std::uint64_t prompt_estimate, double learned_ra
 }
 
 std::uint64_t prompt_budget(std::optional<std::uint64_t> context_window, std::uint64_t answer_cap) noexcept {
-  constexpr std::uint64_t without_window = 100'000, usual_answer = 256;
+  constexpr std::uint64_t without_window = 100'000;
   if (!context_window) return without_window;
-  return *context_window - std::min(answer_cap > 0 ? answer_cap : usual_answer, *context_window / 2);
+  return *context_window - std::min(answer_cap > 0 ? answer_cap : usual_answer_tokens, *context_window / 2);
 }
 
 } // namespace mainstay

@@ -16,10 +16,13 @@ struct text_profile {
   std::uint64_t tokens() const noexcept;
 };
 
+/// Of an answer without a cap.
+inline constexpr std::uint64_t usual_answer_tokens = 256;
+
 /// Tokens to reserve for a request: the prompt's estimate times `learned_ratio` (actual / estimated, learned from the
 /// provider's usage), plus the answer's cap where the caller gave one, else `default_answer`.
 std::uint64_t tokens_to_reserve(std::uint64_t prompt_estimate, double learned_ratio, std::uint64_t answer_cap,
-                                std::uint64_t default_answer = 256) noexcept;
+                                std::uint64_t default_answer = usual_answer_tokens) noexcept;
 
 /// What a prompt may weigh so that an answer has room beside it: the window less the cap of one answer (256 tokens
 /// where the caller gave none), which takes half of the window at most. Without a window 100,000 tokens.
