@@ -118,8 +118,12 @@ std::size_t batch_outcome::answered() const {
   return static_cast<std::size_t>(std::count_if(answers.begin(), answers.end(), [](auto& a) { return a != nullptr; }));
 }
 
-failure_class why_failed(const kept_answer& a, utc_time now) {
-  return classify(read_error(a.status, a.headers, a.body ? std::string_view(*a.body) : std::string_view(), now));
+std::optional<failure_class> refusal_of(const kept_answer& a, utc_time now) {
+  if (!settles(a)) return std::nullopt;
+  if (a.status >= 300) return classify(read_error(a.status, a.headers, a.body ? *a.body : std::string(), now));
+  const auto* reason = find_header(a.headers, "x-mainstay-reason");
+  const auto form = failure_class::unsupported_feature;
+  return reason && *reason == to_string(form) ? std::optional(form) : std::nullopt;
 }
 
 void batch_book::of_model::count(const batch_call& call, const batch_outcome& outcome) {

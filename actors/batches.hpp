@@ -80,8 +80,9 @@ struct batch_outcome {
 };
 batch_outcome take_apart(const batch_call&, const kept_answer&, utc_time now);
 
-/// Why a merged call was refused (4xx) or failed.
-failure_class why_failed(const kept_answer&, utc_time now);
+/// Why a merged call was refused: also where it was answered, but by a fallback, because the first choice does not know
+/// the form. None: it was not refused.
+std::optional<failure_class> refusal_of(const kept_answer&, utc_time now);
 
 struct batch_book {
   struct of_model {

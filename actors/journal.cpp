@@ -356,9 +356,10 @@ struct journal_state {
   void batch_done(const letter<journal_done>& mail) {
     auto& d = mail.content();
     auto& call = store->batches.calls.at(d.run);
-    if (!d.answer || !settles(*d.answer) || d.answer->status >= 300) {
+    const auto refused = d.answer ? refusal_of(*d.answer, utc_now()) : std::nullopt;
+    if (!d.answer || !settles(*d.answer) || refused) {
       mail.opened();
-      return batch_failed(d);
+      return batch_failed(d, refused);
     }
     auto outcome = take_apart(call, *d.answer, utc_now());
     write(
@@ -411,16 +412,14 @@ struct journal_state {
 
   /// A refusal is about the batch: nobody knows which of them it means. A failure is nobody's fault, and they wait for
   /// better times together; but one whose time was over was too large.
-  void batch_failed(const journal_done& d) {
+  void batch_failed(const journal_done& d, const std::optional<failure_class>& refused) {
     const auto call = std::move(store->batches.calls.extract(d.run).mapped());
     const auto now = clock::now();
     const auto pause = draw();
     auto& model = store->batches.models[call.model];
-    const bool refused = d.answer && d.answer->status < 500 && settles(*d.answer);
-    const auto why = refused ? why_failed(*d.answer, utc_now()) : failure_class::server_error;
-    const bool too_large = why == failure_class::context_length || (d.answer && d.answer->status == 504);
+    const bool too_large = refused == failure_class::context_length || (d.answer && d.answer->status == 504);
     if (too_large) model.size.too_large();
-    if (refused && !too_large && why != failure_class::content_filter)
+    if (refused && !too_large && refused != failure_class::content_filter)
       store->batches.pool.rest_group(call.shape, now + refused_rest);
     for (auto n : call.numbers) {
       if (!runs_in(n, d.run)) continue;

@@ -19,9 +19,10 @@ duration batch_size::mean() const noexcept {
 void batch_size::answered(duration took, duration limit) noexcept {
   latest_[seen_++ % latest_.size()] = took;
   if (++since_change_ < calls_between_changes) return;
-  if (mean() > limit / 3 * 2)
+  const auto longest = std::max(mean(), took); // a size's own time comes into the mean one by one
+  if (longest > limit / 3 * 2)
     change(std::max(least, size_ / 2));
-  else if (mean() > limit / 3)
+  else if (longest > limit / 3)
     return; // twice as many might take twice as long
   else if (mean() > slow)
     change(std::min(most, size_ * 2));

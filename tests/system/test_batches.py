@@ -8,7 +8,8 @@ import pytest
 import zmq
 
 from harness import SLOW, Dealer, chat_body, expected_text, http_json, model, provider, wait_for
-from test_journal import ONCE, QUICK, collect, text
+from test_journal import QUICK, collect, text
+from test_partial import NO_JSON
 
 BATCH = {"durable": True, "batch": True, "x-mainstay-priority": "low"}
 
@@ -22,7 +23,7 @@ def house(start, tmp_path):
             self.mock = start.mock("p", keep_bodies=1000)
 
         def gateway(self, **more):
-            self.now = start.gateway({"providers": [provider("p", self.mock, breaker=QUICK)], "models": [model("smart", "p/m")], "retry": ONCE,
+            self.now = start.gateway({"providers": [provider("p", self.mock, breaker=QUICK)], "models": [model("smart", "p/m")], "retry": {"max_retries": 0},
                                       "journal": {"path": str(self.file)}, **more})
             return self.now
 
@@ -189,6 +190,17 @@ def test_a_refused_call_is_nobodys_fault_and_its_like_is_not_merged_for_a_while(
             check(receive_all(d, 5, first), questions)
     assert len(house.merged()) == 1 and len(house.mock.seen()) == 11
     assert house.row()["failed"] == 1
+
+
+def test_a_model_that_lacks_the_form_is_asked_one_by_one_before_its_fallback_is(house):
+    gateway = house.gateway(models=[model("smart", "p/m", fallbacks=["p/n"])])
+    house.mock.script({"model": "m", **NO_JSON})
+    questions = [f"q {i}" for i in range(5)]
+    with Dealer(gateway.zmq_url) as d:
+        answers = ask_all(d, questions)
+    check(answers, questions)
+    assert {labels["x-mainstay-source"] for _, labels, _ in answers} == {"primary"}
+    assert [(e["model"], e["parts"]) for e in house.mock.seen()][:2] == [("m", 5), ("n", 5)] and len(house.mock.seen()) == 7
 
 
 def test_a_failed_call_is_tried_again_with_the_same_requests_under_the_same_key(house):

@@ -69,7 +69,7 @@ verdict provider::admit(const arrival& request) {
 // meets the first rule with a fault whose turn it is; the rules after it do not count this request, so that faults in a
 // row take turns.
 void provider::apply_rules(const arrival& request, verdict& v, instant now) {
-  request_facts facts{request.model, request.key, request.path, settings_.name, request.last_role, request.text,
+  request_facts facts{request.model,  request.key,   request.path, settings_.name,    request.last_role, request.text,
                       request.stream, request.tools, request.json, request.parts > 0, request.chat};
   auto elapsed = std::chrono::duration<double>(now - script_.loaded).count();
   std::vector<rule*> limiting, faulty, pacing;

@@ -300,7 +300,8 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
                            {"text", &r.text},
                            {"note", &note}})
     in.text(name, *out);
-  for (auto [name, out] : {std::pair{"stream", &r.stream}, {"tools", &r.tools}, {"json", &r.json}, {"merged", &r.merged}})
+  for (auto [name, out] :
+       {std::pair{"stream", &r.stream}, {"tools", &r.tools}, {"json", &r.json}, {"merged", &r.merged}})
     if (in.find(name)) in.flag(name, out->emplace());
   in.number("times", r.times, 0, most);
   in.number("skip", r.skip, 0, most);
