@@ -19,8 +19,9 @@ namespace mainstay {
 using run_actor =
     caf::typed_actor<caf::reacts_to<run_wake>,      // a backoff or a grace period of that generation is over
                      caf::reacts_to<deadline_over>, // the dispatcher keeps the clock
-                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>,
-                     caf::reacts_to<call_head>, // from the upstream's thread, in order: head, data..., end
+                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>, caf::reacts_to<flight_ended>,
+                     caf::reacts_to<flight_terms>, // from the flight's way back
+                     caf::reacts_to<call_head>,    // from the upstream's thread, in order: head, data..., end
                      caf::reacts_to<call_data>, caf::reacts_to<call_end>,
                      caf::reacts_to<caller_progress>, // from the door: room for more
                      caf::reacts_to<inject_fault>>;
@@ -41,8 +42,8 @@ using governor_actor =
     caf::typed_actor<caf::replies_to<admit_client>::with<client_admission>,
                      caf::replies_to<capacity_request>::with<capacity_reply>, // now, or when capacity came, or the wait
                                                                               // was over
-                     caf::reacts_to<lease_sent>, caf::reacts_to<letter<settle_lease>>, caf::reacts_to<withdraw_lease>,
-                     caf::reacts_to<letter<owner_gone>>,
+                     caf::reacts_to<lease_sent>, caf::reacts_to<keep_lease>, caf::reacts_to<letter<settle_lease>>,
+                     caf::reacts_to<withdraw_lease>, caf::reacts_to<letter<owner_gone>>,
                      caf::reacts_to<key_standing>,           // from the key manager
                      caf::reacts_to<governor::circuit_news>, // from the breakers
                      caf::reacts_to<governor::model_news>,   // from the breakers
@@ -97,6 +98,12 @@ using warmer_actor =
     caf::typed_actor<caf::replies_to<warm_ask>::with<warm_reply>, caf::reacts_to<letter<warm_over>>, // from its runs
                      caf::reacts_to<run_wake>, MAINSTAY_SUPERVISED>;
 
+/// Equal requests that share one upstream call.
+using flights_actor = caf::typed_actor<caf::replies_to<flight_ask>::with<flight_seat>, // idempotent
+                                       caf::reacts_to<letter<flight_leave>>,
+                                       caf::reacts_to<letter<flight_over>>, // from the dispatcher
+                                       caf::replies_to<look>::with<flights_view>, MAINSTAY_SUPERVISED>;
+
 /// One provider's calls.
 using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf::reacts_to<letter<cancel_call>>,
                                         caf::reacts_to<letter<add_credit>>, caf::reacts_to<letter<call_over>>,
@@ -135,6 +142,7 @@ struct directory {
   journal_actor journal;             // null: no request is durable
   repeats_actor repeats;
   warmer_actor warmer;
+  flights_actor flights;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

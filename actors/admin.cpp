@@ -143,6 +143,7 @@ private:
     } catch (const console_error&) {}
     count_backlog(backlog, "repeats", n.repeats);
     count_backlog(backlog, "warmer", n.warmer);
+    count_backlog(backlog, "flights", n.flights);
     count_backlog(backlog, "dispatcher", n.dispatcher);
     for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
     for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
@@ -201,7 +202,7 @@ private:
     } else if (!word(1).empty() && word(1) != "stats") {
       throw console_error("say: cache [stats|clear|warm FILE]");
     }
-    write_cache(json_, ask<cache_view>(store_.names->cache));
+    write_cache(json_, ask<cache_view>(store_.names->cache), ask<flights_view>(store_.names->flights));
   }
 
   std::uint64_t number(std::size_t i) const {

@@ -33,7 +33,8 @@ struct attempt {
   target at;
   std::string key, source;
   std::size_t secret_hash = 0;
-  lesson known; // of this target
+  lesson known;         // of this target
+  instant kept_until{}; // the lease
   std::optional<instant> sent_at;
   instant began{}, first_visible{};
 

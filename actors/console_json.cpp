@@ -165,7 +165,7 @@ void write_queue(console_json& j, const governor::view& v) {
   j.count("reservations", v.leases);
 }
 
-void write_cache(console_json& j, const cache_view& v) {
+void write_cache(console_json& j, const cache_view& v, const flights_view& flights) {
   j.flag("enabled", v.enabled)
       .number("fresh_for_seconds", std::chrono::duration<double>(v.fresh_for).count())
       .flag("doubled", v.stretched)
@@ -175,6 +175,9 @@ void write_cache(console_json& j, const cache_view& v) {
                      : v.redis_up        ? "up"
                                          : "down");
   if (v.redis_configured) j.text("redis_breaker", v.redis_breaker);
+  j.count("flights", flights.under_way)
+      .count("callers_on_flights", flights.callers)
+      .count("calls_saved", flights.saved);
   j.table("tiers");
   for (auto& t : v.tiers) {
     j.row().text("tier", t.name).text("state", t.state);

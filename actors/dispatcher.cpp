@@ -1,5 +1,6 @@
 #include "actors/dispatcher.hpp"
 
+#include "actors/flight_channel.hpp"
 #include "actors/journal_channel.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/request_run.hpp"
@@ -28,6 +29,11 @@ void answer_without_run(run_record& rec, int status, const std::string& code, co
   l.retry_after_seconds = retry_after;
   auto headers = headers_for(rec, l, clock::now());
   rec.answered = true;
+  if (rec.shares) { // its flight gives it nothing more
+    auto seen = rec.shares->leave(rec.number);
+    if (seen.now == flight_channel::state::ended) return;
+    rec.head_sent = seen.head_sent;
+  }
   if (rec.head_sent)
     rec.in.reply->stream_error(status, error_bytes(a), std::move(headers));
   else
@@ -61,15 +67,21 @@ struct dispatcher_state {
   void accept(const run_record_ptr& rec) {
     if (store->open.count(rec->number) || rec->answered) return; // accepted before, its letter came again
     if (rec->caller_gone) return;                                // it left while its letter was under way
+    if (rec->flight) return take(rec);                           // its callers were accepted
     if (store->draining) {
       ++store->refused;
       return answer_without_run(*rec, 503, "draining", "this node is shutting down", 1);
     }
-    if (store->open.size() >= store->capacity) {
+    if (store->callers() >= store->capacity) {
       ++store->refused;
       return answer_without_run(*rec, 503, "overloaded", "too many requests are in flight", 1);
     }
     ++store->accepted;
+    take(rec);
+  }
+
+  void take(const run_record_ptr& rec) {
+    store->flights += rec->flight != nullptr;
     auto run = spawn_request_run(self->system(), self->context(), rec, store->names);
     store->open.emplace(rec->number, dispatcher_store::entry{rec, run, rec->in.deadline});
     store->deadlines.emplace(rec->in.deadline, rec->number);
@@ -82,8 +94,13 @@ struct dispatcher_state {
     if (it == store->open.end()) return;
     store->deadlines.erase({it->second.wake, id});
     if (it->second.run) runs.erase(it->second.run.address());
+    if (auto rec = it->second.record; rec->flight) {
+      --store->flights;
+      post(store->names->flights, flight_over{id, rec->cached});
+    } else {
+      ++store->finished;
+    }
     store->open.erase(it);
-    ++store->finished;
     end_drain_if_done(clock::now());
   }
 
@@ -105,9 +122,11 @@ struct dispatcher_state {
     // The client's own admission (serial 0) goes on with the request; what the next run borrows has higher serials.
     bool goes_on = !rec->answered && !rec->caller_gone && rec->losses < losses_limit;
     serial_range lost_serials{goes_on ? 1u : 0u, rec->next_serial};
-    for (auto& [name, breaker] : n.breakers) post(breaker, id, lost_serials);
-    for (auto& [name, upstream] : n.upstreams) post(upstream, id, lost_serials);
-    post(n.governor, id, lost_serials);
+    const owner_gone gone{id, lost_serials};
+    for (auto& [name, breaker] : n.breakers) post(breaker, gone);
+    for (auto& [name, upstream] : n.upstreams) post(upstream, gone);
+    post(n.governor, gone);
+    if (!goes_on && rec->seat_asked) post(n.flights, flight_leave{id});
     if (rec->answered || rec->caller_gone) return forget(id);
     spdlog::warn("request {}: its run died ({}), going on with another", rec->in.id, to_string(down.reason));
     if (++rec->losses > losses_limit) {
@@ -119,9 +138,9 @@ struct dispatcher_state {
     watch(id, open->second.run);
   }
 
-  template <class Handle>
-  void post(const Handle& to, request_id id, serial_range which) {
-    letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(to), owner_gone{id, which});
+  template <class Handle, class Message>
+  void post(const Handle& to, Message what) {
+    letter<Message>::post(caf::actor_cast<caf::strong_actor_ptr>(to), std::move(what));
   }
 
   // -- deadlines and drain: one timer
@@ -141,10 +160,13 @@ struct dispatcher_state {
       auto id = store->deadlines.begin()->second;
       store->deadlines.erase(store->deadlines.begin());
       if (auto it = store->open.find(id); it != store->open.end()) {
-        self->send(it->second.run, deadline_over{});
+        auto& e = it->second;
+        // Callers with more time may have joined a flight.
+        const auto until = e.record->flight ? e.record->flight->terms().until : now;
+        if (until <= now) self->send(e.run, deadline_over{});
         // A run that dies with this message in its mailbox is told again.
-        it->second.wake = now + 1s;
-        store->deadlines.emplace(it->second.wake, id);
+        e.wake = until > now ? until : now + 1s;
+        store->deadlines.emplace(e.wake, id);
       }
     }
     end_drain_if_done(now);
@@ -155,6 +177,7 @@ struct dispatcher_state {
     if (drains.empty() || (!store->open.empty() && now < drain_until)) return;
     drain_result result;
     for (auto& [id, e] : store->open) {
+      if (e.record->flight) continue; // its callers are counted
       if (e.record->durable && e.record->durable->kept()) {
         result.kept += std::max<std::size_t>(1, e.record->merged); // nothing is lost with them
         continue;
@@ -210,7 +233,7 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
       },
       [&st](const look&) {
         auto& s = *st.store;
-        return dispatcher_view{s.accepted, s.finished, s.refused, s.recovered, s.open.size(), s.draining};
+        return dispatcher_view{s.accepted, s.finished, s.refused, s.recovered, s.callers(), s.draining};
       },
       [&st](const crash_order&) {
         if (st.store->open.empty()) return false;

@@ -17,11 +17,14 @@ struct dispatcher_store {
     instant wake{}; // its place in `deadlines`
   };
   directory_ptr names;          // for runs to come
-  std::size_t capacity = 10000; // requests in flight at most
+  std::size_t capacity = 10000; // callers' requests in flight at most
   std::unordered_map<request_id, entry> open;
   std::set<std::pair<instant, request_id>> deadlines;
   std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;
+  std::size_t flights = 0; // of the open ones: what callers share, no request of its own
   bool draining = false;
+
+  std::size_t callers() const noexcept { return open.size() - flights; }
 };
 
 /// What may run at once plus what may wait.

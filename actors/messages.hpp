@@ -6,6 +6,7 @@
 #include "actors/letter.hpp"
 #include "config/settings.hpp"
 #include "core/breaker.hpp"
+#include "core/flight_book.hpp"
 #include "core/kept_answer.hpp"
 #include "core/key_health.hpp"
 #include "core/lessons.hpp"
@@ -30,7 +31,8 @@ namespace mainstay {
 struct directory;  // actors/actors.hpp
 struct run_record; // actors/run_record.hpp
 using run_record_ptr = std::shared_ptr<run_record>;
-class live_caller; // actors/live_caller.hpp
+class live_caller;    // actors/live_caller.hpp
+class flight_channel; // actors/flight_channel.hpp
 
 // -- to everybody who is supervised
 
@@ -108,6 +110,36 @@ struct caller_progress {
   std::size_t bytes = 0;
 };
 
+/// Of a caller who shares a flight: its answer is complete, or the flight failed.
+struct flight_ended {};
+/// Of a flight: it lives by other terms now.
+struct flight_terms {};
+
+// -- flights
+
+/// The cache had no answer for this request when it looked: a seat on the flight that gets one.
+struct flight_ask {
+  run_record_ptr record;
+};
+/// No flight: the answer is in the cache by now.
+struct flight_seat {
+  std::shared_ptr<flight_channel> flight;
+  bool leads = false;
+};
+/// That request needs its seat no more, if it has one.
+struct flight_leave {
+  request_id who = 0;
+};
+/// The flight is over. `landed`: with an answer that was given to the cache.
+struct flight_over {
+  request_id flight = 0;
+  bool landed = false;
+};
+struct flights_view {
+  std::size_t under_way = 0, callers = 0;
+  std::uint64_t saved = 0;
+};
+
 // -- rate_governor
 
 struct admit_client {
@@ -126,6 +158,10 @@ struct capacity_reply {
 struct lease_sent {
   lease_id id;
   instant at{};
+};
+struct keep_lease {
+  lease_id id;
+  instant expires{};
 };
 struct settle_lease {
   lease_id id;
@@ -426,6 +462,7 @@ struct run_report {
   std::uint64_t input_tokens = 0, output_tokens = 0, cached_tokens = 0, reasoning_tokens = 0;
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
+  bool flight = false;                  // only its attempts and tokens count: its callers report themselves
 };
 /// A call that several durable requests were merged into had an answer: so many of them got theirs from it.
 struct batch_report {
@@ -485,9 +522,11 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
   X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \
+  X(mainstay::flight_ended) X(mainstay::flight_terms) X(mainstay::flight_ask) X(mainstay::flight_seat) \
+  X(mainstay::letter<mainstay::flight_leave>) X(mainstay::letter<mainstay::flight_over>) X(mainstay::flights_view) \
   X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \
   X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply) \
-  X(mainstay::lease_sent) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
+  X(mainstay::lease_sent) X(mainstay::keep_lease) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::provider_limits) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \

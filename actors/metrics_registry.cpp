@@ -170,9 +170,11 @@ void metrics_registry::count(const run_report& r) {
   auto took = seconds(r.took);
   auto model = std::string_view(r.model).empty() ? std::string_view("unknown") : std::string_view(r.model);
   auto source = std::string_view(r.source).empty() ? std::string_view("none") : std::string_view(r.source);
-  b.requests.at({r.client, model, r.outcome}).Increment();
-  b.request_seconds.at({model, source}, request_buckets).Observe(took);
-  b.overhead_seconds.at({}, overhead_buckets).Observe(seconds(r.overhead));
+  if (!r.flight) {
+    b.requests.at({r.client, model, r.outcome}).Increment();
+    b.request_seconds.at({model, source}, request_buckets).Observe(took);
+    b.overhead_seconds.at({}, overhead_buckets).Observe(seconds(r.overhead));
+  }
   auto add_tokens = [&](const std::string& provider, const std::string& at, const char* kind, std::uint64_t n) {
     if (n) b.tokens.at({provider, at, kind}).Increment(static_cast<double>(n));
   };
@@ -191,14 +193,15 @@ void metrics_registry::count(const run_report& r) {
   add_tokens(r.provider, r.target_model, "reasoning", r.reasoning_tokens);
 
   auto& v = b.seen;
-  ++v.requests;
-  ++(r.outcome == "ok" ? v.ok : v.failed);
   v.attempts += r.attempts.size();
   v.retries += static_cast<std::uint64_t>(r.retries);
-  ++v.by_outcome[r.outcome];
-  ++v.by_source[std::string(source)];
   v.input_tokens += r.input_tokens;
   v.output_tokens += r.output_tokens;
+  if (r.flight) return;
+  ++v.requests;
+  ++(r.outcome == "ok" ? v.ok : v.failed);
+  ++v.by_outcome[r.outcome];
+  ++v.by_source[std::string(source)];
   b.times.add(took);
 }
 

@@ -120,6 +120,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
       [&st, self](const capacity_request& ask) -> caf::result<capacity_reply> {
         auto answer = st.store->policy.acquire(ask, clock::now());
         if (!std::holds_alternative<queued>(answer)) {
+          st.waiting.erase(ask.id); // of a question that this one replaced
           st.note_if_due();
           return st.reply_to(answer);
         }
@@ -132,6 +133,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
         st.store->policy.sent(sent.id, sent.at);
         st.turn();
       },
+      [&st](const keep_lease& k) { st.store->policy.keep(k.id, k.expires); },
       [&st](const letter<settle_lease>& mail) {
         auto id = mail.content().id;
         if (st.waiting.erase(id) > 0) // handed back before it was granted

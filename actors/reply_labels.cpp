@@ -11,7 +11,9 @@ namespace {
 
 std::string seconds_text(duration d) {
   auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
-  return std::to_string(ms / 1000) + (ms % 1000 ? "." + std::to_string(1000 + ms % 1000).substr(1) : "") + "s";
+  auto out = std::to_string(ms / 1000);
+  if (auto rest = ms % 1000; rest != 0) out.append(1, '.').append(std::to_string(1000 + rest), 1);
+  return out + "s";
 }
 
 void add_client_limits(header_list& out, const client_admission& a) {
@@ -49,6 +51,16 @@ std::optional<duration> date_in(const header_list& headers, std::string_view nam
 
 } // namespace
 
+std::string latency_text(duration took) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+}
+
+header_list client_limits(const run_record& rec) {
+  header_list out;
+  if (rec.admission) add_client_limits(out, *rec.admission);
+  return out;
+}
+
 header_list headers_for(const run_record& rec, const answer_labels& labels, instant now) {
   header_list out;
   out.reserve(14);
@@ -57,8 +69,7 @@ header_list headers_for(const run_record& rec, const answer_labels& labels, inst
   if (!labels.provider.empty()) out.emplace_back("x-mainstay-provider", labels.provider);
   if (!labels.model.empty()) out.emplace_back("x-mainstay-model", labels.model);
   out.emplace_back("x-mainstay-attempts", std::to_string(labels.attempts));
-  auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - rec.in.received).count();
-  out.emplace_back("x-mainstay-latency-ms", std::to_string(ms));
+  out.emplace_back("x-mainstay-latency-ms", latency_text(now - rec.in.received));
   out.emplace_back("x-mainstay-degraded", labels.degraded ? "true" : "false");
   if (labels.degraded && !labels.reason.empty()) out.emplace_back("x-mainstay-reason", labels.reason);
   if (!labels.dropped.none()) out.emplace_back("x-mainstay-dropped", to_string(labels.dropped));

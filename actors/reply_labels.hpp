@@ -21,6 +21,12 @@ struct answer_labels {
 /// x-request-id, x-mainstay-*, and x-ratelimit-* for a client with limits.
 header_list headers_for(const run_record&, const answer_labels&, instant now);
 
+/// The value of x-mainstay-latency-ms.
+std::string latency_text(duration took);
+
+/// x-ratelimit-*, for a client with limits.
+header_list client_limits(const run_record&);
+
 /// {"error":{...}} of a final answer.
 bytes_ptr error_bytes(const final_answer&);
 

@@ -21,6 +21,8 @@ constexpr auto journal_patience = 5s; // then nothing is accepted
 
 void run_state::start() {
   if (rec->answered) return leave("ok");
+  if (rec->flight) return fly();
+  if (rec->seat_asked) return rec->shares ? board() : ask_seat();
   if (rec->losses > 0 && rec->plan) return recover();
   auto parsed = parse_chat_request(rec->in.body);
   if (auto* problem = std::get_if<request_problem>(&parsed))
@@ -158,18 +160,18 @@ void run_state::stop_waiting_for_end() {
 void run_state::on_deadline() {
   if (rec->answered) return drop_call(); // only the connection's end was missing
   if (auto last = std::exchange(asking_for_stale, std::nullopt)) return give_canned_or(last->answer, last->why);
+  if (rec->flight && rec->flight->terms().until > clock::now()) return; // somebody with more time has just joined
+  if (step_off()) return;
   failure f;
   f.what = failure_class::deadline;
-  auto story = rec->plan ? rec->plan->story() : "";
-  for (auto& a : tries)
-    if (a) story += (story.empty() ? "" : "; ") + a->at.provider + "/" + a->at.model + ": no complete answer yet";
+  const auto said = story();
   end_attempts(f.what);
   give_back();
-  give_stale_or(final_answer_of(f, story, {}), f.what);
+  give_stale_or(final_answer_of(f, said, {}), f.what);
 }
 
 void run_state::on_caller_left() {
-  if (rec->answered) return; // the end of the stream is being awaited already
+  if (rec->answered || step_off()) return; // the end of the stream is being awaited already
   end_attempts(failure_class::cancelled);
   settle_client(rec->tokens_spent);
   give_back();
@@ -198,6 +200,7 @@ void run_state::leave(std::string_view outcome) {
   r.client = rec->in.client_name();
   if (r.status == 0) r.status = outcome == "cancelled" ? 499 : 200;
   r.outcome = outcome;
+  r.flight = rec->flight != nullptr;
   r.retries = rec->plan ? rec->plan->retries() : 0;
   r.took = clock::now() - rec->in.received;
   r.overhead = std::max(duration{}, r.took - rec->provider_time);
@@ -245,6 +248,7 @@ void run_state::on_wake(std::uint64_t generation) {
   case waking::ask_permit: return opening ? ask_permit_now() : void();
   case waking::ask_admission: return ask_admission();
   case waking::ask_journal: return ask_journal();
+  case waking::ask_seat: return ask_seat();
   case waking::end_stream:
     if (auto* a = only_attempt(); a && a->relay) finish_stream(*a);
     return;
@@ -281,6 +285,10 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
       },
       [&st](const caller_left&) {
         if (!st.over) st.on_caller_left();
+      },
+      [&st](const flight_ended&) { st.on_flight_ended(); },
+      [&st](const flight_terms&) {
+        if (!st.over) st.take_terms();
       },
       [&st](const hedge_due& due) { st.on_hedge_due(due.serial); },
       [&st](const call_head& m) {

@@ -44,6 +44,7 @@ void run_state::ask_cache() {
   auto& cache = *rec->in.settings->cache;
   rec->cache_key = cache_key(*rec->asked, whom_it_asks() + "\n" + (cache.shared ? "" : rec->in.client_name()));
   if (rec->in.cache == cache_mode::refresh) return start_plan();
+  rec->cache_asked = clock::now();
   self->request(names->cache, caf::infinite, cache_ask{rec->cache_key})
       .then(
           [this](const cache_reply& hit) {
@@ -51,10 +52,10 @@ void run_state::ask_cache() {
             rec->report.cache_result = hit.completion ? "hit" : "miss";
             rec->report.cache_tier = hit.tier.empty() ? "none" : hit.tier;
             if (!hit.completion || !answer_whole(hit.completion, {.source = to_string(answer_source::cache)}))
-              start_plan();
+              get_answer();
           },
           [this](const caf::error&) {
-            if (!over && !asking_for_stale) start_plan();
+            if (!over && !asking_for_stale) get_answer();
           }); // without an answer it is a miss
 }
 
@@ -106,6 +107,7 @@ void run_state::plain_end(attempt& a) {
   }
   won(a);
   rec->answered = true;
+  tell_story();
   rec->in.reply->reply(200, headers_for(*rec, labels(a), clock::now()), body);
   keep(a, body);
   succeeded(a, facts.usage);
@@ -139,6 +141,7 @@ void run_state::complete_stream(attempt& a, const std::optional<token_usage>& us
   rec->answered = true;
   auto told = usage;
   if (told) *told += rec->stream.before;
+  tell_story();
   rec->in.reply->stream_end(make_bytes(usage_json(told)), headers_for(*rec, labels(a), clock::now()));
   if (whole) keep(a, whole);
   stream_usage = usage;
@@ -174,11 +177,13 @@ void run_state::keep(const attempt& a, const bytes_ptr& completion) {
   if (!caching() || !first_choice || a.cuts > 0 || !rec->dropped.none() || rec->cache_key.empty()) return;
   auto took = std::chrono::duration_cast<std::chrono::duration<std::uint32_t, std::milli>>(clock::now() - a.began);
   // 0: unknown, for a slow reader's time is not the provider's.
+  rec->cached = true;
   self->send(names->cache, cache_put{rec->cache_key, completion, a.held_up ? 0 : took.count()});
 }
 
 void run_state::settle_client(std::uint64_t tokens) {
-  if (rec->admission && rec->admission->admitted)
+  if (rec->flight) return rec->flight->pay(tokens);
+  if (rec->admission && rec->admission->admitted && !rec->paid)
     letter<settle_lease>::post(governor_ptr(), settle_lease{{rec->number, 0}, {true, tokens, {}}});
 }
 
@@ -191,8 +196,8 @@ void run_state::succeeded(attempt& a, const std::optional<token_usage>& usage) {
 
 /// The caller's own fault is the caller's to know; and who has a part of one answer gets none of another.
 bool run_state::may_be_stale(failure_class why) const {
-  return caching() && !rec->cache_key.empty() && !rec->head_sent && rules_of(why).whose != blame::caller &&
-         why != failure_class::cancelled;
+  return caching() && !rec->flight && !rec->cache_key.empty() && !rec->head_sent &&
+         rules_of(why).whose != blame::caller && why != failure_class::cancelled;
 }
 
 void run_state::give_stale_or(final_answer answer, failure_class why) {
@@ -210,7 +215,7 @@ void run_state::stale_came(const cache_reply& hit) {
   if (over || !asking_for_stale) return;
   const auto last = std::exchange(asking_for_stale, std::nullopt);
   answer_labels labels{.source = to_string(answer_source::stale), .degraded = true, .reason = to_string(last->why)};
-  labels.attempts = rec->plan ? rec->plan->attempts() : 0;
+  labels.attempts = attempts();
   if (hit.completion) {
     rec->report.cache_result = "stale";
     rec->report.cache_tier = hit.tier;
@@ -225,8 +230,8 @@ void run_state::stale_came(const cache_reply& hit) {
 /// request itself is at fault, nor to who asked for tools, JSON or several choices.
 bool run_state::may_be_canned(failure_class why) const {
   return rec->in.settings->degradation.canned && (!rec->in.client || rec->in.client->canned) && !rec->head_sent &&
-         rec->asked && rec->asked->plain_text && rec->dropped.none() && rules_of(why).whose != blame::caller &&
-         why != failure_class::cancelled;
+         rec->asked && rec->asked->plain_text && rec->dropped.none() && !rec->flight &&
+         rules_of(why).whose != blame::caller && why != failure_class::cancelled;
 }
 
 /// The last rung of the ladder.
@@ -237,7 +242,7 @@ void run_state::give_canned_or(const final_answer& answer, failure_class why) {
   rec->tokens_spent = 0; // failed attempts may have cost some, but the client got nothing for them
   auto& text = rec->in.settings->degradation.canned->to(last_user_text(*rec->asked));
   answer_labels labels{.source = to_string(answer_source::canned), .degraded = true, .reason = to_string(why)};
-  labels.attempts = rec->plan ? rec->plan->attempts() : 0;
+  labels.attempts = attempts();
   auto now = std::chrono::system_clock::now();
   auto completion = make_bytes(canned_completion(text, rec->asked->model, rec->in.id, now));
   if (!answer_whole(completion, labels)) give(answer, why);
@@ -251,8 +256,9 @@ void run_state::give_up(const step_give_up& end) {
 }
 
 void run_state::give(const final_answer& answer, failure_class what) {
+  if (step_off()) return;
   answer_labels l;
-  l.attempts = rec->plan ? rec->plan->attempts() : 0;
+  l.attempts = attempts();
   l.final_failure = answer.code != "shutting_down"; // another node may do it
   l.retry_after_seconds = answer.retry_after_seconds;
   auto headers = headers_for(*rec, l, clock::now());
@@ -260,7 +266,10 @@ void run_state::give(const final_answer& answer, failure_class what) {
   withdraw_question();
   rec->answered = true;
   rec->report.status = answer.status;
-  if (rec->head_sent)
+  tell_story();
+  if (rec->flight)
+    rec->flight->fail(answer, what, rec->tokens_spent);
+  else if (rec->head_sent)
     rec->in.reply->stream_error(answer.status, error_bytes(answer), std::move(headers));
   else
     rec->in.reply->reply(answer.status, std::move(headers), error_bytes(answer));

@@ -112,17 +112,21 @@ void run_state::ask_capacity() {
   ask.excluded_keys = asking->excluded_keys;
   ask.tokens = reservation();
   ask.wait_until = asking->wait_until;
-  ask.expires = rec->in.deadline + 1min;
+  ask.expires = lease_end();
   ask.wait_for_circuits = asking->wait_for_circuits;
   ask.charge_retry = asking->charge_retry;
   ask.first_attempt = asking->first_attempt;
   self->request(names->governor, caf::infinite, std::move(ask))
       .then(
-          [this, id = asked_lease](const capacity_reply& r) {
-            if (!awaited(id)) return; // the lease went back when the question was withdrawn
+          [this, id = asked_lease, until = asking->wait_until](const capacity_reply& r) {
+            if (!awaited(id) || opening) return; // the lease went back when the question was withdrawn
             inside();
             allowed_retries = r.max_retries;
             if (r.granted) return granted(r.got);
+            const auto why = r.no.why;
+            const bool too_late =
+                why == refusal_reason::resting || why == refusal_reason::over_limit || why == refusal_reason::backlog;
+            if (too_late && until < asking->wait_until) return ask_capacity(); // there is more time now
             asking.reset();
             perform(rec->plan->refused(r.no, clock::now()));
           },
@@ -134,6 +138,7 @@ void run_state::ask_capacity() {
 void run_state::granted(const grant& g) {
   opening = std::make_unique<attempt>();
   opening->lease = g.id;
+  opening->kept_until = lease_end();
   opening->at = asking->targets[g.target_index];
   opening->key = g.key;
   opening->limited_key = g.rate_limited_key;
@@ -180,6 +185,7 @@ void run_state::begin_attempt() {
   asking.reset();
   if (tries[0] && tries[1]) rec->report.retry_reasons.emplace_back("hedge");
   a.source = to_string(rec->plan->granted(a.lease.serial, a.at, a.key, clock::now()));
+  tell_story();
   outside();
   if (auto after = rec->model->hedge_after; after && rec->plan->has_others())
     send_at(self, a.began + (rec->asked->stream ? *after : std::max(*after, a.known.usual)), hedge_due{a.lease.serial});
@@ -334,6 +340,7 @@ void run_state::attempt_failed(attempt& a, failure f) {
                                 std::min(allowed_retries, rec->model->retry.max_retries), rec->stream.begun);
   if (std::holds_alternative<step_acquire>(next) || std::holds_alternative<step_wait>(next))
     rec->report.retry_reasons.emplace_back(to_string(f.what));
+  tell_story();
   perform(next);
 }
 

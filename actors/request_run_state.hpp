@@ -1,9 +1,10 @@
 // What one request's run knows and does, shared by the files it is told in: request_run.cpp (its beginning, its waits
-// and its end), request_run_attempts.cpp (whom it asks, and what they say) and request_run_answers.cpp (what its caller
-// gets). Nobody else's.
+// and its end), request_run_flight.cpp (what it shares with equal requests), request_run_attempts.cpp (whom it asks,
+// and what they say) and request_run_answers.cpp (what its caller gets). Nobody else's.
 #pragma once
 
 #include "actors/attempt.hpp"
+#include "actors/flight_channel.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/request_run.hpp"
 #include "core/final_answer.hpp"
@@ -41,6 +42,7 @@ struct run_state {
     ask_permit,
     ask_admission,
     ask_journal,
+    ask_seat,
     end_stream,
     drop_call
   } wake_for{};
@@ -79,6 +81,21 @@ struct run_state {
   void again_soon(waking what);
   void drop_call();
   void on_wake(std::uint64_t generation);
+
+  // -- what it shares with equal requests
+  bool may_share() const;
+  void get_answer();
+  void ask_seat();
+  void board();
+  void on_flight_ended();
+  void flight_came(const flight_channel::progress& seen);
+  bool step_off();
+  int attempts() const;
+  std::string story() const;
+  void fly();
+  void take_terms();
+  instant lease_end() const;
+  void tell_story();
 
   // -- whom it asks, and what they say
   bool shorten(std::uint64_t budget);

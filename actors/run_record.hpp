@@ -35,6 +35,7 @@ struct inbound {
 };
 
 class journal_channel; // actors/journal_channel.hpp
+class flight_channel;  // actors/flight_channel.hpp
 
 struct run_record {
   request_id number = 0; // given by the door, unique in this daemon
@@ -47,6 +48,7 @@ struct run_record {
   bool batch = false;                       // it may be merged with others
   std::size_t merged = 0;                   // of so many durable requests; 0: of its caller's alone
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
+  std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
 
   // -- the run's, from here on
   std::string batch_shape; // with whom it may be merged; empty: with nobody
@@ -56,8 +58,13 @@ struct run_record {
   std::uint32_t next_serial = 1; // 0 is the client's own admission
   std::optional<client_admission> admission;
   std::string cache_key;
-  feature_set dropped; // left out of `asked`, for targets that lack it
-  int cuts = 0;        // how often `asked` was made shorter than what the caller wrote
+  feature_set dropped;                    // left out of `asked`, for targets that lack it
+  instant cache_asked{};                  // when the cache was asked
+  bool cached = false;                    // its answer was given to the cache
+  bool seat_asked = false;                // on a flight that others may share
+  std::shared_ptr<flight_channel> shares; // that flight, where it has a seat
+  bool paid = false;                      // its client's tokens are settled, or somebody else will
+  int cuts = 0;                           // how often `asked` was made shorter than what the caller wrote
   stream_memory stream;
   std::vector<target> refused_prefill; // or ignored it, for this request
   std::uint64_t tokens_spent = 0;      // by the attempts that ended

@@ -4,6 +4,7 @@
 #include "actors/breaker.hpp"
 #include "actors/cache.hpp"
 #include "actors/dispatcher.hpp"
+#include "actors/flights.hpp"
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
 #include "actors/rate_governor.hpp"
@@ -166,6 +167,15 @@ struct supervisor_state {
         "repeats", [=, j = d.journal](caf::actor_system& y) { return spawn_repeats(y, repeats, j); }, front);
   }
 
+  void add_flights(const std::shared_ptr<directory>& d) {
+    auto store = std::make_shared<flights_store>();
+    store->names = d;
+    auto front = stable_front::make(self->system(), *home);
+    adopt(
+        "flights", [store](caf::actor_system& y) { return spawn_flights(y, store); }, front);
+    d->flights = caf::actor_cast<flights_actor>(front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor, daemon_hooks hooks) {
     auto& sys = self->system();
     auto d = std::make_shared<directory>();
@@ -184,6 +194,7 @@ struct supervisor_state {
 
     add_state_keeper(*d);
     add_journal(*d, *s);
+    add_flights(d);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;

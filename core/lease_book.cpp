@@ -73,6 +73,13 @@ std::optional<T> lease_book::take(lease_id id, std::vector<T> owner::*member) {
   return taken;
 }
 
+void lease_book::keep(lease_id id, instant expires) {
+  auto* l = find_lease(id);
+  if (!l || expires <= l->expires) return;
+  l->expires = expires;
+  watch(expires, id);
+}
+
 std::optional<key_lease> lease_book::take_lease(lease_id id) {
   auto taken = take(id, &owner::leases);
   if (taken) --leases_;

@@ -51,6 +51,7 @@ public:
   client_lease& add(client_lease);
   waiter& add(std::unique_ptr<waiter>);
 
+  void keep(lease_id, instant expires);
   std::optional<key_lease> take_lease(lease_id);
   std::optional<client_lease> take_admission(lease_id);
   std::unique_ptr<waiter> take_waiter(lease_id);

@@ -287,6 +287,8 @@ void governor::body::sweep(instant now) {
   }
 }
 
+void governor::keep(lease_id id, instant expires) { body_->book.keep(id, expires); }
+
 void governor::release_owner(request_id request, instant now, serial_range which) {
   auto& b = *body_;
   b.last_seen = now;

@@ -139,6 +139,9 @@ public:
   /// stamps what is not yet stamped.
   void sent(lease_id, instant at);
 
+  /// The request takes longer than was thought: the reservation is swept later. Unknown ids are ignored.
+  void keep(lease_id, instant expires);
+
   struct settlement {
     bool was_sent = true;                // false: the reservation is withdrawn wholly
     std::optional<std::uint64_t> tokens; // what it really cost, where known; else the reservation stays charged

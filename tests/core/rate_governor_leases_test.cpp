@@ -45,6 +45,21 @@ BOOST_AUTO_TEST_CASE(a_forgotten_reservation_is_swept_as_sent) {
   BOOST_CHECK(w.refused(w.ask()).not_before == t0 + 65s); // both count since five seconds after the start
 }
 
+BOOST_AUTO_TEST_CASE(a_reservation_that_takes_longer_is_swept_later_and_never_earlier) {
+  world w({key("a", {.concurrency = 1})});
+  auto r = w.ask();
+  r.expires = w.now + 5s;
+  w.granted(r);
+  w.gov.keep(r.id, w.now + 20s);
+  w.gov.keep(r.id, w.now + 10s);
+  w.gov.keep({999, 1}, w.now + 1h); // nobody's
+  const auto id = w.waits(w.ask("m", 1min));
+  w.now += 19s;
+  BOOST_CHECK(w.granted_by_tick().empty());
+  w.now += 1s;
+  BOOST_CHECK(w.granted_by_tick() == std::vector{id});
+}
+
 BOOST_AUTO_TEST_CASE(a_retry_beyond_the_budget_is_refused_and_a_failover_is_not_charged) {
   world w({key("a")}, 1000);
   w.settings.retry_budget = {.ratio = 0, .min_per_second = 0};

@@ -17,7 +17,7 @@ FULL = os.environ.get("MAINSTAY_FULL") == "1"
 KILLS = 100 if FULL else 12
 SEED = int(os.environ.get("MAINSTAY_SEED", "20"))
 A_SECOND = 2 if FULL else 8  # kills of one actor: more than 30 within 10 s end the daemon
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights"]
 RPM = {"secret-a-k1": 150, "secret-a-k2": 250}  # more than that are asked for within the minute
 CONCURRENCY = {"secret-c-k1": 5, "secret-c-k2": 3}
 
@@ -150,7 +150,7 @@ def test_an_actor_that_is_killed_over_and_over_costs_nobody_an_answer(start, tmp
 
 def test_all_actors_killed_in_any_order_cost_nobody_an_answer(start, tmp_path):
     house = House(start)
-    drill(start, tmp_path, house, ACTORS + ["breaker/c", "upstream/c"], KILLS * 6, 10 if FULL else 40)  # each of 14 comes by chance
+    drill(start, tmp_path, house, ACTORS + ["breaker/c", "upstream/c"], KILLS * 6, 10 if FULL else 40)  # each of 15 comes by chance
     house.check()
 
 
