@@ -100,6 +100,13 @@ void provider_breaker::forget_one(instant now) {
                                  [&](const auto& a, const auto& b) { return worth(a) < worth(b); }));
 }
 
+void provider_breaker::looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw) {
+  if (!answered) return endpoint_.still_down(now, draw);
+  endpoint_.let_try(now);
+  for (const auto& model : models)
+    if (const auto found = models_.find(model); found != models_.end()) found->second.state.let_try(now);
+}
+
 void provider_breaker::force(order what, instant now) {
   switch (what) {
   case order::open: endpoint_.force(circuit_state::open, now); return;

@@ -38,6 +38,10 @@ public:
   /// Returns every permit of that request as neutral.
   void release_owner(request_id, instant now, serial_range = {});
 
+  /// The provider was asked for something that costs nothing. It answered: the endpoint's circuit and those of these
+  /// models let somebody try, if they are open. It could not be reached: an endpoint that nobody tries opens again.
+  void looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw);
+
   /// Operator: forces the endpoint circuit open or closed, or back to automatic with every circuit closed.
   enum class order { open, close, automatic };
   void force(order, instant now);

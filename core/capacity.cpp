@@ -59,6 +59,31 @@ void provider_gate::on_circuit(const governor::circuit_news& news) {
   }
 }
 
+std::uint32_t model_gate::room(instant now) const {
+  const double share = state.phase == outage_phase::down ? least_share : returning_share(state.since, state.ramp, now);
+  return std::max(1u, static_cast<std::uint32_t>(share * state.full));
+}
+
+bool model_gate::closed(instant now) {
+  const bool over = state.phase == outage_phase::returning && now >= state.since + state.ramp;
+  return holds() && !over && in_flight >= room(now);
+}
+
+instant model_gate::opens_at(instant now) {
+  if (!closed(now)) return now;
+  if (state.phase == outage_phase::down) return instant::max();
+  const double share = (in_flight + 1.0) / state.full;
+  const double wait = std::clamp((share - least_share) / (1 - least_share), 0.0, 1.0);
+  const auto at = state.since + std::chrono::duration_cast<duration>(state.ramp * wait) + 1ms; // rounding up
+  return std::max(now + 1ms, std::min(at, state.since + state.ramp));
+}
+
+std::shared_ptr<model_gate> capacity::gate_of(const std::string& model) const {
+  if (held_models.empty()) return nullptr;
+  const auto found = held_models.find(model);
+  return found == held_models.end() || !found->second->holds() ? nullptr : found->second;
+}
+
 const provider_gate::rank* provider_gate::rank_of(const std::string& model) const {
   if (ranks.empty()) return nullptr;
   const auto found = ranks.find(model);

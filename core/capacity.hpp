@@ -71,6 +71,17 @@ struct account_gate final : gate {
   instant opens_at(instant now) override { return has_place() ? month.fits_at(*today, now) : instant::max(); }
 };
 
+/// Calls of one model while it is down (a few, to try it) and while its load returns (more and more).
+struct model_gate final : gate {
+  std::string model;
+  governor::outage_news state;
+  std::uint32_t in_flight = 0; // of those lent since it is held back
+  bool holds() const noexcept { return state.phase != outage_phase::up; }
+  std::uint32_t room(instant now) const;
+  bool closed(instant now) override;
+  instant opens_at(instant now) override;
+};
+
 struct provider_gate final : gate {
   std::string name;
   std::uint32_t slots = 0, in_use = 0;
@@ -195,6 +206,9 @@ public:
 
   std::map<std::string, std::shared_ptr<provider_gate>> providers;
   std::map<std::string, std::shared_ptr<key_entry>> keys;
+  std::unordered_map<std::string, std::shared_ptr<model_gate>> held_models; // or were, since the last reconfigure
+  /// Null: nothing holds that model back.
+  std::shared_ptr<model_gate> gate_of(const std::string& model) const;
   std::unordered_map<std::string, std::shared_ptr<client_entry>> clients;
   calendar today;
   std::map<std::pair<std::string, std::string>, month_count> earlier; // of other processes, by provider and key: of

@@ -137,6 +137,14 @@ void circuit::enter(circuit_state next) {
   window_.clear();
 }
 
+void circuit::let_try(instant now) noexcept {
+  if (state_ == circuit_state::open && !forced_) open_until_ = std::min(open_until_, now);
+}
+
+void circuit::still_down(instant now, double draw) {
+  if (state(now) == circuit_state::half_open && out_ == 0) open(now, draw);
+}
+
 void circuit::force(circuit_state held, instant now) {
   forced_ = true;
   const bool closed = held == circuit_state::closed;

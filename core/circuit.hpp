@@ -49,6 +49,11 @@ public:
   /// Ends a granted permit. `draw` in [0,1) jitters the open time: between half and four fifths of it.
   void settle(std::uint32_t generation, verdict, instant now, double draw);
 
+  /// An open one that nobody holds so is half-open from now on.
+  void let_try(instant now) noexcept;
+  /// What it guards is known to be down still, without anybody's call: a half-open one that nobody tries opens again.
+  void still_down(instant now, double draw);
+
   /// Operator override: held open or closed until `automatic()`, which leaves it closed. Outcomes count for nothing
   /// meanwhile. Half-open cannot be held: it is taken as open.
   void force(circuit_state, instant now);

@@ -12,6 +12,7 @@ struct final_answer {
   int status = 502;
   std::string message, type, code, param;
   std::optional<int> retry_after_seconds;
+  bool outage = false; // nobody was waited for: every target is down
 };
 
 /// A caller's own fault keeps the provider's status and words. A provider's 401 or 402 is a 502 here, never the

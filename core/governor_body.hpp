@@ -18,7 +18,8 @@ struct governor::body {
   void reconfigure(governor_settings);
 
   capacity_answer acquire(const capacity_request&, instant now);
-  grant lend(lease_id, const choice&, const route&, std::uint64_t tokens, instant expires, instant now);
+  grant lend(lease_id, const choice&, const route&, std::uint64_t tokens, instant expires, std::shared_ptr<model_gate>,
+             instant now);
   static grant grant_of(const key_lease&);
   void end(key_lease, const settlement&, instant now);
   static void learn_from(const key_lease&, const settlement&, instant now);
@@ -41,6 +42,7 @@ struct governor::body {
   bool give_turn(pool&, instant now);
   void refuse_late(pool&, instant until, instant now);
   void refuse(waiter&, const prospect&, instant now);
+  static lane lane_of(const waiter&);
   prospect& outlook_of(const waiter&, instant now);
   void wake_all(provider_gate&);
 

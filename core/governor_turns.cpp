@@ -69,11 +69,19 @@ bool governor::body::serve(pool& p, instant now) {
 
 bool governor::body::give_turn(pool& p, instant now) {
   bool promise_kept = false;
+  auto& first = static_cast<waiter&>(p.queue.most_urgent()); // all of them have the same gate
+  if (first.held_by && first.held_by->closed(now)) {
+    room.hold_up(p, {first.held_by.get(), first.held_by->opens_at(now)});
+    if (p.promised) room.break_promise(p);
+    all.look_ahead(*first.way, {first.excluded, 0, &first}, now, ahead);
+    refuse_late(p, ahead.alive ? ahead.not_before : instant::max(), now);
+    return false;
+  }
   p.queue.in_turn(turns, waiters_tried, tried_per_client, weights, now);
   for (auto* place : turns) {
     auto& w = static_cast<waiter&>(*place);
     if (const auto c = all.choose(*w.way, {w.excluded, w.tokens, &w}, now); c.pair) {
-      answers.push_back(lend(w.id, c, *w.way, w.tokens, w.expires, now));
+      answers.push_back(lend(w.id, c, *w.way, w.tokens, w.expires, w.held_by, now));
       room.serve(w, weights, now);
       book.take_waiter(w.id);
       return true;
@@ -109,7 +117,8 @@ void governor::body::refuse_late(pool& p, instant until, instant now) {
 void governor::body::refuse(waiter& w, const prospect& p, instant now) {
   const auto why = !p.alive ? refusal_reason::no_key : p.resting ? refusal_reason::resting : refusal_reason::over_limit;
   const auto not_before = p.alive && p.not_before > now ? p.not_before : instant::max();
-  answers.push_back(refusal{w.id, why, not_before});
+  const bool outage = w.held_by && w.held_by->state.phase == outage_phase::down;
+  answers.push_back(refusal{w.id, why, not_before, outage});
   room.leave(w);
   book.take_waiter(w.id);
 }
@@ -127,6 +136,7 @@ std::optional<duration> governor::body::backlog(const pool& p, const queue_place
 void governor::body::shed(pool& p, instant now) {
   for (int i = 0; i < most_shed && !p.queue.empty(); ++i) {
     auto& w = static_cast<waiter&>(p.queue.last_in_line(weights, now));
+    if (w.held_by && w.held_by->holds()) return; // nobody can tell while load returns
     const auto wait = backlog(p, w, now);
     if (!in_vain(wait, w.wait_until, now)) return;
     answers.push_back(refusal{w.id, refusal_reason::backlog, now + *wait});

@@ -49,6 +49,11 @@ governor::view governor::look(instant now) {
     auto& gate = *b.all.providers.at(p.name);
     out.pools.push_back({p.name, gate.slots, gate.in_use, gate.hour.limit(), gate.hour.used(now)});
   }
+  for (const auto& [name, gate] : b.all.held_models)
+    if (gate->holds()) out.held.push_back({name, 0, gate->in_flight, gate->room(now)});
+  if (!out.held.empty())
+    for (const auto* w : b.book.waiters())
+      for (auto& m : out.held) m.waiting += m.model == w->model;
   for (std::size_t i = 0; i < priority_count; ++i) out.waiting[i] = b.room.waiting()[i];
   out.leases = b.book.leases();
   out.retry_budget = b.budget.balance(now);

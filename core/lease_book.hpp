@@ -24,6 +24,7 @@ struct key_lease {
   instant granted;
   duration gap; // since the grant before, of that key and model
   instant expires{};
+  std::shared_ptr<model_gate> returning{}; // which it takes room of, if any
   bool sent = false;
 };
 

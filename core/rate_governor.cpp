@@ -52,6 +52,7 @@ void governor::body::reconfigure(governor_settings s) {
   room.clear(all);
   routes.clear();
   all.reconfigure(settings, last_seen);
+  std::erase_if(all.held_models, [](auto& g) { return !g.second->holds(); });
   for (auto* w : waiting) { // everybody joins anew, in the order of arrival
     std::vector<std::string> names;
     for (const auto& c : w->way->candidates)
@@ -59,9 +60,14 @@ void governor::body::reconfigure(governor_settings s) {
     w->promised_by = nullptr;
     w->way = routes.of(std::vector<target>(w->way->targets), all);
     capacity::exclude(*w->way, names, w->excluded);
-    room.join(*w, {w->excluded, capacity::is_outsize(*w->way, w->tokens)});
+    if (w->held_by && !w->held_by->holds()) w->held_by.reset();
+    room.join(*w, lane_of(*w));
     room.wake(static_cast<wakeable&>(*w->in));
   }
+}
+
+lane governor::body::lane_of(const waiter& w) {
+  return {w.excluded, capacity::is_outsize(*w.way, w.tokens), w.held_by ? w.held_by->serial : 0};
 }
 
 void governor::reconfigure(governor_settings s) { body_->reconfigure(std::move(s)); }
@@ -133,23 +139,34 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
                    rate > 0.01 ? now + std::chrono::duration_cast<duration>(next) : instant::max()};
   };
   const bool crowded = !way->group->lanes.empty();
+  const auto held_by = all.gate_of(r.model);
+  const bool held_back = held_by && held_by->closed(now);
+  const auto my_lane = [&]() -> lane {
+    return {excluded, capacity::is_outsize(*way, r.tokens), held_by ? held_by->serial : 0};
+  };
   lane mine;
-  if (crowded) mine = {excluded, capacity::is_outsize(*way, r.tokens)};
-  if (!crowded || !waiting_room::find(*way, mine)) {
+  if (crowded) mine = my_lane();
+  if (!held_back && (!crowded || !waiting_room::find(*way, mine))) {
     if (const auto c = all.choose(*way, {excluded, r.tokens, nullptr}, now); c.pair) {
       if (!charged && !charge(r, now)) return over_budget();
-      return lend(r.id, c, *way, r.tokens, or_default(r.expires, now), now);
+      return lend(r.id, c, *way, r.tokens, or_default(r.expires, now), held_by, now);
     }
   }
   all.look_ahead(*way, {excluded, r.tokens, nullptr}, now, ahead);
-  const bool moves_on = !r.wait_for_circuits && capacity::every_circuit_open(*way, now);
+  if (held_back) {
+    ahead.free_now = false;
+    ahead.obstacles.push_back({held_by.get(), held_by->opens_at(now)});
+  }
+  const bool outage = held_by && held_by->state.phase == outage_phase::down;
+  const bool moves_on = !r.wait_for_circuits && ((outage && held_back) || capacity::every_circuit_open(*way, now));
   if (ahead.hopeless(r.wait_until) || r.wait_until <= now || moves_on) {
     const auto why = !ahead.alive    ? refusal_reason::no_key
                      : ahead.resting ? refusal_reason::resting
                                      : refusal_reason::over_limit;
-    return refusal{r.id, why, ahead.alive && ahead.not_before > now ? ahead.not_before : instant::max()};
+    return refusal{r.id, why, ahead.alive && ahead.not_before > now ? ahead.not_before : instant::max(), outage};
   }
-  if (const auto* p = crowded ? waiting_room::find(*way, mine) : nullptr) {
+  if (const auto* p =
+          crowded && !held_by ? waiting_room::find(*way, mine) : nullptr) { // no estimate while load returns
     queue_place place{r.client, r.level, now, r.wait_until, 0};
     const auto wait = backlog(*p, place, now);
     const bool full = room.size() >= settings.queue_capacity;
@@ -159,7 +176,7 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
   }
   if (room.size() >= settings.queue_capacity) return refusal{r.id, refusal_reason::queue_full, instant::max()};
   if (!charged && !charge(r, now)) return over_budget();
-  if (!crowded) mine = {excluded, capacity::is_outsize(*way, r.tokens)};
+  if (!crowded) mine = my_lane();
   return enqueue(r, way, std::move(mine), now);
 }
 
@@ -172,6 +189,8 @@ capacity_answer governor::body::enqueue(const capacity_request& r, const std::sh
   fresh->wait_until = std::min(r.wait_until, instant::max() - duration{1}); // "never" is later than anybody waits
   fresh->id = r.id;
   fresh->tokens = r.tokens;
+  fresh->model = r.model;
+  fresh->held_by = all.gate_of(r.model);
   fresh->expires = or_default(r.expires, now);
   fresh->way = way;
   fresh->excluded = mine.excluded;
@@ -189,7 +208,7 @@ bool governor::body::charge(const capacity_request& r, instant now) {
 }
 
 grant governor::body::lend(lease_id id, const choice& c, const route& way, std::uint64_t tokens, instant expires,
-                           instant now) {
+                           std::shared_ptr<model_gate> held_by, instant now) {
   way.group->served.count(now);
   auto& pair = *c.pair;
   auto& provider = pair.key->provider;
@@ -199,10 +218,12 @@ grant governor::body::lend(lease_id id, const choice& c, const route& way, std::
   ++account.in_flight;
   account.month.take(all.today, now);
   notes_due = notes_due || !account.month.noted();
+  if (held_by && !held_by->holds()) held_by.reset();
+  if (held_by) ++held_by->in_flight;
   const auto gap = learned.pace().take(now);
   return grant_of(
       book.add(key_lease{id, c.target, pair.key, pair.meter, provider, pair.learned, pair.meter->meter.take(tokens),
-                         learned.take(tokens), provider->hour.reserve(1), now, gap, expires}));
+                         learned.take(tokens), provider->hour.reserve(1), now, gap, expires, std::move(held_by)}));
 }
 
 grant governor::body::grant_of(const key_lease& l) {
@@ -256,6 +277,10 @@ void governor::body::end(key_lease l, const settlement& s, instant now) {
   --l.provider->in_use;
   --account.in_flight;
   if (s.success) adaptive.on_outcome(*s.success);
+  if (l.returning) {
+    --l.returning->in_flight;
+    room.wake(static_cast<gate&>(*l.returning));
+  }
   room.wake(static_cast<gate&>(*l.meter));
   room.wake(static_cast<gate&>(*l.learned));
   room.wake(static_cast<gate&>(account));
@@ -332,6 +357,36 @@ void governor::on_model(const model_news& news, instant now) {
   if (found == body_->all.providers.end()) return;
   found->second->on_model(news, now);
   body_->wake_all(*found->second);
+}
+
+void governor::on_outage(const outage_news& news, instant now) {
+  auto& b = *body_;
+  b.last_seen = now;
+  auto& gate = b.all.held_models[news.model];
+  if (!gate) {
+    if (news.phase == outage_phase::up) {
+      b.all.held_models.erase(news.model);
+      return;
+    }
+    gate = std::make_shared<model_gate>();
+    gate->serial = b.all.next_gate++;
+    gate->model = news.model;
+  }
+  const bool held = gate->holds();
+  gate->state = news;
+  gate->state.full = std::max(news.full, 1u);
+  if (gate->holds() && !held)
+    for (auto* w : b.book.waiters()) { // who came before it is held back with those who come
+      if (w->model != news.model) continue;
+      b.room.leave(*w);
+      w->held_by = gate;
+      b.room.join(*w, body::lane_of(*w));
+      b.room.wake(static_cast<wakeable&>(*w->in));
+    }
+  if (held && !gate->holds())
+    for (auto* w : b.book.waiters())
+      if (w->held_by == gate) w->way->group->served.restart(); // what got through under it says nothing any more
+  b.room.wake(static_cast<mainstay::gate&>(*gate));
 }
 
 void governor::on_provider_limits(const provider_limits& said, instant now) {

@@ -11,6 +11,7 @@
 #include "core/lease.hpp"
 #include "core/limit_set.hpp"
 #include "core/month_quota.hpp"
+#include "core/outage.hpp"
 #include "core/priority.hpp"
 #include "core/retry_budget.hpp"
 
@@ -64,6 +65,7 @@ struct target { // whom to ask: a provider by its configured name and the model'
 struct capacity_request {
   lease_id id; // asking again with the same id replaces the waiting one
   std::string client;
+  std::string model; // as configured: what an outage is about; empty: of none
   priority level = priority::normal;
   std::vector<target> targets;            // equals: the governor picks target and key together
   std::vector<std::string> excluded_keys; // keys this request has seen fail
@@ -96,7 +98,8 @@ struct refusal {
   lease_id id;
   refusal_reason why;
   instant not_before{};
-}; // instant::max(): unknown
+  bool outage = false; // every target of the request's model is down
+};                     // instant::max(): unknown
 
 struct queued {
   lease_id id;
@@ -174,6 +177,18 @@ public:
   };
   void on_model(const model_news&, instant now);
 
+  /// A model that has no target left, or gets its load back: so many of its calls are lent at once as is its share of
+  /// `full`, the calls at once of all its targets; one at least. The others wait, apart from other models' waiters.
+  /// Down, it has the least share, for those who try.
+  struct outage_news {
+    std::string model;
+    outage_phase phase = outage_phase::up;
+    instant since{}; // returning
+    duration ramp{};
+    std::uint32_t full = 1;
+  };
+  void on_outage(const outage_news&, instant now);
+
   /// The provider's own word on its limits (x-ratelimit-* of an answer): corrects the local count of that key downwards
   /// only ("remaining" below what we think is free blocks the difference until `reset`). A limit that the configuration
   /// does not give, or a lower one than it gives, is learned for that key and model.
@@ -233,6 +248,12 @@ public:
       std::uint64_t hour_used;
     };
     std::vector<pool> pools;
+    struct held_model { // down or returning
+      std::string model;
+      std::size_t waiting = 0;
+      std::uint32_t in_flight = 0, room = 0;
+    };
+    std::vector<held_model> held;
     std::size_t waiting[3] = {0, 0, 0};
     std::size_t leases = 0; // reservations not yet settled: zero when idle
     double retry_budget = 0, success_share = 1;

@@ -177,10 +177,20 @@ plan_step request_plan::last_resort(instant now) {
     if (!targets_[i].out) who.push_back(i);
   if (!last_resort_ && !who.empty() && last_refusal_ && last_refusal_->why != refusal_reason::no_key &&
       last_refusal_->why != refusal_reason::queue_full && !exhausted(now) && now < last_limit(now)) {
+    if (last_refusal_->outage && !begun_) {
+      auto end = verdict(now);
+      end.outage = with_.yields;
+      if (with_.yields) return end;
+      if (!std::exchange(degraded_, true)) return step_degrade{std::move(end)};
+    }
     last_resort_ = true;
     other_key_ = false;
     return acquire(std::move(who), last_limit(now), charge::free);
   }
+  return verdict(now);
+}
+
+step_give_up request_plan::verdict(instant now) const {
   auto end = std::get<step_give_up>(give_up(now));
   if (!last_failure_ && last_refusal_) end.why = as_failure(*last_refusal_);
   if (last_refusal_ && last_refusal_->not_before != instant::max() && last_refusal_->not_before > now)
@@ -332,6 +342,7 @@ duration request_plan::delay_before(standing& s, const failure& f, instant now, 
 
 plan_step request_plan::failed(attempt_id id, const failure& f, instant now, double draw, int max_retries, bool begun) {
   auto closed = close(id);
+  begun_ = begun_ || begun;
   auto& s = targets_[closed.target];
   auto& rules = rules_of(f.what);
   // That others could answer this request is known: whoever calls it wrong is not believed.

@@ -1,12 +1,13 @@
 // What to do next for one request, after each event: whom to ask, how long to wait, when to stop. A flat state machine
 // without time of its own. The order (docs/architecture.md, "The plan"): another key of the same target at once; the
 // same target again after its backoff, if that fits `failover_wait` x priority; the next equal target; the fallbacks in
-// order; and, if only capacity was missing, waiting for it until the deadline. An answer that broke in the middle goes
-// on with the others first. Where a target lacks a feature that the caller would do without, it may be asked once more
-// at the end, without it. While an attempt is slow, another target may be asked beside it. Promises: at most `attempts`
-// calls in all, two at a time, and `max_retries` repetitions per target, which never use up the attempts of targets not
-// asked yet; a target whose answer says "not me" is not asked again; a silent target is not asked twice; no step begins
-// that the deadline would cut short; every fallback is entered at most once, so cycles end.
+// order; and, if only capacity was missing, waiting for it until the deadline: in an outage, only if there is no other
+// answer, and not at all if the request yields. An answer that broke in the middle goes on with the
+// others first. Where a target lacks a feature that the caller would do without, it may be asked once more at the end,
+// without it. While an attempt is slow, another target may be asked beside it. Promises: at most `attempts` calls in
+// all, two at a time, and `max_retries` repetitions per target, which never use up the attempts of targets not asked
+// yet; a target whose answer says "not me" is not asked again; a silent target is not asked twice; no step begins that
+// the deadline would cut short; every fallback is entered at most once, so cycles end.
 #pragma once
 
 #include "core/backoff.hpp"
@@ -40,10 +41,16 @@ struct step_wait {
 struct step_give_up {
   failure why;
   std::optional<instant> retry_at;
+  bool outage = false; // every target is down, and it yields
+};
+/// Nobody can be asked now, and waiting would be next: give an answer of before if there is one, or else ask
+/// `nothing_to_offer`. `otherwise`: what giving up would mean here.
+struct step_degrade {
+  step_give_up otherwise;
 };
 /// Nothing for now: an attempt or a question is under way, and what becomes of it will be told.
 struct step_await {};
-using plan_step = std::variant<step_acquire, step_wait, step_await, step_give_up>;
+using plan_step = std::variant<step_acquire, step_wait, step_await, step_degrade, step_give_up>;
 
 class request_plan {
 public:
@@ -53,6 +60,7 @@ public:
     priority level = priority::normal;
     instant deadline{};
     feature_set dispensable; // what the caller asks for and would do without
+    bool yields = false;     // in an outage it gives up: it comes again, or whoever asks for it waits otherwise
   };
   request_plan() = default;
   explicit request_plan(circumstances);
@@ -83,6 +91,8 @@ public:
   plan_step leave_out(feature, instant now);
   /// The wait is over.
   plan_step resume(instant now);
+  /// There was no answer of before.
+  plan_step nothing_to_offer(instant now) { return last_resort(now); }
   /// The run that carried out this plan is gone (its attempts with it, if any were under way): go on.
   plan_step recover(instant now);
 
@@ -139,6 +149,7 @@ private:
   plan_step last_resort(instant now);
   plan_step wait_for_permit(instant at, instant now);
   plan_step give_up(instant now) const;
+  step_give_up verdict(instant now) const;
   enum class charge : std::uint8_t { free, repetition, hedge };
   plan_step acquire(std::vector<std::size_t> who, instant wait_until, charge);
   plan_step same_again(std::size_t who, duration delay, instant now);
@@ -157,6 +168,8 @@ private:
   bool hedging_ = false;                   // the acquire under way is a hedge
   std::size_t hedge_rung_ = 0;             // where it looks
   bool last_resort_ = false;
+  bool degraded_ = false; // answers of before were looked for once
+  bool begun_ = false;    // the caller has a part of the answer
   std::optional<failure> first_failure_, last_failure_;
   std::optional<refusal> last_refusal_;
   std::optional<duration> asked_to_wait_; // the provider's own word with the last failure

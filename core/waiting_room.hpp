@@ -19,6 +19,8 @@ struct waiter : queue_place {
   lease_id id;
   std::uint64_t tokens = 0;
   instant expires{};
+  std::string model;
+  std::shared_ptr<model_gate> held_by; // null: its model is not held back, or was not when it came
   std::shared_ptr<route> way;
   std::vector<std::uint32_t> excluded;
   pool* in = nullptr;
@@ -26,10 +28,12 @@ struct waiter : queue_place {
 };
 
 /// Waiters of the same targets whom the same things hold up: they exclude the same keys, and those who ask for outsize
-/// amounts of tokens stand apart, because they may have to wait until nothing else is in use.
+/// amounts of tokens stand apart, because they may have to wait until nothing else is in use. So do those of a model
+/// that is held back.
 struct lane {
   std::vector<std::uint32_t> excluded;
   bool outsize = false;
+  std::uint64_t held_by = 0; // the serial of its model's gate
   friend auto operator<=>(const lane&, const lane&) = default;
 };
 

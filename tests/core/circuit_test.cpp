@@ -40,6 +40,38 @@ BOOST_AUTO_TEST_CASE(five_failures_in_a_row_open_it_and_four_do_not) {
   BOOST_TEST(!c.ask(start).granted);
 }
 
+BOOST_AUTO_TEST_CASE(an_open_one_can_be_tried_before_its_time_unless_an_operator_holds_it) {
+  circuit c;
+  c.let_try(start);
+  BOOST_TEST((c.state(start) == circuit_state::closed));
+  trip(c, start);
+  c.let_try(start + 1s);
+  BOOST_TEST((c.state(start + 1s) == circuit_state::half_open));
+  BOOST_TEST(c.ask(start + 1s).granted);
+  c.force(circuit_state::open, start + 2s);
+  c.let_try(start + 3s);
+  BOOST_TEST((c.state(start + 1h) == circuit_state::open));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_known_to_be_down_opens_again_only_if_nobody_tries_it) {
+  circuit c;
+  trip(c, start);
+  c.still_down(start, longest);
+  BOOST_TEST(c.times_opened() == 1u);
+  const auto later = c.open_until();
+  c.still_down(later, longest);
+  BOOST_TEST((c.state(later) == circuit_state::open));
+  BOOST_TEST(about(open_time(c, later), 6s)); // four fifths of a quarter
+  const auto again = c.open_until();
+  const auto trial = c.ask(again);
+  BOOST_TEST(trial.granted);
+  c.still_down(again, longest);
+  BOOST_TEST((c.state(again) == circuit_state::half_open));
+  circuit sound;
+  sound.still_down(start, longest);
+  BOOST_TEST((sound.state(start) == circuit_state::closed));
+}
+
 BOOST_AUTO_TEST_CASE(a_success_breaks_the_row_and_a_neutral_end_does_not) {
   circuit c;
   for (int i = 0; i < 4; ++i) call(c, verdict::failure, start);

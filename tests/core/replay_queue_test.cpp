@@ -28,6 +28,68 @@ BOOST_AUTO_TEST_CASE(what_is_put_off_leaves_the_pace_alone) {
   BOOST_TEST(q.at_once() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_group_that_is_held_waits_without_pauses_and_comes_back_in_order_and_gently) {
+  replay_queue q({4, 64, 1s, 300s});
+  q.add(1, priority::normal, at(0s), "smart");
+  q.add(2, priority::high, at(0s), "smart");
+  q.add(3, priority::low, at(0s), "other");
+  q.add(4, priority::normal, at(100s), "smart"); // not before
+  q.add_running(5, priority::high, "smart");
+  q.add_running(6, priority::high);
+  q.hold({"smart"}, at(0s));
+  BOOST_TEST((q.next(at(0s)) == 3));
+  BOOST_TEST(!q.next(at(0s)));
+  q.park(5, at(1s), 0);
+  q.belongs_to(6, "smart");
+  q.park(6, at(1s), 0);
+  BOOST_TEST(!q.next(at(50s)));
+  BOOST_TEST(q.parked() == 4u);
+  BOOST_TEST((q.due() == at(100s)));
+  BOOST_TEST(!q.next(at(100s)));
+  auto held = q.held();
+  BOOST_TEST_REQUIRE(held.size() == 1u);
+  BOOST_TEST((held[0].name == "smart" && held[0].now == 5u && held[0].in_all == 5u));
+  q.hold({}, at(100s));
+  std::vector<replay_queue::number> order;
+  q.done(3, true);
+  while (auto n = q.next(at(100s))) order.push_back(*n);
+  BOOST_TEST(order == (std::vector<replay_queue::number>{2, 5, 6, 1}));
+  BOOST_TEST(q.at_once() == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(of_a_held_group_only_those_run_that_are_let_try) {
+  replay_queue q;
+  q.hold({"smart"}, at(0s));
+  for (int n = 1; n <= 5; ++n) q.add(n, priority::normal, at(0s), "smart");
+  BOOST_TEST(!q.next(at(0s)));
+  BOOST_TEST(q.let_try("other", 2) == 0u);
+  BOOST_TEST(q.let_try("smart", 2) == 2u);
+  BOOST_TEST((q.next(at(1s)) == 1));
+  q.hold({"smart", "other"}, at(1s)); // said again: who may try may still
+  BOOST_TEST((q.next(at(1s)) == 2));
+  BOOST_TEST(!q.next(at(1s)));
+  q.park(1, at(2s), 0); // in vain
+  q.done(2, true);
+  auto held = q.held();
+  BOOST_TEST((held[1].name == "smart" && held[1].now == 4u && held[1].in_all == 5u));
+  BOOST_TEST(q.at_once() == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(who_tried_in_vain_just_before_the_end_of_the_holding_runs_again_without_a_pause) {
+  replay_queue q;
+  q.hold({"smart"}, at(0s));
+  q.add(1, priority::normal, at(0s), "smart");
+  q.next(at(0s));
+  q.let_try("smart", 1);
+  BOOST_TEST((q.next(at(1s)) == 1));
+  q.hold({}, at(2s));
+  q.park(1, at(3s), 0);
+  BOOST_TEST(q.at_once() == 4u);
+  BOOST_TEST((q.next(at(3s)) == 1));
+  q.park(1, at(4s), 0); // that was another failure
+  BOOST_TEST(!q.next(at(4s)));
+}
+
 BOOST_AUTO_TEST_CASE(levels_go_before_age_and_age_before_nothing) {
   replay_queue q({10, 10});
   q.add(1, priority::low, at(0s));
@@ -162,8 +224,11 @@ BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody) {
     struct one {
       bool running = false, done = false, paced = false;
       instant not_before{};
+      std::string group;
     };
     std::map<replay_queue::number, one> all;
+    bool held = false; // the group "x"
+    std::size_t may_try = 0;
     auto now = at(0s);
     std::size_t finished = 0, most = 0;
     for (int step = 0; finished < 1000; ++step) {
@@ -171,20 +236,35 @@ BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody) {
       if (all.size() < 1000 && roll(3) == 0) {
         const auto n = static_cast<replay_queue::number>(all.size() + 1);
         const auto level = static_cast<priority>(roll(3));
+        const std::string group = roll(2) ? "x" : roll(2) ? "y" : "";
         if (roll(2)) {
-          all[n] = {true, false, false, {}};
-          q.add_running(n, level);
+          all[n] = {true, false, false, {}, group};
+          q.add_running(n, level, group);
         } else {
           const auto ready = now + std::chrono::milliseconds(roll(5000));
-          all[n] = {false, false, false, ready};
-          q.add(n, level, ready);
+          all[n] = {false, false, false, ready, group};
+          q.add(n, level, ready, group);
         }
+      }
+      if (roll(40) == 0) {
+        held = !held;
+        may_try = 0;
+        q.hold(held ? std::vector<std::string>{"x"} : std::vector<std::string>{}, now);
+        if (!held)
+          for (auto& [n, o] : all)
+            if (o.group == "x") o.not_before = std::min(o.not_before, now); // pauses are over too
+      }
+      if (held && roll(10) == 0) {
+        may_try += q.let_try("x", 2);
+        for (auto& [n, o] : all)
+          if (o.group == "x") o.not_before = std::min(o.not_before, now);
       }
       std::size_t paced = 0;
       for (auto& [n, o] : all) paced += o.running && o.paced;
       while (auto n = q.next(now)) {
         auto& o = all.at(*n);
         BOOST_REQUIRE(!o.running && !o.done && o.not_before <= now);
+        if (held && o.group == "x") BOOST_REQUIRE(may_try-- > 0);
         o.running = o.paced = true;
         ++paced;
         BOOST_REQUIRE(paced <= q.at_once());
@@ -196,9 +276,9 @@ BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody) {
         if (o.running && roll(4) == 0) {
           q.park(n, now, roll(100) / 100.0);
           o.running = o.paced = false;
-          o.not_before = now + 500ms;
+          o.not_before = o.group == "x" ? now : now + 500ms; // of those some may have begun while they were held
         } else if (!o.done && (o.running || roll(50) == 0)) {
-          q.done(n, o.running);
+          q.done(n, o.running); // one that was let go to try may be among them
           o.running = o.paced = false;
           o.done = true;
           ++finished;

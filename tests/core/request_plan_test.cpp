@@ -602,4 +602,38 @@ BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
   }
 }
 
+namespace {
+
+refusal outage(instant not_before = start + 10s) { return {{}, refusal_reason::resting, not_before, true}; }
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(in_an_outage_an_answer_of_before_comes_before_waiting_and_is_looked_for_once) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  acquire_of(plan.refused(outage(), start));
+  auto step = plan.refused(outage(), start);
+  BOOST_REQUIRE(std::holds_alternative<step_degrade>(step));
+  auto otherwise = std::get<step_degrade>(step).otherwise;
+  BOOST_TEST((otherwise.why.what == failure_class::overloaded && *otherwise.retry_at == start + 10s));
+  auto last = acquire_of(plan.nothing_to_offer(start));
+  BOOST_TEST((last.wait_for_circuits && last.wait_until == start + 120s && last.targets.size() == 2u));
+  plan.granted(1, at("a"), "k", start + 10s); // its trial
+  auto back = wait_of(plan.failed(1, status(503, failure_class::overloaded), start + 11s, 0.5, 3));
+  plan_step step_after = plan.resume(back);
+  for (int i = 0; i < 5 && std::holds_alternative<step_acquire>(step_after); ++i)
+    step_after = plan.refused(outage(), back);
+  BOOST_TEST((end_of(step_after).why.what == failure_class::overloaded));
+}
+
+BOOST_AUTO_TEST_CASE(in_an_outage_a_request_that_yields_does_not_wait) {
+  auto with = two_rungs();
+  with.yields = true;
+  request_plan plan(with);
+  plan.begin(start);
+  acquire_of(plan.refused(outage(), start));
+  auto end = end_of(plan.refused(outage(), start));
+  BOOST_TEST((end.outage && end.why.what == failure_class::overloaded));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
