@@ -47,6 +47,7 @@ using governor_actor =
                      caf::reacts_to<key_standing>,           // from the key manager
                      caf::reacts_to<governor::circuit_news>, // from the breakers
                      caf::reacts_to<governor::model_news>,   // from the breakers
+                     caf::reacts_to<governor::outage_news>,  // from the recovery
                      caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>, caf::reacts_to<note_due>,
                      caf::reacts_to<months_kept>, // from the state keeper
                      caf::replies_to<look>::with<governor::view>, MAINSTAY_SUPERVISED>;
@@ -61,7 +62,14 @@ using key_manager_actor =
 using breaker_actor =
     caf::typed_actor<caf::replies_to<ask_permit>::with<permit_reply>, caf::reacts_to<letter<settle_permit>>,
                      caf::reacts_to<letter<owner_gone>>, caf::reacts_to<breaker_order>,
+                     caf::reacts_to<provider_sign>, // from the recovery
                      caf::replies_to<look>::with<breaker_view>, MAINSTAY_SUPERVISED>;
+
+/// Which models have no target left, and their way back.
+using recovery_actor = caf::typed_actor<caf::reacts_to<governor::circuit_news>, // from the breakers
+                                        caf::reacts_to<key_standing>,           // from the key manager
+                                        caf::reacts_to<listing_over>, caf::reacts_to<run_wake>,
+                                        caf::replies_to<look>::with<recovery_view>, MAINSTAY_SUPERVISED>;
 
 /// Complete answers: in memory, in Redis, in a file.
 using cache_actor = caf::typed_actor<caf::replies_to<cache_ask>::with<cache_reply>, caf::reacts_to<redis_answer>,
@@ -84,6 +92,8 @@ using journal_actor =
                      caf::reacts_to<letter<journal_done>>,                   // from a run's way back
                      caf::reacts_to<letter<journal_collect>>, caf::reacts_to<letter<journal_cancel>>,
                      caf::replies_to<repeat_recall>::with<repeat_recalled>, caf::reacts_to<letter<repeat_keep>>,
+                     caf::replies_to<journal_hold>::with<journal_held>,
+                     caf::reacts_to<journal_try>,                // from the recovery
                      caf::replies_to<journal_flush>::with<bool>, // when all that came before is on disk, or failed
                      caf::reacts_to<commit_due>, caf::reacts_to<run_wake>, caf::replies_to<look>::with<journal_view>,
                      MAINSTAY_SUPERVISED>;
@@ -115,7 +125,8 @@ using metrics_actor =
     caf::typed_actor<caf::reacts_to<letter<run_report>>, caf::reacts_to<batch_report>, // from the journal
                      caf::reacts_to<rate_due>,
                      caf::replies_to<scrape>::with<std::string>, // Prometheus text
-                     caf::replies_to<look>::with<metrics_view>, MAINSTAY_SUPERVISED>;
+                     caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
+                     MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.
@@ -143,6 +154,7 @@ struct directory {
   repeats_actor repeats;
   warmer_actor warmer;
   flights_actor flights;
+  recovery_actor recovery;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

@@ -95,7 +95,8 @@ private:
     auto g = ask<governor::view>(store_.names->governor);
     auto m = ask<metrics_view>(store_.names->metrics);
     auto rows = ask<std::vector<actor_row>>(store_.names->supervisor);
-    std::uint64_t restarts = 0, open = 0, unusable = 0;
+    std::uint64_t restarts = 0, open = 0, unusable = 0, down = 0;
+    for (auto& v : ask<recovery_view>(store_.names->recovery).models) down += v.phase == outage_phase::down;
     for (auto& a : rows) restarts += a.restarts;
     for (auto& [name, b] : store_.names->breakers)
       for (auto& c : ask<breaker_view>(b).circuits) open += c.state == circuit_state::open;
@@ -121,6 +122,7 @@ private:
         .number("p99_seconds", m.p99_seconds)
         .count("open_circuits", open)
         .count("keys_not_usable", unusable)
+        .count("models_down", down)
         .count("actor_restarts", restarts)
         .count("recovered_runs", d.recovered);
   }
@@ -144,6 +146,7 @@ private:
     count_backlog(backlog, "repeats", n.repeats);
     count_backlog(backlog, "warmer", n.warmer);
     count_backlog(backlog, "flights", n.flights);
+    count_backlog(backlog, "recovery", n.recovery);
     count_backlog(backlog, "dispatcher", n.dispatcher);
     for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
     for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
@@ -186,7 +189,7 @@ private:
   void models() {
     std::vector<breaker_view> views;
     for (auto& [name, b] : store_.names->breakers) views.push_back(ask<breaker_view>(b));
-    write_models(json_, *store_.settings, views);
+    write_models(json_, *store_.settings, views, ask<recovery_view>(store_.names->recovery), clock::now());
   }
   void metrics() { write_metrics(json_, ask<metrics_view>(store_.names->metrics)); }
 

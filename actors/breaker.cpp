@@ -14,6 +14,7 @@ struct breaker_state {
   breaker_actor::pointer self = nullptr;
   std::shared_ptr<breaker_store> store;
   governor_actor governor;
+  recovery_actor recovery;
   std::map<std::string, bool> told_degraded; // in the log
 
   void announce(instant now) {
@@ -49,17 +50,21 @@ struct breaker_state {
   }
 
   void tell(const provider_breaker::view& c) {
-    self->send(governor, governor::circuit_news{store->provider, c.model, c.state, c.open_until});
+    governor::circuit_news news{store->provider, c.model, c.state, c.open_until};
+    self->send(governor, news);
+    self->send(recovery, std::move(news));
   }
 };
 
 breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_state> self,
-                                    std::shared_ptr<breaker_store> store, governor_actor governor) {
+                                    std::shared_ptr<breaker_store> store, governor_actor governor,
+                                    recovery_actor recovery) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
   st.governor = std::move(governor);
+  st.recovery = std::move(recovery);
   return {
       [&st](const ask_permit& ask) {
         auto now = clock::now();
@@ -87,6 +92,11 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
         st.store->policy.force(order.what, now);
         st.announce(now);
       },
+      [&st](const provider_sign& s) {
+        auto now = clock::now();
+        st.store->policy.looked_at(s.answers, s.circuits, now, draw());
+        st.announce(now);
+      },
       [&st](const look&) {
         auto now = clock::now();
         st.announce(now);
@@ -108,8 +118,9 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
 
 } // namespace
 
-caf::strong_actor_ptr spawn_breaker(caf::actor_system& sys, std::shared_ptr<breaker_store> store, governor_actor g) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g)));
+caf::strong_actor_ptr spawn_breaker(caf::actor_system& sys, std::shared_ptr<breaker_store> store, governor_actor g,
+                                    recovery_actor r) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g), std::move(r)));
 }
 
 } // namespace mainstay

@@ -1,6 +1,6 @@
 // The Breaker of one provider: gives permits, last of all before a call; hears how each ended; announces every change
-// of a circuit and of a model's rank to the governor. With the permit it tells what earlier answers have taught.
-// Policy: core/breaker, core/lessons, core/model_ranking.
+// of a circuit and of a model's rank to the governor, of circuits to the recovery too. With the permit it tells what
+// earlier answers have taught. Policy: core/breaker, core/lessons, core/model_ranking.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -20,6 +20,6 @@ struct breaker_store {
   model_ranking ranking;
 };
 
-caf::strong_actor_ptr spawn_breaker(caf::actor_system&, std::shared_ptr<breaker_store>, governor_actor);
+caf::strong_actor_ptr spawn_breaker(caf::actor_system&, std::shared_ptr<breaker_store>, governor_actor, recovery_actor);
 
 } // namespace mainstay

@@ -1,5 +1,6 @@
 #include "actors/console_json.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace mainstay {
@@ -320,7 +321,42 @@ void write_ranks(console_json& j, const std::vector<breaker_view>& views) {
 
 } // namespace
 
-void write_models(console_json& j, const config::settings& s, const std::vector<breaker_view>& views) {
+namespace {
+
+std::string state_of(const outage_book::view& v, instant now) {
+  if (v.phase == outage_phase::up) return "up";
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - v.since).count();
+  if (v.phase == outage_phase::down) return "down since " + std::to_string(seconds) + " s";
+  return "returning at " + std::to_string(std::lround(v.share * 100)) + "%";
+}
+
+/// The outage under way of each model, or its last one.
+void write_outages(console_json& j, const recovery_view& v, instant now) {
+  j.table("outages");
+  for (auto& m : v.models) {
+    if (!m.latest) continue;
+    auto& r = *m.latest;
+    const auto parked = v.parked.find(m.model);
+    j.row()
+        .text("model", m.model)
+        .text("state", r.ended ? "over" : to_string(m.phase))
+        .number("began_seconds_ago", std::chrono::duration<double>(now - r.began).count())
+        .number("down_seconds", std::chrono::duration<double>(r.down).count())
+        .number("seconds", std::chrono::duration<double>(r.ended.value_or(now) - r.began).count())
+        .count("relapses", static_cast<std::uint64_t>(r.relapses));
+    for (auto* source : {"primary", "backup", "fallback", "cache", "stale", "similar", "canned", "error"}) {
+      const auto found = r.served.find(source);
+      j.count(source, found == r.served.end() ? 0 : found->second);
+    }
+    j.count("parked", r.parked).count("parked_now", parked == v.parked.end() ? 0 : parked->second).end_row();
+  }
+  j.end_table();
+}
+
+} // namespace
+
+void write_models(console_json& j, const config::settings& s, const std::vector<breaker_view>& views,
+                  const recovery_view& outages, instant now) {
   auto group_text = [](const config::target_group& g) {
     std::string out;
     for (auto& t : g) out += (out.empty() ? "" : ", ") + t.provider + "/" + (t.model.empty() ? "*" : t.model);
@@ -330,14 +366,18 @@ void write_models(console_json& j, const config::settings& s, const std::vector<
   for (auto& m : s.models) {
     std::string fallbacks;
     for (std::size_t i = 1; i < m.ladder.size(); ++i) fallbacks += (i > 1 ? " > " : "") + group_text(m.ladder[i]);
+    const auto state =
+        std::find_if(outages.models.begin(), outages.models.end(), [&](auto& v) { return v.model == m.name; });
     j.row()
         .text("name", m.name)
+        .text("state", state == outages.models.end() ? "up" : state_of(*state, now))
         .text("targets", m.ladder.empty() ? "" : group_text(m.ladder[0]))
         .text("fallbacks", fallbacks)
         .end_row();
   }
   j.end_table();
   if (s.degradation.model) write_ranks(j, views);
+  write_outages(j, outages, now);
 }
 
 } // namespace mainstay

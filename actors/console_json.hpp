@@ -42,6 +42,7 @@ void write_warming(console_json&, const warm_reply&);
 /// No journal: only what is repeated from memory.
 void write_journal(console_json&, const std::optional<journal_view>&, const repeats_view&, utc_time now);
 void write_metrics(console_json&, const metrics_view&);
-void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&);
+void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,
+                  instant now);
 
 } // namespace mainstay

@@ -186,12 +186,12 @@ struct journal_state {
     if (ready > utc_now()) {
       const auto from = instant_of(ready);
       store->batches.pool.wait(number, from);
-      store->queue.add(number, rec->in.level, rec->batch_shape.empty() ? from : from + gather_for);
+      store->queue.add(number, rec->in.level, rec->batch_shape.empty() ? from : from + gather_for, rec->model->name);
       channel.hand_over();
       promise.deliver(verdict_of(journal_verdict::way::left));
       return;
     }
-    store->queue.add_running(number, rec->in.level);
+    store->queue.add_running(number, rec->in.level, rec->model->name);
     store->runs[number] = rec->number;
     promise.deliver(verdict_of(journal_verdict::way::run));
   }
@@ -236,7 +236,7 @@ struct journal_state {
     if (!d.answer || !settles(*d.answer)) {
       mail.opened();
       if (d.answer && stands_in(*d.answer)) tell_callers(d.number, *d.answer);
-      return park(d.number, d.run);
+      return park(d);
     }
     write(
         [&]() -> effect {
@@ -256,7 +256,7 @@ struct journal_state {
     mail.opened();
     auto& d = mail.content();
     tell_callers(d.number, *d.answer);
-    park(d.number, d.run);
+    park(d);
   }
 
   utc_time end_of_life() const {
@@ -284,8 +284,8 @@ struct journal_state {
     for (auto& c : node.mapped()) c->settle(answer);
   }
 
-  void park(std::int64_t number, request_id run) {
-    if (take_back(number, run)) park(number, clock::now(), draw());
+  void park(const journal_done& d) {
+    if (take_back(d.number, d.run)) park(d.number, d.model, clock::now(), draw());
     go_on();
   }
 
@@ -297,8 +297,10 @@ struct journal_state {
 
   bool take_back(std::int64_t number, request_id run) { return runs_in(number, run) && store->runs.erase(number) > 0; }
 
-  void park(std::int64_t number, instant now, double draw) {
+  /// `model`: empty where its run did not come to know.
+  void park(std::int64_t number, const std::string& model, instant now, double draw) {
     ++store->parks;
+    if (!model.empty()) store->queue.belongs_to(number, model);
     store->queue.park(number, now, draw);
     wait_again(number);
   }
@@ -392,7 +394,7 @@ struct journal_state {
       } else {
         if (a) tell_callers(n, *a);
         take_back(n, d.run);
-        park(n, now, pause);
+        park(n, d.model, now, pause);
       }
     }
     if (f == fate::stored) {
@@ -428,10 +430,28 @@ struct journal_state {
       } else {
         take_back(n, d.run);
         if (too_large) store->batches.pool.set_alone(n);
-        park(n, now, pause);
+        park(n, d.model, now, pause);
       }
     }
     if (d.answer) ++model.failed; // else nobody wanted it any more, or the node ends
+    go_on();
+  }
+
+  // -- outages
+
+  journal_held hold(const std::vector<std::string>& models) {
+    std::map<std::string, replay_queue::held_group> all;
+    for (auto& g : store->queue.held()) all[g.name] = g;
+    store->queue.hold(models, clock::now());
+    for (auto& g : store->queue.held()) all[g.name] = g;
+    go_on();
+    journal_held out;
+    for (auto& [name, g] : all) out.models.push_back({name, g.now, g.in_all});
+    return out;
+  }
+
+  void let_try(const journal_try& t) {
+    store->queue.let_try(t.model, t.permits);
     go_on();
   }
 
@@ -763,6 +783,8 @@ journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_stat
         st.flush(promise);
         return promise;
       },
+      [&st](const journal_hold& h) { return st.hold(h.models); },
+      [&st](const journal_try& t) { st.let_try(t); },
       [&st](const commit_due&) { st.commit(); },
       [&st](const run_wake& w) {
         if (w.generation == st.generation) st.on_time();

@@ -62,12 +62,17 @@ bool journal_channel::kept() const {
   return number_ != 0;
 }
 
+void journal_channel::asks_for(const std::string& model) {
+  std::lock_guard lock(guard_);
+  model_ = model;
+}
+
 void journal_channel::report(kept_answer_ptr answer) {
   std::lock_guard lock(guard_);
   if (std::exchange(over_, true)) return;
   if (number_ != 0)
     letter<journal_done>::post(caf::actor_cast<caf::strong_actor_ptr>(journal_),
-                               journal_done{number_, run_, std::move(answer)});
+                               journal_done{number_, run_, std::move(answer), "", model_});
   else if (answer && caller_)
     caller_->settle(*answer);
 }

@@ -41,6 +41,8 @@ public:
   void gather(const std::string& model);
   const std::shared_ptr<live_caller>& caller() const noexcept { return caller_; }
   bool kept() const;
+  /// What its run came to know: for the journal.
+  void asks_for(const std::string& model);
   std::atomic<bool> asked{false}; // the journal has been asked to take it
 
   void reply(int status, header_list headers, bytes_ptr body) override;
@@ -60,6 +62,7 @@ private:
   const request_id run_;
   mutable std::mutex guard_;
   std::int64_t number_ = 0; // 0: not kept
+  std::string model_;
   bool over_ = false;
   gathered_stream stream_;
   std::function<void(std::size_t)> written_;

@@ -22,22 +22,27 @@ struct key_manager_state {
   key_manager_actor::pointer self = nullptr;
   std::shared_ptr<key_store> store;
   governor_actor governor;
+  recovery_actor recovery;
 
   void tell(const std::optional<key_standing>& standing) {
-    if (standing) self->send(governor, *standing);
+    if (!standing) return;
+    self->send(governor, *standing);
+    self->send(recovery, *standing);
   }
   void tell_all() {
-    for (auto& s : store->policy.standings()) self->send(governor, std::move(s));
+    for (auto& s : store->policy.standings()) tell(s);
   }
 };
 
 key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_manager_state> self,
-                                        std::shared_ptr<key_store> store, governor_actor governor) {
+                                        std::shared_ptr<key_store> store, governor_actor governor,
+                                        recovery_actor recovery) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
   st.governor = std::move(governor);
+  st.recovery = std::move(recovery);
   st.tell_all();
   return {
       [&st](const letter<key_outcome>& mail) {
@@ -79,8 +84,9 @@ void key_store::reconfigure(const config::settings& s) {
   policy.reconfigure(entries);
 }
 
-caf::strong_actor_ptr spawn_key_manager(caf::actor_system& sys, std::shared_ptr<key_store> store, governor_actor g) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g)));
+caf::strong_actor_ptr spawn_key_manager(caf::actor_system& sys, std::shared_ptr<key_store> store, governor_actor g,
+                                        recovery_actor r) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g), std::move(r)));
 }
 
 } // namespace mainstay

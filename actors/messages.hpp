@@ -11,6 +11,7 @@
 #include "core/key_health.hpp"
 #include "core/lessons.hpp"
 #include "core/model_ranking.hpp"
+#include "core/outage.hpp"
 #include "core/rate_governor.hpp"
 #include "core/repeat_book.hpp"
 #include "core/warming.hpp"
@@ -200,6 +201,12 @@ struct settle_permit {
 struct breaker_order {
   provider_breaker::order what{};
 };
+/// It gave a free answer, or somebody waits to try it: the endpoint and these circuits may be tried. Or it cannot be
+/// reached.
+struct provider_sign {
+  bool answers = false;
+  std::vector<std::string> circuits;
+};
 struct breaker_view {
   std::string provider;
   std::vector<provider_breaker::view> circuits;
@@ -312,6 +319,23 @@ struct journal_done {
   request_id run = 0;
   kept_answer_ptr answer;
   std::string gather; // of a request that nobody was asked for yet: to be merged with others for this model
+  std::string model;  // as configured; empty: the run did not come to know
+};
+/// Durable requests of exactly these models are parked until they are no longer named.
+struct journal_hold {
+  std::vector<std::string> models;
+};
+struct journal_held {
+  struct row {
+    std::string model;
+    std::size_t now = 0, in_all = 0;
+  };
+  std::vector<row> models; // also of those just let go: how many there were
+};
+/// So many of them may try whether their model is back.
+struct journal_try {
+  std::string model;
+  std::uint32_t permits = 0;
 };
 /// Who asks for the answer of a durable request, or wants it to end. The caller may be null: nobody waits to hear.
 struct journal_question {
@@ -416,6 +440,19 @@ struct warm_over {
   bool node_ends = false;
 };
 
+// -- recovery
+
+/// What a provider said to the question for its models; no status: nothing.
+struct listing_over {
+  std::string provider;
+  int status = 0;
+  std::optional<failure_class> error;
+};
+struct recovery_view {
+  std::vector<outage_book::view> models;
+  std::map<std::string, std::size_t> parked; // durable requests, now
+};
+
 // -- upstream, one per provider
 
 /// Starts a call; head, data and end go to `run`.
@@ -463,6 +500,7 @@ struct run_report {
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
   bool flight = false;                  // only its attempts and tokens count: its callers report themselves
+  bool durable = false;                 // without an answer it will be run again
 };
 /// A call that several durable requests were merged into had an answer: so many of them got theirs from it.
 struct batch_report {
@@ -472,6 +510,11 @@ struct batch_report {
 /// A moment is over: do providers still fail?
 struct rate_due {};
 struct scrape {};
+/// How many requests were answered from where, since the process began.
+struct ask_served {};
+struct served_view {
+  std::map<std::string, served_counts> by_model;
+};
 struct metrics_view {
   std::uint64_t requests = 0, ok = 0, failed = 0, attempts = 0, retries = 0;
   std::map<std::string, std::uint64_t> by_source, by_outcome;
@@ -528,9 +571,9 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply) \
   X(mainstay::lease_sent) X(mainstay::keep_lease) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
-  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::provider_limits) \
+  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) X(mainstay::governor::provider_limits) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
-  X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::breaker_view) \
+  X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::provider_sign) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \
   X(std::vector<mainstay::key_standing>) X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put) \
   X(mainstay::cache_clear) X(mainstay::cache_cleared) X(mainstay::redis_answer) X(mainstay::redis_cleared) X(mainstay::disk_overdue) \
@@ -538,6 +581,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::disk_ask) X(mainstay::disk_reply) \
   X(mainstay::journal_accept) X(mainstay::journal_verdict) X(mainstay::letter<mainstay::journal_done>) \
   X(mainstay::letter<mainstay::journal_collect>) X(mainstay::letter<mainstay::journal_cancel>) \
+  X(mainstay::journal_hold) X(mainstay::journal_held) X(mainstay::journal_try) X(mainstay::listing_over) X(mainstay::recovery_view) \
   X(mainstay::commit_due) X(mainstay::journal_flush) X(mainstay::repeat_recall) X(mainstay::repeat_recalled) \
   X(mainstay::letter<mainstay::repeat_keep>) X(mainstay::journal_view) X(mainstay::repeat_ask) \
   X(mainstay::repeat_reply) X(mainstay::letter<mainstay::repeat_over>) X(mainstay::repeats_view) \
@@ -545,6 +589,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
   X(mainstay::letter<mainstay::run_report>) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
+  X(mainstay::ask_served) X(mainstay::served_view) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

@@ -75,6 +75,7 @@ struct metrics_state {
     ask<governor::view>(round, names->governor, [&r](auto& v) { r.set_limits(v); });
     ask<std::vector<key_book::view>>(round, names->key_manager, [&r](auto& v) { r.set_keys(v); });
     ask<cache_view>(round, names->cache, [&r](auto& v) { r.set_cache(v); });
+    ask<recovery_view>(round, names->recovery, [&r](auto& v) { r.set_outages(v); });
     ask<std::vector<actor_row>>(round, names->supervisor, [&r](auto& v) { r.set_actors(v); });
     for (auto& [name, breaker] : names->breakers)
       ask<breaker_view>(round, breaker, [&r](auto& v) { r.set_breaker(v); });
@@ -105,6 +106,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         if (st.store->trouble) st.look_again();
       },
       [&st](const scrape&) { return st.gather(); },
+      [&st](const ask_served&) { return served_view{st.store->registry.served()}; },
       [&st](const look&) { return st.store->registry.view(); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },

@@ -151,17 +151,21 @@ struct metrics_registry::body {
   series<Gauge> in_flight{
       registry, BuildGauge(), "mainstay_reservations", "Reservations of keys and clients not yet settled.", {}};
   series<Gauge> redis_up{registry, BuildGauge(), "mainstay_redis_up", "1 while the shared cache answers.", {}};
+  series<Gauge> alerts{
+      registry, BuildGauge(), "mainstay_alert", "1 while somebody should look.", {"signal", "severity"}};
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
   std::unordered_map<std::string, std::uint64_t> restarts_seen;
   metrics_view seen;
+  std::map<std::string, served_counts> served;
   recent_times times;
 };
 
 metrics_registry::metrics_registry() : body_(std::make_unique<body>()) {
   for (auto* level : {"high", "normal", "low"}) body_->queue_depth.at({level}).Set(0);
   body_->overhead_seconds.at({}, overhead_buckets);
+  body_->alerts.at({"all_targets_down", "critical"}).Set(0);
 }
 metrics_registry::~metrics_registry() = default;
 
@@ -198,6 +202,11 @@ void metrics_registry::count(const run_report& r) {
   v.input_tokens += r.input_tokens;
   v.output_tokens += r.output_tokens;
   if (r.flight) return;
+  if (r.outcome == "ok") {
+    if (!r.source.empty()) ++b.served[r.model][r.source];
+  } else if (r.outcome != to_string(failure_class::cancelled) && !r.durable) {
+    ++b.served[r.model]["error"];
+  }
   ++v.requests;
   ++(r.outcome == "ok" ? v.ok : v.failed);
   ++v.by_outcome[r.outcome];
@@ -235,6 +244,14 @@ void metrics_registry::set_breaker(const breaker_view& v) {
 void metrics_registry::set_cache(const cache_view& v) {
   if (v.redis_configured) body_->redis_up.at({}).Set(v.redis_up ? 1 : 0);
 }
+
+void metrics_registry::set_outages(const recovery_view& v) {
+  const bool down =
+      std::any_of(v.models.begin(), v.models.end(), [](auto& m) { return m.phase == outage_phase::down; });
+  body_->alerts.at({"all_targets_down", "critical"}).Set(down);
+}
+
+const std::map<std::string, served_counts>& metrics_registry::served() const { return body_->served; }
 
 void metrics_registry::set_actors(const std::vector<actor_row>& rows) {
   for (auto& a : rows) {

@@ -21,11 +21,14 @@ public:
   void set_keys(const std::vector<key_book::view>&);
   void set_breaker(const breaker_view&);
   void set_cache(const cache_view&);
+  void set_outages(const recovery_view&);
   void set_actors(const std::vector<actor_row>&);
 
   /// Prometheus text format 0.0.4.
   std::string text() const;
   metrics_view view() const;
+  /// By model and source; durable requests that will be run again are none yet.
+  const std::map<std::string, served_counts>& served() const;
 
 private:
   struct body;

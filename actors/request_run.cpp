@@ -34,6 +34,7 @@ void run_state::start() {
   rec->model = rec->in.settings->model(rec->asked->model);
   if (!rec->model || !may_ask(rec->in.client, rec->asked->model)) return refuse_model();
   rec->report.model = rec->model->name;
+  if (rec->durable) rec->durable->asks_for(rec->model->name);
   ask_admission();
 }
 
@@ -159,6 +160,7 @@ void run_state::stop_waiting_for_end() {
 
 void run_state::on_deadline() {
   if (rec->answered) return drop_call(); // only the connection's end was missing
+  waits_otherwise = false;
   if (auto last = std::exchange(asking_for_stale, std::nullopt)) return give_canned_or(last->answer, last->why);
   if (rec->flight && rec->flight->terms().until > clock::now()) return; // somebody with more time has just joined
   if (step_off()) return;
@@ -198,6 +200,7 @@ void run_state::leave(std::string_view outcome) {
   auto& r = rec->report;
   r.id = rec->in.id;
   r.client = rec->in.client_name();
+  r.durable = rec->durable && rec->durable->kept();
   if (r.status == 0) r.status = outcome == "cancelled" ? 499 : 200;
   r.outcome = outcome;
   r.flight = rec->flight != nullptr;

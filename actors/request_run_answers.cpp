@@ -234,9 +234,17 @@ bool run_state::may_be_canned(failure_class why) const {
          rules_of(why).whose != blame::caller && why != failure_class::cancelled;
 }
 
+void run_state::nothing_left(const final_answer& answer, failure_class why) {
+  if (!std::exchange(waits_otherwise, false)) return give(answer, why);
+  if (rec->plan) return perform(rec->plan->nothing_to_offer(clock::now()));
+  if (step_off()) return; // the flight waits for nobody: those who have nothing else do, each for itself
+  rec->shares.reset();
+  start_plan();
+}
+
 /// The last rung of the ladder.
 void run_state::give_canned_or(const final_answer& answer, failure_class why) {
-  if (!may_be_canned(why)) return give(answer, why);
+  if (!may_be_canned(why)) return nothing_left(answer, why);
   end_attempts(failure_class::cancelled);
   withdraw_question();
   rec->tokens_spent = 0; // failed attempts may have cost some, but the client got nothing for them
@@ -245,14 +253,16 @@ void run_state::give_canned_or(const final_answer& answer, failure_class why) {
   labels.attempts = attempts();
   auto now = std::chrono::system_clock::now();
   auto completion = make_bytes(canned_completion(text, rec->asked->model, rec->in.id, now));
-  if (!answer_whole(completion, labels)) give(answer, why);
+  if (!answer_whole(completion, labels)) nothing_left(answer, why);
 }
 
 void run_state::give_up(const step_give_up& end) {
   if (ask_for_less(end)) return;
   std::optional<duration> wait;
   if (end.retry_at) wait = std::max(duration{}, *end.retry_at - clock::now());
-  give_stale_or(final_answer_of(end.why, rec->plan->story(), wait), end.why.what);
+  auto answer = final_answer_of(end.why, rec->plan->story(), wait);
+  answer.outage = end.outage;
+  give_stale_or(std::move(answer), end.why.what);
 }
 
 void run_state::give(const final_answer& answer, failure_class what) {

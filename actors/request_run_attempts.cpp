@@ -71,6 +71,7 @@ void run_state::start_plan() {
   with.level = rec->in.level;
   with.deadline = rec->in.deadline;
   with.dispensable = dispensable();
+  with.yields = rec->flight || (rec->durable && rec->durable->kept());
   rec->plan.emplace(std::move(with));
   if (rec->asked->stream) watch_caller();
   perform(rec->plan->begin(clock::now()));
@@ -90,6 +91,9 @@ void run_state::perform(const plan_step& step) {
   } else if (auto* w = std::get_if<step_wait>(&step)) {
     outside();
     wake_at(w->until, waking::resume_plan);
+  } else if (auto* d = std::get_if<step_degrade>(&step)) {
+    waits_otherwise = true;
+    give_up(d->otherwise);
   } else if (auto* end = std::get_if<step_give_up>(&step)) {
     give_up(*end);
   } else {
@@ -107,6 +111,7 @@ void run_state::ask_capacity() {
   capacity_request ask;
   ask.id = asked_lease;
   ask.client = rec->in.client_name();
+  ask.model = rec->model->name;
   ask.level = rec->in.level;
   ask.targets = asking->targets;
   ask.excluded_keys = asking->excluded_keys;

@@ -78,6 +78,7 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   if (seen.now == flight_channel::state::failed) {
     auto told = rec->shares->failure_of(rec->number);
     rec->tokens_spent = told.tokens;
+    waits_otherwise = told.answer.outage && !rec->head_sent;
     return give_stale_or(std::move(told.answer), told.why);
   }
   rec->answered = true;

@@ -55,6 +55,7 @@ struct run_state {
     failure_class why;
   };
   std::optional<last_word> asking_for_stale;
+  bool waits_otherwise = false; // an error is not the last word: without another answer it waits
 
   // -- its beginning, its waits and its end
   void start();
@@ -160,6 +161,7 @@ struct run_state {
   void give_stale_or(final_answer answer, failure_class why);
   void stale_came(const cache_reply& hit);
   bool may_be_canned(failure_class why) const;
+  void nothing_left(const final_answer& answer, failure_class why);
   void give_canned_or(const final_answer& answer, failure_class why);
   void give_up(const step_give_up& end);
   void give(const final_answer& answer, failure_class what);

@@ -8,6 +8,7 @@
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
 #include "actors/rate_governor.hpp"
+#include "actors/recovery.hpp"
 #include "actors/repeats.hpp"
 #include "actors/state_keeper.hpp"
 #include "actors/supervised.hpp"
@@ -120,9 +121,11 @@ struct supervisor_state {
     auto& sys = self->system();
     auto breaker = std::make_shared<breaker_store>(p.name, p.breaker, s.degradation.model);
     auto governor = d.governor;
+    auto recovery = d.recovery;
     auto breaker_front = stable_front::make(sys, *home);
     adopt(
-        "breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor); }, breaker_front);
+        "breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor, recovery); },
+        breaker_front);
     d.breakers.emplace(p.name, caf::actor_cast<breaker_actor>(breaker_front));
 
     auto upstream = std::make_shared<upstream_store>();
@@ -176,6 +179,16 @@ struct supervisor_state {
     d->flights = caf::actor_cast<flights_actor>(front);
   }
 
+  /// Before those whose news it hears.
+  void add_recovery(directory& d, const config::settings_ptr& s, const directory_ptr& names_to_be) {
+    auto store = std::make_shared<recovery_store>(s, client);
+    store->names = names_to_be;
+    auto front = stable_front::make(self->system(), *home);
+    d.recovery = caf::actor_cast<recovery_actor>(front);
+    adopt(
+        "recovery", [store, own = d.recovery](caf::actor_system& y) { return spawn_recovery(y, store, own); }, front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor, daemon_hooks hooks) {
     auto& sys = self->system();
     auto d = std::make_shared<directory>();
@@ -203,9 +216,11 @@ struct supervisor_state {
         "rate_governor",
         [=, keeper = d->state_keeper](caf::actor_system& y) { return spawn_rate_governor(y, governor, keeper); },
         governor_front);
+    add_recovery(*d, s, d);
     auto keys = std::make_shared<key_store>(*s);
     adopt(
-        "key_manager", [=, g = d->governor](caf::actor_system& y) { return spawn_key_manager(y, keys, g); },
+        "key_manager",
+        [=, g = d->governor, r = d->recovery](caf::actor_system& y) { return spawn_key_manager(y, keys, g, r); },
         keys_front);
     for (auto& p : s->providers) add_provider(*d, p, *s);
     add_answer_keeper(*d, *s);

@@ -36,7 +36,7 @@ public:
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node", "doors", "clients", "providers", "models", "retry", "deadline", "drain", "queue",
-                          "cache", "degradation", "state", "journal", "timeouts", "breaker", "tiers"});
+                          "recovery", "cache", "degradation", "state", "journal", "timeouts", "breaker", "tiers"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -45,6 +45,7 @@ public:
     s.time("deadline", out_.deadline, 1ms, 24h);
     s.time("drain", out_.drain, 0ms, 24h);
     if (const auto* c = s.find("queue")) read_queue(*c, out_);
+    if (const auto* c = s.find("recovery")) read_recovery(*c, out_.recovery);
     if (const auto* c = s.find("cache")) out_.cache = read_cache(*c);
     if (const auto* c = s.find("degradation")) out_.degradation = read_degradation(*c, takes_canned_answers());
     if (const auto* c = s.find("state")) out_.state = read_state(*c);

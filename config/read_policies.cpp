@@ -1,5 +1,5 @@
-// The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, cache, state,
-// journal. The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
+// The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, recovery, cache,
+// state, journal. The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
 #include "config/sections.hpp"
 #include "config/units.hpp"
 
@@ -127,6 +127,12 @@ void read_queue(const cursor& at, settings& out) {
   l.whole("high", out.level_weights[0], 1, 1000);
   l.whole("normal", out.level_weights[1], 1, 1000);
   l.whole("low", out.level_weights[2], 1, 1000);
+}
+
+void read_recovery(const cursor& at, recovery_settings& out) {
+  const section s(at, {"probe", "ramp"});
+  s.time("probe", out.probe, 100ms, 24h);
+  s.time("ramp", out.ramp, 0ms, 24h);
 }
 
 namespace {

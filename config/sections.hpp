@@ -23,6 +23,7 @@ void read_breaker(const cursor&, circuit_settings&);
 void read_retry(const cursor&, settings&, retry_policy&); // the section, with budget and adaptive
 void read_retry_override(const cursor&, retry_policy&);   // a model's own
 void read_queue(const cursor&, settings&);
+void read_recovery(const cursor&, recovery_settings&);
 std::optional<cache_settings> read_cache(const cursor&);
 std::optional<state_settings> read_state(const cursor&);
 std::optional<journal_settings> read_journal(const cursor&);

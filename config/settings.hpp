@@ -11,6 +11,7 @@
 #include "core/feature.hpp"
 #include "core/glob.hpp"
 #include "core/model_ranking.hpp"
+#include "core/outage.hpp"
 #include "core/rate_governor.hpp"
 #include "core/retry_budget.hpp"
 #include "core/secret.hpp"
@@ -137,6 +138,7 @@ struct settings {
   duration drain = 30s;
   std::size_t queue_capacity = 10000;
   int level_weights[3] = {8, 4, 1};
+  recovery_settings recovery;
   std::optional<cache_settings> cache;
   degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written

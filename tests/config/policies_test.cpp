@@ -27,6 +27,17 @@ BOOST_AUTO_TEST_CASE(without_a_retry_section_the_contracts_values_hold) {
   BOOST_TEST(result.value->adaptive.window == 100);
 }
 
+BOOST_AUTO_TEST_CASE(recovery_looks_every_minute_and_returns_within_one_unless_told_otherwise) {
+  auto result = load(with(""));
+  expect_fine(result);
+  BOOST_TEST((result.value->recovery.probe == duration(60s) && result.value->recovery.ramp == duration(60s)));
+  result = load(with("recovery: { probe: 1s, ramp: 0s }\n"));
+  expect_fine(result);
+  BOOST_TEST((result.value->recovery.probe == duration(1s) && result.value->recovery.ramp == duration(0s)));
+  expect_error(load(with("recovery: { probe: 1ms }\n")), "m.yaml:1:20: recovery.probe: must be from 100ms to 1d");
+  expect_error(load(with("recovery: { rampe: 1s }\n")), "m.yaml:1:13: recovery.rampe: unknown key; did you mean ramp?");
+}
+
 BOOST_AUTO_TEST_CASE(a_model_overrides_the_section_and_keeps_the_rest_of_it) {
   const auto result =
       load(doors + providers +

@@ -17,7 +17,7 @@ FULL = os.environ.get("MAINSTAY_FULL") == "1"
 KILLS = 100 if FULL else 12
 SEED = int(os.environ.get("MAINSTAY_SEED", "20"))
 A_SECOND = 2 if FULL else 8  # kills of one actor: more than 30 within 10 s end the daemon
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights", "recovery"]
 RPM = {"secret-a-k1": 150, "secret-a-k2": 250}  # more than that are asked for within the minute
 CONCURRENCY = {"secret-c-k1": 5, "secret-c-k2": 3}
 
