@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace mainstay {
@@ -32,6 +33,27 @@ inline code_point decode_utf8(std::string_view text, std::size_t at) noexcept {
   const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
   return overlong || surrogate || value > 0x10FFFF ? code_point{} : code_point{value, length};
 }
+
+inline void append_utf8(std::string& out, char32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xC0 | c >> 6);
+    out += static_cast<char>(0x80 | (c & 0x3F));
+  } else {
+    if (c < 0x10000) {
+      out += static_cast<char>(0xE0 | c >> 12);
+    } else {
+      out += static_cast<char>(0xF0 | c >> 18);
+      out += static_cast<char>(0x80 | (c >> 12 & 0x3F));
+    }
+    out += static_cast<char>(0x80 | (c >> 6 & 0x3F));
+    out += static_cast<char>(0x80 | (c & 0x3F));
+  }
+}
+
+/// The plain form of a full-width letter, digit or sign; any other character is its own.
+inline char32_t narrow(char32_t c) noexcept { return c >= 0xFF01 && c <= 0xFF5E ? c - 0xFEE0 : c; }
 
 inline bool is_hangul(char32_t c) noexcept {
   return (c >= 0xAC00 && c <= 0xD7FF) || // syllables

@@ -2,6 +2,8 @@
 
 #include "core/code_points.hpp"
 
+#include <utility>
+
 namespace mainstay {
 
 namespace {
@@ -31,24 +33,6 @@ bool in_words(char32_t c) noexcept {
   return c != 0xFEFF && !(c >= 0xFE00 && c <= 0xFE0F) && !(c >= 0x1F000 && c <= 0x1FBFF); // emoji and what varies them
 }
 
-void append(std::string& out, char32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xC0 | c >> 6);
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  } else {
-    if (c < 0x10000) {
-      out += static_cast<char>(0xE0 | c >> 12);
-    } else {
-      out += static_cast<char>(0xF0 | c >> 18);
-      out += static_cast<char>(0x80 | (c >> 12 & 0x3F));
-    }
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3F));
-    out += static_cast<char>(0x80 | (c & 0x3F));
-  }
-}
-
 bool has_no_blanks(std::string_view phrase) noexcept {
   const auto c = phrase.empty() ? U'\0' : decode_utf8(phrase, 0).value;
   return is_ideograph(c) || (c >= 0xE00 && c <= 0xE7F);
@@ -56,18 +40,31 @@ bool has_no_blanks(std::string_view phrase) noexcept {
 
 } // namespace
 
+std::vector<message_word> read_words(std::string_view message) {
+  std::vector<message_word> out;
+  bool open = false;
+  for (std::size_t at = 0; at < message.size();) {
+    const auto next = decode_utf8(message, at);
+    const auto after = at + (next.length ? next.length : 1);
+    if (!next.length || !in_words(next.value)) {
+      open = false;
+    } else {
+      if (!std::exchange(open, true)) out.push_back({{}, at, at});
+      append_utf8(out.back().text, lower(narrow(next.value)));
+      out.back().end = after;
+    }
+    at = after;
+  }
+  return out;
+}
+
 std::string words_of(std::string_view text) {
   std::string out = " ";
   out.reserve(text.size() + 2);
-  for (std::size_t at = 0; at < text.size();) {
-    const auto next = decode_utf8(text, at);
-    at += next.length ? next.length : 1;
-    if (next.length && in_words(next.value))
-      append(out, lower(next.value));
-    else if (out.back() != ' ')
-      out += ' ';
+  for (const auto& word : read_words(text)) {
+    out += word.text;
+    out += ' ';
   }
-  if (out.back() != ' ') out += ' ';
   return out;
 }
 

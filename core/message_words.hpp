@@ -2,10 +2,19 @@
 // gone. Scripts that are written without blanks stay as they are. For word lists, not for linguists.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mainstay {
+
+/// A word in lower case, full-width letters and digits as plain ones, and where it stands in the message, in bytes.
+struct message_word {
+  std::string text;
+  std::size_t begin = 0, end = 0;
+};
+std::vector<message_word> read_words(std::string_view message);
 
 /// " wie geht s dir " of "Wie geht's dir?". Bytes that are no UTF-8 separate words.
 std::string words_of(std::string_view text);
