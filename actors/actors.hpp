@@ -83,6 +83,13 @@ using answer_keeper_actor = caf::typed_actor<caf::reacts_to<writes_wait>, caf::r
                                              caf::replies_to<cache_clear>::with<bool>, // false: not now
                                              caf::reacts_to<keeper_due>, MAINSTAY_SUPERVISED>;
 
+/// Answers to questions that are near one that is asked. Only where the configuration wants them.
+using similar_actor = caf::typed_actor<caf::reacts_to<writes_wait>, caf::replies_to<similar_ask>::with<similar_reply>,
+                                       caf::replies_to<cache_clear>::with<bool>, // true: done
+                                       caf::reacts_to<provider_trouble>,         // from the cache
+                                       caf::reacts_to<embedded>,                 // of a question that it had embedded
+                                       caf::replies_to<look>::with<similar_view>, MAINSTAY_SUPERVISED>;
+
 /// What must outlive a restart, in a file. Only where the configuration names one.
 using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, MAINSTAY_SUPERVISED>;
 
@@ -150,6 +157,7 @@ struct directory {
   admin_actor admin;
   state_keeper_actor state_keeper;   // null: nothing is kept
   answer_keeper_actor answer_keeper; // null: the cache has no file
+  similar_actor similar;             // null: only equal questions have the same answer
   journal_actor journal;             // null: no request is durable
   repeats_actor repeats;
   warmer_actor warmer;

@@ -143,6 +143,7 @@ private:
     try {
       if (n.journal) count_backlog(backlog, "journal", n.journal);
     } catch (const console_error&) {}
+    if (n.similar) count_backlog(backlog, "similar", n.similar);
     count_backlog(backlog, "repeats", n.repeats);
     count_backlog(backlog, "warmer", n.warmer);
     count_backlog(backlog, "flights", n.flights);
@@ -205,7 +206,11 @@ private:
     } else if (!word(1).empty() && word(1) != "stats") {
       throw console_error("say: cache [stats|clear|warm FILE]");
     }
-    write_cache(json_, ask<cache_view>(store_.names->cache), ask<flights_view>(store_.names->flights));
+    std::optional<similar_view> similar;
+    if (store_.settings->cache && store_.settings->cache->similar && store_.names->similar)
+      similar = ask<similar_view>(store_.names->similar);
+    write_cache(json_, ask<cache_view>(store_.names->cache), similar,
+                ask<flights_view>(store_.names->flights));
   }
 
   std::uint64_t number(std::size_t i) const {

@@ -164,7 +164,10 @@ struct cache_state {
 
   void on_overdue(std::uint64_t id) {
     auto it = asked.find(id);
-    if (it == asked.end()) return cleared(id, "sqlite", false);
+    if (it == asked.end()) {
+      cleared(id, "sqlite", false);
+      return cleared(id, "similar", false);
+    }
     ++store->disk_timeouts;
     ++store->disk_behind;
     count_miss(it->second.ask);
@@ -178,6 +181,9 @@ struct cache_state {
     auto& s = *store;
     if (!s.enabled) return;
     ++s.puts;
+    if (s.has_similar && names->similar && put.request &&
+        s.similar->writes.add({put.request, put.completion, put.scope}))
+      self->send(names->similar, writes_wait{});
     s.memory.put(put.key, {put.completion, clock::now(), put.cost});
     if (!s.redis && !s.has_disk) return;
     cached_answer what{put.completion, std::chrono::system_clock::now(), put.cost};
@@ -194,25 +200,31 @@ struct cache_state {
     s.memory.clear();
     ++clears;
     const bool disk = s.has_disk && names->answer_keeper;
-    if (!s.redis && !disk) return cache_cleared{};
+    const bool similar = s.has_similar && names->similar;
+    if (!s.redis && !disk && !similar) return cache_cleared{};
     const auto id = next++;
     auto promise = self->make_response_promise<clear_promise>();
     auto& missing = clearings.emplace(id, clearing{promise, {}, {}}).first->second.missing;
     if (s.redis) missing.emplace_back("redis");
     if (disk) missing.emplace_back("sqlite");
+    if (similar) missing.emplace_back("similar");
     if (s.redis) {
       auto weak = caf::actor_cast<caf::actor_addr>(self);
       s.redis->clear(redis_prefix, [weak, id](long deleted) {
         if (auto to = caf::actor_cast<cache_actor>(weak)) caf::anon_send(to, redis_cleared{id, deleted >= 0});
       });
     }
-    if (disk) {
-      send_at(self, clock::now() + clear_deadline, disk_overdue{id});
-      self->request(names->answer_keeper, caf::infinite, cache_clear{})
-          .then([this, id](bool done) { cleared(id, "sqlite", done); },
-                [this, id](const caf::error&) { cleared(id, "sqlite", false); });
-    }
+    if (disk || similar) send_at(self, clock::now() + clear_deadline, disk_overdue{id});
+    if (disk) clear_at(names->answer_keeper, id, "sqlite");
+    if (similar) clear_at(names->similar, id, "similar");
     return promise;
+  }
+
+  template <class Actor>
+  void clear_at(const Actor& who, std::uint64_t id, const char* tier) {
+    self->request(who, caf::infinite, cache_clear{})
+        .then([this, id, tier](bool done) { cleared(id, tier, done); },
+              [this, id, tier](const caf::error&) { cleared(id, tier, false); });
   }
 
   void cleared(std::uint64_t id, const char* tier, bool done) {
@@ -286,7 +298,10 @@ cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> sel
       [&st](const disk_overdue& d) { st.on_overdue(d.id); },
       [&st](const cache_put& put) { st.on_put(put); },
       [&st](const cache_clear&) { return st.on_clear(); },
-      [&st](const provider_trouble& t) { st.store->lives.stretched = t.now; },
+      [&st, self](const provider_trouble& t) {
+        st.store->lives.stretched = t.now;
+        if (st.names->similar) self->send(st.names->similar, t);
+      },
       [&st](const look&) { return st.view(); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
@@ -299,8 +314,9 @@ cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> sel
 
 } // namespace
 
-cache_store::cache_store(const config::settings& s, std::shared_ptr<answer_keeper_store> keeper)
-  : memory(memory_settings(s)), disk(std::move(keeper)) {
+cache_store::cache_store(const config::settings& s, std::shared_ptr<answer_keeper_store> keeper,
+                         std::shared_ptr<similar_store> near)
+  : memory(memory_settings(s)), disk(std::move(keeper)), similar(std::move(near)) {
   reconfigure(s);
 }
 
@@ -311,6 +327,7 @@ void cache_store::reconfigure(const config::settings& s) {
   lives = s.cache ? s.cache->lives : answer_lives{};
   lives.stretched = stretched;
   has_disk = s.cache && s.cache->sqlite;
+  has_similar = s.cache && s.cache->similar;
   std::string url = s.cache && s.cache->redis_url ? s.cache->redis_url->reveal() : "";
   if (url == redis_url) return;
   redis_url = url;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "actors/answer_keeper.hpp"
+#include "actors/similar.hpp"
 #include "core/answer_cache.hpp"
 #include "core/answer_lives.hpp"
 #include "net/redis_client.hpp"
@@ -13,7 +14,7 @@
 namespace mainstay {
 
 struct cache_store {
-  cache_store(const config::settings&, std::shared_ptr<answer_keeper_store>);
+  cache_store(const config::settings&, std::shared_ptr<answer_keeper_store>, std::shared_ptr<similar_store>);
   void reconfigure(const config::settings&);
 
   struct hit_count {
@@ -25,7 +26,8 @@ struct cache_store {
   std::shared_ptr<redis_client> redis;
   std::string redis_url; // of the client above; never logged
   std::shared_ptr<answer_keeper_store> disk;
-  bool has_disk = false;
+  std::shared_ptr<similar_store> similar;
+  bool has_disk = false, has_similar = false;
   std::size_t disk_behind = 0; // questions that it has not answered in time, and not yet
   hit_count memory_hits, redis_hits, disk_hits;
   std::uint64_t misses = 0, puts = 0, disk_timeouts = 0;

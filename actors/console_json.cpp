@@ -166,7 +166,8 @@ void write_queue(console_json& j, const governor::view& v) {
   j.count("reservations", v.leases);
 }
 
-void write_cache(console_json& j, const cache_view& v, const flights_view& flights) {
+void write_cache(console_json& j, const cache_view& v, const std::optional<similar_view>& similar,
+                 const flights_view& flights) {
   j.flag("enabled", v.enabled)
       .number("fresh_for_seconds", std::chrono::duration<double>(v.fresh_for).count())
       .flag("doubled", v.stretched)
@@ -179,6 +180,14 @@ void write_cache(console_json& j, const cache_view& v, const flights_view& fligh
   j.count("flights", flights.under_way)
       .count("callers_on_flights", flights.callers)
       .count("calls_saved", flights.saved);
+  j.text("similar", !similar ? "not configured" : similar->method + (similar->always ? ", always" : ", degraded"));
+  if (similar)
+    j.number("similar_threshold", similar->threshold_now)
+        .count("similar_misses", similar->misses)
+        .count("similar_unfit", similar->unfit)
+        .count("similar_cut_short", similar->cut_short)
+        .count("embedded", similar->embedded)
+        .count("not_embedded", similar->not_embedded);
   j.table("tiers");
   for (auto& t : v.tiers) {
     j.row().text("tier", t.name).text("state", t.state);
@@ -192,6 +201,19 @@ void write_cache(console_json& j, const cache_view& v, const flights_view& fligh
         .count("dropped_writes", t.dropped)
         .end_row();
   }
+  if (similar)
+    j.row()
+        .text("tier", "similar")
+        .text("state", "up")
+        .count("entries", similar->entries)
+        .count("bytes", similar->bytes)
+        .count("hits", similar->hits)
+        .count("stale_hits", 0)
+        .count("evictions", similar->evictions)
+        .count("timeouts", 0)
+        .count("failures", 0)
+        .count("dropped_writes", similar->dropped)
+        .end_row();
   j.end_table();
 }
 

@@ -37,7 +37,7 @@ void write_keys(console_json&, const std::vector<key_book::view>&, instant now);
 void write_limits(console_json&, const governor::view&);
 void write_pools(console_json&, const governor::view&);
 void write_queue(console_json&, const governor::view&);
-void write_cache(console_json&, const cache_view&, const flights_view&);
+void write_cache(console_json&, const cache_view&, const std::optional<similar_view>&, const flights_view&);
 void write_warming(console_json&, const warm_reply&);
 /// No journal: only what is repeated from memory.
 void write_journal(console_json&, const std::optional<journal_view>&, const repeats_view&, utc_time now);

@@ -243,6 +243,8 @@ struct cache_put {
   std::string key;
   bytes_ptr completion;
   std::uint32_t cost = 0; // milliseconds it took its provider
+  bytes_ptr request;      // with `scope`: what similar questions may get it too; null: none may
+  std::string scope;
 };
 struct cache_clear {};
 /// The tiers that could not be asked: empty when all is gone.
@@ -290,6 +292,30 @@ struct disk_ask {
 };
 struct disk_reply {
   cached_answer what;
+};
+
+// -- similar
+
+/// Is there an answer to a question that is near this one? `scope`: whom the answer depends on besides the request.
+struct similar_ask {
+  bytes_ptr request;
+  std::string scope;
+};
+struct similar_reply {
+  bytes_ptr completion;
+}; // null: none
+/// The vector of that question or answer; empty: there is none.
+struct embedded {
+  std::uint64_t id = 0;
+  std::vector<float> vector;
+};
+struct similar_view {
+  std::string method;
+  double threshold = 0, threshold_now = 0;
+  bool always = false;
+  std::size_t entries = 0, bytes = 0;
+  std::uint64_t hits = 0, misses = 0, evictions = 0, unfit = 0, dropped = 0, cut_short = 0;
+  std::uint64_t embedded = 0, not_embedded = 0;
 };
 
 // -- state_keeper
@@ -455,7 +481,7 @@ struct recovery_view {
 
 // -- upstream, one per provider
 
-/// Starts a call; head, data and end go to `run`.
+/// Starts a call; head, data and end go to `run`, be it a caller's or Mainstay's own.
 struct place_call {
   lease_id id;
   std::shared_ptr<http::call> what;
@@ -578,7 +604,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(std::vector<mainstay::key_standing>) X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put) \
   X(mainstay::cache_clear) X(mainstay::cache_cleared) X(mainstay::redis_answer) X(mainstay::redis_cleared) X(mainstay::disk_overdue) \
   X(mainstay::provider_trouble) X(mainstay::cache_view) X(mainstay::writes_wait) X(mainstay::keeper_due) \
-  X(mainstay::disk_ask) X(mainstay::disk_reply) \
+  X(mainstay::disk_ask) X(mainstay::disk_reply) X(mainstay::similar_ask) X(mainstay::similar_reply) X(mainstay::embedded) X(mainstay::similar_view) \
   X(mainstay::journal_accept) X(mainstay::journal_verdict) X(mainstay::letter<mainstay::journal_done>) \
   X(mainstay::letter<mainstay::journal_collect>) X(mainstay::letter<mainstay::journal_cancel>) \
   X(mainstay::journal_hold) X(mainstay::journal_held) X(mainstay::journal_try) X(mainstay::listing_over) X(mainstay::recovery_view) \

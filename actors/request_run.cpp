@@ -252,6 +252,7 @@ void run_state::on_wake(std::uint64_t generation) {
   case waking::ask_admission: return ask_admission();
   case waking::ask_journal: return ask_journal();
   case waking::ask_seat: return ask_seat();
+  case waking::ask_similar: return similar_came(nullptr);
   case waking::end_stream:
     if (auto* a = only_attempt(); a && a->relay) finish_stream(*a);
     return;

@@ -6,12 +6,15 @@
 #include "net/chat_messages.hpp"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace mainstay {
 
 namespace {
 
 constexpr std::size_t progress_step = 64u << 10;
+constexpr auto similar_patience = 50ms;
 constexpr auto end_grace = 300ms; // a complete stream whose connection does not end
 
 } // namespace
@@ -39,10 +42,14 @@ std::string run_state::whom_it_asks() const {
   return out;
 }
 
+/// What an answer depends on besides the request.
+std::string run_state::cache_scope() const {
+  return whom_it_asks() + "\n" + (rec->in.settings->cache->shared ? "" : rec->in.client_name());
+}
+
 void run_state::ask_cache() {
   if (!caching()) return start_plan();
-  auto& cache = *rec->in.settings->cache;
-  rec->cache_key = cache_key(*rec->asked, whom_it_asks() + "\n" + (cache.shared ? "" : rec->in.client_name()));
+  rec->cache_key = cache_key(*rec->asked, cache_scope());
   if (rec->in.cache == cache_mode::refresh) return start_plan();
   rec->cache_asked = clock::now();
   self->request(names->cache, caf::infinite, cache_ask{rec->cache_key})
@@ -52,11 +59,18 @@ void run_state::ask_cache() {
             rec->report.cache_result = hit.completion ? "hit" : "miss";
             rec->report.cache_tier = hit.tier.empty() ? "none" : hit.tier;
             if (!hit.completion || !answer_whole(hit.completion, {.source = to_string(answer_source::cache)}))
-              get_answer();
+              cache_missed();
           },
           [this](const caf::error&) {
-            if (!over && !asking_for_stale) get_answer();
+            if (!over && !asking_for_stale) cache_missed();
           }); // without an answer it is a miss
+}
+
+void run_state::cache_missed() {
+  using use_for = config::cache_settings::similar_answers::use_for;
+  const bool at_once = may_be_similar() && rec->in.settings->cache->similar->use == use_for::always;
+  if (at_once && !rec->in.for_cache) return ask_similar();
+  get_answer();
 }
 
 /// A whole answer that nobody was asked for just now. False if it is none: a shared cache may hold anything.
@@ -178,7 +192,12 @@ void run_state::keep(const attempt& a, const bytes_ptr& completion) {
   auto took = std::chrono::duration_cast<std::chrono::duration<std::uint32_t, std::milli>>(clock::now() - a.began);
   // 0: unknown, for a slow reader's time is not the provider's.
   rec->cached = true;
-  self->send(names->cache, cache_put{rec->cache_key, completion, a.held_up ? 0 : took.count()});
+  cache_put put{rec->cache_key, completion, a.held_up ? 0 : took.count()};
+  if (may_be_similar()) {
+    put.request = rec->in.body;
+    put.scope = cache_scope();
+  }
+  self->send(names->cache, std::move(put));
 }
 
 void run_state::settle_client(std::uint64_t tokens) {
@@ -206,23 +225,59 @@ void run_state::give_stale_or(final_answer answer, failure_class why) {
   end_attempts(failure_class::cancelled);
   withdraw_question();
   stop_waiting();
+  asking_for_similar = false;
   asking_for_stale = last_word{std::move(answer), why};
   self->request(names->cache, caf::infinite, cache_ask{rec->cache_key, true})
       .then([this](const cache_reply& hit) { stale_came(hit); }, [this](const caf::error&) { stale_came({}); });
 }
 
 void run_state::stale_came(const cache_reply& hit) {
-  if (over || !asking_for_stale) return;
+  if (over || !asking_for_stale || asking_for_similar) return;
+  if (hit.completion && answer_from_cache(hit.completion, answer_source::stale, "stale", hit.tier)) return;
+  if (may_be_similar()) return ask_similar();
   const auto last = std::exchange(asking_for_stale, std::nullopt);
-  answer_labels labels{.source = to_string(answer_source::stale), .degraded = true, .reason = to_string(last->why)};
+  give_canned_or(last->answer, last->why);
+}
+
+/// In place of what was asked for. False: it is no answer.
+bool run_state::answer_from_cache(const bytes_ptr& completion, answer_source source, const char* result,
+                                  const std::string& tier) {
+  answer_labels labels{.source = to_string(source), .degraded = true};
+  labels.reason = asking_for_stale ? to_string(asking_for_stale->why) : to_string(source);
   labels.attempts = attempts();
-  if (hit.completion) {
-    rec->report.cache_result = "stale";
-    rec->report.cache_tier = hit.tier;
-    const auto spent = std::exchange(rec->tokens_spent, 0); // on nothing that the client got
-    if (answer_whole(hit.completion, labels)) return;
-    rec->tokens_spent = spent;
-  }
+  const auto before = std::pair(rec->report.cache_result, rec->report.cache_tier);
+  rec->report.cache_result = result;
+  rec->report.cache_tier = tier;
+  const auto spent = std::exchange(rec->tokens_spent, 0); // on nothing that the client got
+  if (answer_whole(completion, labels)) return true;
+  rec->tokens_spent = spent;
+  std::tie(rec->report.cache_result, rec->report.cache_tier) = before;
+  return false;
+}
+
+/// Only a sentence for a sentence: who calls tools or wants JSON needs an answer to that very question.
+bool run_state::may_be_similar() const {
+  return caching() && rec->in.settings->cache->similar && names->similar && rec->asked->plain_text &&
+         !rec->cache_key.empty();
+}
+
+/// Nobody waits for it for long, and at the deadline for a moment only: without an answer there is none.
+void run_state::ask_similar() {
+  asking_for_similar = true;
+  const auto soon = clock::now() + similar_patience;
+  const auto& model = rec->in.settings->cache->similar->embedding;
+  wake_at(model ? std::max(soon, std::min(soon + model->timeout, rec->in.deadline)) : soon, waking::ask_similar);
+  self->request(names->similar, caf::infinite, similar_ask{rec->in.body, cache_scope()})
+      .then([this](const similar_reply& r) { similar_came(r.completion); },
+            [this](const caf::error&) { similar_came(nullptr); });
+}
+
+void run_state::similar_came(const bytes_ptr& completion) {
+  if (over || !std::exchange(asking_for_similar, false)) return;
+  stop_waiting();
+  if (completion && answer_from_cache(completion, answer_source::similar, "hit", "similar")) return;
+  if (!asking_for_stale) return get_answer();
+  const auto last = std::exchange(asking_for_stale, std::nullopt);
   give_canned_or(last->answer, last->why);
 }
 

@@ -43,6 +43,7 @@ struct run_state {
     ask_admission,
     ask_journal,
     ask_seat,
+    ask_similar,
     end_stream,
     drop_call
   } wake_for{};
@@ -54,7 +55,8 @@ struct run_state {
     final_answer answer;
     failure_class why;
   };
-  std::optional<last_word> asking_for_stale;
+  std::optional<last_word> asking_for_stale; // or for a similar one
+  bool asking_for_similar = false;
   bool waits_otherwise = false; // an error is not the last word: without another answer it waits
 
   // -- its beginning, its waits and its end
@@ -143,7 +145,9 @@ struct run_state {
   void answer_again(const kept_answer& first);
   bool caching() const { return rec->in.settings->cache && rec->in.cache != cache_mode::off; }
   std::string whom_it_asks() const;
+  std::string cache_scope() const;
   void ask_cache();
+  void cache_missed();
   bool answer_whole(const bytes_ptr& completion, answer_labels labels);
   void watch_caller();
   void plain_end(attempt& a);
@@ -160,6 +164,11 @@ struct run_state {
   bool may_be_stale(failure_class why) const;
   void give_stale_or(final_answer answer, failure_class why);
   void stale_came(const cache_reply& hit);
+  bool answer_from_cache(const bytes_ptr& completion, answer_source source, const char* result,
+                         const std::string& tier);
+  bool may_be_similar() const;
+  void ask_similar();
+  void similar_came(const bytes_ptr& completion);
   bool may_be_canned(failure_class why) const;
   void nothing_left(const final_answer& answer, failure_class why);
   void give_canned_or(const final_answer& answer, failure_class why);

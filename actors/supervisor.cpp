@@ -10,6 +10,7 @@
 #include "actors/rate_governor.hpp"
 #include "actors/recovery.hpp"
 #include "actors/repeats.hpp"
+#include "actors/similar.hpp"
 #include "actors/state_keeper.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
@@ -47,6 +48,7 @@ struct supervisor_state {
   std::shared_ptr<http::client> client;
   kept_files kept;
   std::shared_ptr<answer_keeper_store> answers = std::make_shared<answer_keeper_store>();
+  std::shared_ptr<similar_store> similar = std::make_shared<similar_store>();
   std::vector<child> children;
   directory_ptr names;
   config::settings_ptr current;
@@ -156,6 +158,15 @@ struct supervisor_state {
     d.answer_keeper = caf::actor_cast<answer_keeper_actor>(front);
   }
 
+  /// Likewise.
+  void add_similar(directory& d, const config::settings& s) {
+    if (d.similar || !s.cache || !s.cache->similar) return;
+    auto front = stable_front::make(self->system(), *home);
+    adopt(
+        "similar", [this](caf::actor_system& y) { return spawn_similar(y, similar, current, names); }, front);
+    d.similar = caf::actor_cast<similar_actor>(front);
+  }
+
   void add_journal(directory& d, const config::settings& s) {
     auto repeats = std::make_shared<repeats_store>(s);
     auto front = stable_front::make(self->system(), *home);
@@ -224,7 +235,8 @@ struct supervisor_state {
         keys_front);
     for (auto& p : s->providers) add_provider(*d, p, *s);
     add_answer_keeper(*d, *s);
-    auto cache = std::make_shared<cache_store>(*s, answers);
+    add_similar(*d, *s);
+    auto cache = std::make_shared<cache_store>(*s, answers, similar);
     adopt(
         "cache_actor", [=, this](caf::actor_system& y) { return spawn_cache(y, cache, names); }, cache_front);
     names = d;
@@ -260,6 +272,7 @@ struct supervisor_state {
     auto before = children.size();
     for (auto& p : s->providers) add_provider(*d, p, *s);
     add_answer_keeper(*d, *s);
+    add_similar(*d, *s);
     names = d;
     current = s;
     configure_client(*s);

@@ -52,6 +52,7 @@ public:
     if (const auto* c = s.find("journal")) out_.journal = read_journal(*c);
     check_files(s);
     read_upstream(s, retry);
+    check_embedding(s);
     if (shared_.found.any_error()) return nullptr;
     return std::make_shared<const settings>(std::move(out_));
   }
@@ -67,6 +68,20 @@ private:
     if (out_.state) claim("state", "path", out_.state->path);
     if (out_.journal) claim("journal", "path", out_.journal->path);
     if (out_.cache && out_.cache->sqlite) claim("cache", "sqlite.path", out_.cache->sqlite->path);
+  }
+
+  // Like a target, a model for similar questions may stand at a provider that is left out for now.
+  void check_embedding(const section& s) {
+    if (!out_.cache || !out_.cache->similar || !out_.cache->similar->embedding) return;
+    const auto asked = out_.cache->similar->embedding->provider;
+    if (asked.empty() || out_.provider(asked)) return;
+    const auto& at = *s.find("cache");
+    const std::vector<std::string_view> names(provider_names_.begin(), provider_names_.end());
+    if (std::find(names.begin(), names.end(), asked) != names.end())
+      at.warn("similar is left out: its provider " + asked + " is not in use");
+    else if (!names.empty())
+      at.error("similar.provider: there is no provider named " + asked + did_you_mean(asked, names));
+    out_.cache->similar.reset();
   }
 
   void read_node(const cursor& at) {
@@ -106,6 +121,7 @@ private:
     if (const auto* c = s.need("models")) drafts = read_models(*c, providers, retry);
     if (s.find("providers")) out_.models = resolve_ladders(drafts, providers);
     check_asked_models(drafts);
+    for (const auto& provider : providers.all) provider_names_.push_back(provider.value.name);
     for (const auto& provider : providers.all)
       if (provider.in_use) out_.providers.push_back(provider.value);
     check_served(drafts);
@@ -151,6 +167,7 @@ private:
   reading& shared_;
   settings out_;
   client_draft clients_;
+  std::vector<std::string> provider_names_;
 };
 
 // The parser's own words without what they quote, and a hint for the commonest slip.

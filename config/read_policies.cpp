@@ -137,6 +137,9 @@ void read_recovery(const cursor& at, recovery_settings& out) {
 
 namespace {
 
+constexpr double least_threshold = 0.1; // below it any question would do
+constexpr double embedding_threshold = 0.95;
+
 /// None, without an error, where a variable that names no file is left out.
 std::optional<std::string> read_path(const section& s) {
   const auto* at_path = s.need("path");
@@ -180,11 +183,33 @@ std::optional<cache_settings::file> read_cache_file(const cursor& at) {
   return out;
 }
 
+cache_settings::similar_answers read_similar(const cursor& at) {
+  using how = cache_settings::similar_answers;
+  how out;
+  const section s(at, {"method", "threshold", "use", "entries", "size", "provider", "model", "timeout"});
+  const auto* method = s.need("method");
+  if (method && method->choice<bool>({{"lexical", false}, {"embedding", true}}).value_or(false)) {
+    out.threshold = embedding_threshold;
+    auto& e = out.embedding.emplace();
+    if (const auto* c = s.need("provider")) e.provider = c->name().value_or("");
+    if (const auto* c = s.need("model")) e.model = c->name().value_or("");
+    s.time("timeout", e.timeout, 1ms, 1min);
+  } else {
+    for (auto key : {"provider", "model", "timeout"})
+      if (const auto* c = s.find(key)) c->error("belongs to the method embedding");
+  }
+  s.number("threshold", out.threshold, least_threshold, 1);
+  s.choice<how::use_for>("use", out.use, {{"degraded", how::use_for::degraded}, {"always", how::use_for::always}});
+  s.whole("entries", out.entries, 1, 10'000'000);
+  s.size("size", out.bytes, 1u << 20, std::uint64_t{1} << 40);
+  return out;
+}
+
 } // namespace
 
 std::optional<cache_settings> read_cache(const cursor& at) {
   cache_settings out;
-  const section s(at, {"ttl", "stale", "shared", "memory", "redis", "sqlite"});
+  const section s(at, {"ttl", "stale", "shared", "memory", "redis", "sqlite", "similar"});
   s.time("ttl", out.lives.ttl, 1ms, 365 * 24h);
   s.time("stale", out.lives.stale, 0ms, 365 * 24h);
   s.flag("shared", out.shared);
@@ -195,6 +220,7 @@ std::optional<cache_settings> read_cache(const cursor& at) {
   }
   if (const auto* c = s.find("redis")) out.redis_url = read_redis_url(*c);
   if (const auto* c = s.find("sqlite")) out.sqlite = read_cache_file(*c);
+  if (const auto* c = s.find("similar")) out.similar = read_similar(*c);
   return out;
 }
 

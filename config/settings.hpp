@@ -108,6 +108,20 @@ struct cache_settings {
     std::size_t entries = 1'000'000, bytes = std::size_t{1} << 30;
   };
   std::optional<file> sqlite;
+  /// Answers to questions that are near the one that was asked; none: not given.
+  struct similar_answers {
+    enum class use_for : std::uint8_t { degraded, always };
+    use_for use = use_for::degraded; // always: before a provider is asked, too
+    double threshold = 0.6;
+    std::size_t entries = 100'000, bytes = 256u << 20;
+    struct embedding_model {
+      std::string provider, model;
+      duration timeout = 1s; // of one question to it; then there is no similar answer
+      friend bool operator==(const embedding_model&, const embedding_model&) = default;
+    };
+    std::optional<embedding_model> embedding; // none: the words are compared
+  };
+  std::optional<similar_answers> similar;
 };
 
 struct degradation_settings {

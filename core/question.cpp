@@ -234,7 +234,7 @@ bool about_the_same(const question& a, const question& b) {
   const auto in_a = common(a.content, b.content), in_b = common(b.content, a.content);
   const auto more_a = a.content.size() - in_a.size(), more_b = b.content.size() - in_b.size();
   if (more_a > 0 && more_b > 0) return false;
-  return 3 * (more_a + more_b) <= in_a.size() && is_rotation(in_a, in_b);
+  return 2 * (more_a + more_b) <= in_a.size() && is_rotation(in_a, in_b);
 }
 
 /// From where and to where: of two that both say it, one word has to be the same.

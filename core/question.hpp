@@ -3,7 +3,7 @@
 // given to another. Near is not enough for that: "is 17 prime" is nearer to "is 19 prime" than to any way of asking the
 // same. Knows function words, negations and numbers of English and German, the signs of Chinese, Japanese and Korean,
 // and negations of some more languages; what it does not know counts as content and makes it refuse more.
-// docs/decisions/0013 has the reasons.
+// docs/decisions/0015 has the reasons.
 #pragma once
 
 #include <cstdint>

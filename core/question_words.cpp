@@ -40,6 +40,14 @@ constexpr std::string_view numbers =
     "double triple twice zwei drei vier fünf sechs sieben acht neun zehn elf zwölf zwanzig dreißig hundert tausend "
     "million millionen milliarde milliarden erste ersten erster erstes zweite zweiten zweiter zweites dritte dritten "
     "dritter drittes vierte vierten halb halbe doppelt ";
+/// What they are put before becomes something else: New York, South America, high blood pressure, all files.
+constexpr std::string_view turning = " new old north south east west northern southern eastern western upper lower "
+                                     "inner outer left right high low former "
+                                     "last next previous more less most least all every only min max minimum maximum "
+                                     "neu neue neuen neuer neues alte alten "
+                                     "alter altes nord süd ost hoch hohe hohen hoher niedrig niedrige niedrigen letzte "
+                                     "letzten nächste nächsten mehr weniger "
+                                     "alle jede jeder jedes nur links rechts ";
 constexpr std::string_view past_de = " war waren hatte hatten wurde wurden wird werden ";
 constexpr std::string_view ways_en = " from to into onto than by before after over under against versus ";
 constexpr std::string_view ways_de = " von vom nach zu zum zur als vor aus gegen über unter ";
@@ -70,8 +78,8 @@ constexpr std::string_view little_signs =
     "的了是吗嗎呢吧啊请請问問我你您他她它们們这這那个個和与與在有把被就都也很还還会會能可以么麼什怎样樣如何之其"
     "はがをにでとものへやかねよだすしまいうるたてなんくさけせれこそどじょっばらりあえおきわー々"
     "은는이가을를에서의도와과로으요까습니다입해나하";
-constexpr std::string_view exact_signs =
-    "不没沒無无非未否別别莫勿为為谁誰哪〇零一二三四五六七八九十百千万萬億亿两兩第半않못없안";
+constexpr std::string_view exact_signs = "不没沒無无非未否別别莫勿为為谁誰哪〇零一二三四五六七八九十百千万萬億亿两兩第"
+                                         "半新旧舊北南东東西左右前后後高低每全只않못없안";
 
 bool holds_sign(std::string_view list, std::string_view sign) {
   for (auto at = list.find(sign); at != list.npos; at = list.find(sign, at + 1))
@@ -96,6 +104,7 @@ dictionary make_dictionary(bool german) {
     out[word] = {word_kind::exact, 0, false, std::string(means)};
   };
   each_word(numbers, [&](auto word) { exact(word, word); });
+  each_word(turning, [&](auto word) { exact(word, word); });
   if (german) each_word(past_de, [&](auto word) { exact(word, word); });
   for (auto& [words, means] : exact_words) each_word(words, [&, &m = means](auto word) { exact(word, m); });
   each_word(german ? little_de : little_en, [&](auto word) { out[word] = {word_kind::little}; });

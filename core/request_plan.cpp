@@ -63,6 +63,7 @@ std::string_view to_string(answer_source s) noexcept {
   case answer_source::fallback: return "fallback";
   case answer_source::cache: return "cache";
   case answer_source::stale: return "stale";
+  case answer_source::similar: return "similar";
   case answer_source::canned: return "canned";
   }
   return "primary";

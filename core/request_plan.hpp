@@ -22,7 +22,7 @@
 
 namespace mainstay {
 
-enum class answer_source : std::uint8_t { primary, backup, fallback, cache, stale, canned };
+enum class answer_source : std::uint8_t { primary, backup, fallback, cache, stale, similar, canned };
 std::string_view to_string(answer_source) noexcept;
 
 /// Ask the governor for one of `targets`, waiting for capacity until `wait_until`.

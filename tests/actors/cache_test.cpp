@@ -28,7 +28,7 @@ struct fixture {
     config::settings s;
     s.cache.emplace();
     s.cache->sqlite.emplace();
-    store = std::make_shared<cache_store>(s, disk);
+    store = std::make_shared<cache_store>(s, disk, nullptr);
     disk->up = true;
     keeper = system.spawn([held = held](answer_keeper_actor::pointer self) -> answer_keeper_actor::behavior_type {
       return {

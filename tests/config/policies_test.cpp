@@ -158,6 +158,50 @@ BOOST_AUTO_TEST_CASE(an_empty_redis_variable_means_no_redis_and_a_wrong_url_is_n
   expect_error(load(with("cache: { shared: yes }\n")), "m.yaml:1:18: cache.shared: must be true or false");
 }
 
+BOOST_AUTO_TEST_CASE(similar_answers_are_given_where_the_cache_says_so) {
+  using how = cache_settings::similar_answers;
+  const auto defaults = load(with("cache: { similar: { method: lexical } }\n"));
+  BOOST_TEST_REQUIRE(!!defaults.value);
+  BOOST_TEST(defaults.value->cache->similar->threshold == 0.6);
+  BOOST_TEST(defaults.value->cache->similar->entries == 100'000u);
+  BOOST_TEST(defaults.value->cache->similar->bytes == 256u << 20);
+  BOOST_TEST((defaults.value->cache->similar->use == how::use_for::degraded));
+  const auto all =
+      load(with("cache: { similar: { method: lexical, threshold: 0.8, use: always, entries: 7, size: 2MiB } }\n"));
+  BOOST_TEST_REQUIRE(!!all.value);
+  BOOST_TEST(all.value->cache->similar->threshold == 0.8);
+  BOOST_TEST(all.value->cache->similar->entries == 7u);
+  BOOST_TEST(all.value->cache->similar->bytes == 2u << 20);
+  BOOST_TEST((all.value->cache->similar->use == how::use_for::always));
+  BOOST_TEST(!load(with("cache: { }\n")).value->cache->similar);
+  expect_error(load(with("cache: { similar: { } }\n")), "m.yaml:1:19: cache.similar.method: is missing");
+  expect_error(load(with("cache: { similar: { method: lexical, threshold: 1.5 } }\n")),
+               "m.yaml:1:49: cache.similar.threshold: must be a number from 0.1 to 1");
+  expect_error(load(with("cache: { similar: { method: lexical, use: never } }\n")),
+               "m.yaml:1:43: cache.similar.use: must be degraded or always");
+}
+
+BOOST_AUTO_TEST_CASE(similar_questions_may_be_found_by_a_model_of_a_configured_provider) {
+  const std::string name = load(with("")).value->providers.front().name;
+  const auto similar = [](const std::string& more) {
+    return load(with("cache: { similar: { method: embedding" + more + " } }\n"));
+  };
+  const auto result = similar(", provider: " + name + ", model: e-small, timeout: 300ms");
+  BOOST_TEST_REQUIRE(!!result.value);
+  const auto& c = *result.value->cache->similar;
+  BOOST_TEST(c.threshold == 0.95);
+  BOOST_TEST_REQUIRE(!!c.embedding);
+  BOOST_TEST(c.embedding->provider == name);
+  BOOST_TEST(c.embedding->model == "e-small");
+  BOOST_TEST((c.embedding->timeout == duration(300ms)));
+  expect_error(similar(", model: e"), "m.yaml:1:19: cache.similar.provider: is missing");
+  expect_error(similar(", provider: " + name), "m.yaml:1:19: cache.similar.model: is missing");
+  expect_error(similar(", model: e, provider: nobody"),
+               "m.yaml:1:8: cache: similar.provider: there is no provider named nobody");
+  expect_error(load(with("cache: { similar: { method: lexical, model: e } }\n")),
+               "m.yaml:1:45: cache.similar.model: belongs to the method embedding");
+}
+
 BOOST_AUTO_TEST_CASE(state_is_kept_where_a_file_is_named) {
   const auto result = load(with("state: { path: \"${DIR:-.}/m.db\" }\n"), {{"DIR", "/var/lib"}});
   expect_fine(result);

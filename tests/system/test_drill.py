@@ -17,7 +17,7 @@ FULL = os.environ.get("MAINSTAY_FULL") == "1"
 KILLS = 100 if FULL else 12
 SEED = int(os.environ.get("MAINSTAY_SEED", "20"))
 A_SECOND = 2 if FULL else 8  # kills of one actor: more than 30 within 10 s end the daemon
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights", "recovery"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights", "similar", "recovery"]
 RPM = {"secret-a-k1": 150, "secret-a-k2": 250}  # more than that are asked for within the minute
 CONCURRENCY = {"secret-c-k1": 5, "secret-c-k2": 3}
 
@@ -63,7 +63,7 @@ class House:
                           provider("c", self.c, [{"name": k.removeprefix("secret-c-"), "concurrency": n} for k, n in CONCURRENCY.items()]),
                           provider("d", self.d, breaker={"failure_threshold": 2, "recovery_timeout": "1h", "success_threshold": 1})],
             "models": [model("smart", "a/m", "c/m"), model("once", "d/m", fallbacks=["b/m"]), model("all", "d/m", "a/m", fallbacks=["c/m"])],
-            "retry": {**FAST, "attempts": 20}, "cache": {"ttl": "1h"}, "breaker": {"failure_threshold": 50},
+            "retry": {**FAST, "attempts": 20}, "cache": {"ttl": "1h", "similar": {"method": "lexical"}}, "breaker": {"failure_threshold": 50},
             "state": {"path": str(self.a.log_path.with_name("state.db"))}, "journal": {"path": str(self.a.log_path.with_name("journal.db"))}})
         wait_for(self.knows, 30)
         self.asked_of_the_unusable = self.unusable()

@@ -4,6 +4,7 @@
 #include "tools/mock/exchange.hpp"
 
 #include "tools/mock/admin.hpp"
+#include "tools/mock/embeddings.hpp"
 #include "tools/mock/http_text.hpp"
 #include "tools/mock/json_text.hpp"
 
@@ -83,6 +84,8 @@ asio::awaitable<bool> exchange::run() {
     wrong = wire_error{404, dialect_.unknown_path(view(request_.method_string()), path_)};
   else if (where == route::chat)
     wrong = dialect_.read_chat(request_.body(), call);
+  else if (where == route::embeddings)
+    wrong = read_embeddings(request_.body(), call, texts_);
 
   auto arrived = describe(call, key);
   arrived.scripted = !wrong;
@@ -103,6 +106,7 @@ asio::awaitable<bool> exchange::run() {
 
 exchange::route exchange::find_route() const {
   if (request_.method() == http::verb::post && path_.ends_with("/chat/completions")) return route::chat;
+  if (request_.method() == http::verb::post && path_.ends_with("/embeddings")) return route::embeddings;
   if (request_.method() != http::verb::get) return route::unknown;
   if (path_.ends_with("/models")) return route::models;
   return path_.find("/models/") != std::string_view::npos ? route::model : route::unknown;
@@ -159,6 +163,8 @@ asio::awaitable<void> exchange::play(route where, const chat_call& call, std::st
   }
   if (where == route::models) {
     co_await play_plain(dialect_.models(provider_.model_names()), 0);
+  } else if (where == route::embeddings) {
+    co_await play_plain(embeddings(call.model, texts_), 0);
   } else if (where == route::model) {
     co_await play_plain(dialect_.model(path_.substr(path_.rfind("/models/") + 8)), 0);
   } else if (auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill, verdict_.spoil); call.stream) {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mainstay::mock {
 
@@ -23,7 +24,7 @@ public:
   asio::awaitable<bool> run();
 
 private:
-  enum class route { chat, models, model, unknown };
+  enum class route { chat, embeddings, models, model, unknown };
 
   route find_route() const;
   std::string bearer() const;
@@ -65,6 +66,7 @@ private:
   bool chunked_; // HTTP/1.0 callers get a body that ends with the connection
   verdict verdict_;
   ending ending_;
+  std::vector<std::string> texts_; // to be embedded
   std::string queue_;
   std::uint64_t queued_tokens_ = 0; // of this answer, sent ones included
   std::chrono::steady_clock::time_point token_due_{};

@@ -1,0 +1,97 @@
+#include "tools/mock/embeddings.hpp"
+
+#include "tools/mock/json_text.hpp"
+#include "tools/mock/openai.hpp"
+
+#include <rapidjson/document.h>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+namespace mainstay::mock {
+namespace {
+
+constexpr std::size_t dimensions = 64;
+constexpr double of_short_words = 0.1; // "is", "the", "a"
+
+wire_error bad(std::string_view message, std::string_view param) {
+  return {400, openai_error(message, "invalid_request_error", param, "")};
+}
+
+bool in_words(unsigned char c) {
+  return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// A direction of its own for every word.
+void add_word(std::array<double, dimensions>& sum, std::string_view word) {
+  std::uint64_t h = 0xCBF29CE484222325u;
+  for (unsigned char c : word) h = (h ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 0x100000001B3u;
+  const double weight = word.size() < 4 ? of_short_words : 1;
+  for (auto& x : sum) {
+    h = (h ^ (h >> 29)) * 0xBF58476D1CE4E5B9u + 0x9E3779B97F4A7C15u;
+    x += h >> 63 ? weight : -weight;
+  }
+}
+
+std::size_t append_vector(std::string& out, std::string_view text) {
+  std::array<double, dimensions> sum{};
+  std::size_t words = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    auto end = begin;
+    while (end < text.size() && in_words(static_cast<unsigned char>(text[end]))) ++end;
+    if (end > begin) add_word(sum, text.substr(begin, end - begin)), ++words;
+    begin = end + 1;
+  }
+  if (words == 0) sum[0] = 1;
+  double square = 0;
+  for (auto x : sum) square += x * x;
+  out += '[';
+  for (auto x : sum) {
+    char number[32];
+    out.append(number, static_cast<std::size_t>(std::snprintf(number, sizeof number, "%.7f,", x / std::sqrt(square))));
+  }
+  out.back() = ']';
+  return words;
+}
+
+} // namespace
+
+std::optional<wire_error> read_embeddings(std::string_view text, chat_call& call, std::vector<std::string>& texts) {
+  rapidjson::Document body;
+  body.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
+  if (body.HasParseError() || !body.IsObject()) return bad("We could not parse the JSON body of your request.", "");
+  auto model = body.FindMember("model");
+  if (model == body.MemberEnd() || !model->value.IsString()) return bad("you must provide a model parameter", "");
+  call.model = {model->value.GetString(), model->value.GetStringLength()};
+  auto input = body.FindMember("input");
+  const auto add = [&](const rapidjson::Value& one) {
+    if (one.IsString()) texts.emplace_back(one.GetString(), one.GetStringLength());
+    return one.IsString() && one.GetStringLength() > 0;
+  };
+  bool fine = input != body.MemberEnd();
+  if (fine && input->value.IsArray())
+    for (auto& one : input->value.GetArray()) fine = add(one) && fine;
+  else if (fine)
+    fine = add(input->value);
+  if (!fine || texts.empty()) return bad("'$.input' is invalid.", "");
+  call.last_user_text = texts.front();
+  return {};
+}
+
+std::string embeddings(std::string_view model, const std::vector<std::string>& texts) {
+  std::string out = R"({"object":"list","data":[)";
+  std::size_t words = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    out += i ? "," : "";
+    out += R"({"object":"embedding","index":)" + std::to_string(i) + R"(,"embedding":)";
+    words += append_vector(out, texts[i]);
+    out += '}';
+  }
+  out += "],\"model\":";
+  append_json_string(out, model);
+  out += ",\"usage\":{\"prompt_tokens\":" + std::to_string(words) + ",\"total_tokens\":" + std::to_string(words) + "}}";
+  return out;
+}
+
+} // namespace mainstay::mock
