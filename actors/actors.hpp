@@ -50,6 +50,7 @@ using governor_actor =
                      caf::reacts_to<governor::outage_news>,  // from the recovery
                      caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>, caf::reacts_to<note_due>,
                      caf::reacts_to<months_kept>, // from the state keeper
+                     caf::reacts_to<load_orders>, // from the metrics
                      caf::replies_to<look>::with<governor::view>, MAINSTAY_SUPERVISED>;
 
 /// Health, rests and disabling of provider keys.
@@ -76,6 +77,7 @@ using cache_actor = caf::typed_actor<caf::replies_to<cache_ask>::with<cache_repl
                                      caf::reacts_to<redis_cleared>, caf::reacts_to<disk_overdue>,
                                      caf::reacts_to<cache_put>, caf::replies_to<cache_clear>::with<cache_cleared>,
                                      caf::reacts_to<provider_trouble>, // from the metrics
+                                     caf::reacts_to<load_orders>,      // from the metrics
                                      caf::replies_to<look>::with<cache_view>, MAINSTAY_SUPERVISED>;
 
 /// The cache's file. Only where the configuration names one.
@@ -91,7 +93,8 @@ using similar_actor = caf::typed_actor<caf::reacts_to<writes_wait>, caf::replies
                                        caf::replies_to<look>::with<similar_view>, MAINSTAY_SUPERVISED>;
 
 /// What must outlive a restart, in a file. Only where the configuration names one.
-using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, MAINSTAY_SUPERVISED>;
+using state_keeper_actor =
+    caf::typed_actor<caf::reacts_to<keep_months>, caf::reacts_to<keep_load>, MAINSTAY_SUPERVISED>;
 
 /// Durable requests and their answers on disk. Only where the configuration names a file.
 using journal_actor =
@@ -133,6 +136,7 @@ using metrics_actor =
                      caf::reacts_to<rate_due>,
                      caf::replies_to<scrape>::with<std::string>, // Prometheus text
                      caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
+                     caf::replies_to<ask_forecast>::with<load_watch::view>,
                      MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other

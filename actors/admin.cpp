@@ -57,6 +57,8 @@ private:
         {"journal", &console::journal, "durable requests: how many, the oldest, what waits to be tried again"},
         {"models", &console::models, "what callers may ask for, and who answers"},
         {"metrics", &console::metrics, "requests by source and outcome, latency, tokens"},
+        {"forecast", &console::forecast,
+         "the load now, in the next hour and the day ahead; its level and what it asks for"},
         {"drill", &console::drill, "crash ACTOR  break something on purpose"},
         {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
         {"drain", &console::drain, "finish what runs, then exit"},
@@ -193,6 +195,11 @@ private:
     write_models(json_, *store_.settings, views, ask<recovery_view>(store_.names->recovery), clock::now());
   }
   void metrics() { write_metrics(json_, ask<metrics_view>(store_.names->metrics)); }
+
+  void forecast() {
+    const auto v = ask<load_watch::view>(store_.names->metrics, ask_forecast{});
+    write_forecast(json_, v, ask<cache_view>(store_.names->cache));
+  }
 
   void cache() {
     if (word(1) == "warming") return warming();

@@ -192,6 +192,7 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
     rec.report.reasoning_tokens = usage->reasoning;
   }
   rec.tokens_spent += cost.input + cost.output;
+  rec.report.charged_tokens += cost.input + cost.output;
   settle_lease_of(a, {true, cost.input + cost.output, true, false, a.sent_at}, links);
   std::optional<provider_lessons::event> learned;
   if (a.refused_or_ignored_prefill())
@@ -214,6 +215,7 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
   if (a.relay && a.relay->contributed()) part = a.usage_or_estimate(*rec.asked, a.relay->usage());
   rec.stream.before += part;
   rec.tokens_spent += tokens;
+  rec.report.charged_tokens += tokens;
   auto judged = f.kept_connection ? failure_class::cancelled : f.what; // being idle for too long is nobody's failure
   auto& rules = rules_of(judged);
   std::optional<bool> success;

@@ -302,6 +302,7 @@ cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> sel
         st.store->lives.stretched = t.now;
         if (st.names->similar) self->send(st.names->similar, t);
       },
+      [&st](const load_orders& o) { st.store->lives.halves = o.life_in_halves; },
       [&st](const look&) { return st.view(); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
@@ -323,9 +324,10 @@ cache_store::cache_store(const config::settings& s, std::shared_ptr<answer_keepe
 void cache_store::reconfigure(const config::settings& s) {
   enabled = s.cache.has_value();
   memory.reconfigure(memory_settings(s));
-  const bool stretched = lives.stretched;
+  const auto before = lives;
   lives = s.cache ? s.cache->lives : answer_lives{};
-  lives.stretched = stretched;
+  lives.stretched = before.stretched;
+  lives.halves = before.halves;
   has_disk = s.cache && s.cache->sqlite;
   has_similar = s.cache && s.cache->similar;
   std::string url = s.cache && s.cache->redis_url ? s.cache->redis_url->reveal() : "";

@@ -306,6 +306,47 @@ void write_journal(console_json& json, const std::optional<journal_view>& j, con
   json.end_table();
 }
 
+namespace {
+
+constexpr std::size_t longest_bar = 40;
+
+std::string hour_text(utc_time t) {
+  static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  const auto day = std::chrono::floor<std::chrono::days>(t);
+  const auto hour = std::chrono::floor<std::chrono::hours>(t - day).count();
+  return std::string(days[std::chrono::weekday(day).c_encoding()]) + (hour < 10 ? " 0" : " ") + std::to_string(hour) +
+         ":00";
+}
+
+} // namespace
+
+void write_forecast(console_json& j, const load_watch::view& v, const cache_view& cache) {
+  const auto tokens = [](const std::optional<double>& t) { return t ? std::to_string(std::llround(*t)) : "unknown"; };
+  j.text("level", to_string(v.level))
+      .text("acts", v.acts ? "yes" : "no: there is no forecast section")
+      .text("held_back", to_string(v.pressure))
+      .text("total_tpm", v.total_tpm ? std::to_string(*v.total_tpm) : "unknown")
+      .text("medium_from", tokens(v.begins.medium))
+      .text("high_from", tokens(v.begins.high))
+      .count("keys", v.keys)
+      .count("suggested_keys", v.suggested_keys)
+      .number("cache_fresh_for_seconds", std::chrono::duration<double>(cache.fresh_for).count())
+      .count("hours_known", v.hours_known)
+      .table("tokens_per_minute");
+  for (const auto& [when, load] : {std::pair("now", v.now), {"5m", v.in_5m}, {"15m", v.in_15m}, {"60m", v.in_60m}})
+    j.row().text("when", when).number("tokens", std::round(load)).end_row();
+  j.end_table().table("day_ahead");
+  double most = 1;
+  for (const auto& hour : v.day_ahead) most = std::max(most, hour.second);
+  for (const auto& [from, load] : v.day_ahead)
+    j.row()
+        .text("hour_utc", hour_text(from))
+        .number("tokens", std::round(load))
+        .text("bar", std::string(static_cast<std::size_t>(std::round(load / most * longest_bar)), '#'))
+        .end_row();
+  j.end_table();
+}
+
 void write_metrics(console_json& j, const metrics_view& v) {
   j.count("requests", v.requests)
       .count("ok", v.ok)

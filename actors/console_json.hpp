@@ -41,6 +41,7 @@ void write_cache(console_json&, const cache_view&, const std::optional<similar_v
 void write_warming(console_json&, const warm_reply&);
 /// No journal: only what is repeated from memory.
 void write_journal(console_json&, const std::optional<journal_view>&, const repeats_view&, utc_time now);
+void write_forecast(console_json&, const load_watch::view&, const cache_view&); // with the day ahead as bars
 void write_metrics(console_json&, const metrics_view&);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,
                   instant now);

@@ -10,6 +10,7 @@
 #include "core/kept_answer.hpp"
 #include "core/key_health.hpp"
 #include "core/lessons.hpp"
+#include "core/load_watch.hpp"
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
 #include "core/rate_governor.hpp"
@@ -281,6 +282,9 @@ struct cache_view {
   std::string redis_breaker;
 };
 
+/// From the metrics: what the load asks of cache and governor.
+using load_orders = load_watch::orders;
+
 // -- answer_keeper
 
 /// Something waits in the store's queue.
@@ -323,6 +327,9 @@ struct similar_view {
 /// Answered to the governor with months_kept.
 struct keep_months {
   std::vector<month_count> counts;
+};
+struct keep_load {
+  load_pattern::cells cells{};
 };
 
 // -- journal
@@ -523,6 +530,7 @@ struct run_report {
   std::vector<std::string> retry_reasons;
   duration took{}, overhead{};
   std::uint64_t input_tokens = 0, output_tokens = 0, cached_tokens = 0, reasoning_tokens = 0;
+  std::uint64_t charged_tokens = 0;     // to keys, failed attempts included, estimated where nobody said
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
   bool flight = false;                  // only its attempts and tokens count: its callers report themselves
@@ -533,8 +541,9 @@ struct batch_report {
   std::string model; // the configured name
   std::size_t answered = 0, alone = 0;
 };
-/// A moment is over: do providers still fail?
+/// A moment is over: do providers still fail, and how is the load?
 struct rate_due {};
+struct ask_forecast {};
 struct scrape {};
 /// How many requests were answered from where, since the process began.
 struct ask_served {};
@@ -603,7 +612,8 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \
   X(std::vector<mainstay::key_standing>) X(mainstay::cache_ask) X(mainstay::cache_reply) X(mainstay::cache_put) \
   X(mainstay::cache_clear) X(mainstay::cache_cleared) X(mainstay::redis_answer) X(mainstay::redis_cleared) X(mainstay::disk_overdue) \
-  X(mainstay::provider_trouble) X(mainstay::cache_view) X(mainstay::writes_wait) X(mainstay::keeper_due) \
+  X(mainstay::provider_trouble) X(mainstay::load_orders) X(mainstay::keep_load) X(mainstay::ask_forecast) \
+  X(mainstay::load_watch::view) X(mainstay::cache_view) X(mainstay::writes_wait) X(mainstay::keeper_due) \
   X(mainstay::disk_ask) X(mainstay::disk_reply) X(mainstay::similar_ask) X(mainstay::similar_reply) X(mainstay::embedded) X(mainstay::similar_view) \
   X(mainstay::journal_accept) X(mainstay::journal_verdict) X(mainstay::letter<mainstay::journal_done>) \
   X(mainstay::letter<mainstay::journal_collect>) X(mainstay::letter<mainstay::journal_cancel>) \

@@ -4,12 +4,15 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 namespace mainstay {
 
 namespace {
 
+constexpr auto moment = 1s;            // so often failures and load are judged
 constexpr auto gauge_patience = 500ms; // an actor that does not answer a scrape in time leaves its gauges as they were
 
 /// The views one scrape gathers.
@@ -23,7 +26,6 @@ struct metrics_state {
   metrics_actor::pointer self = nullptr;
   std::shared_ptr<metrics_store> store;
   directory_ptr names;
-  bool looking = false; // a rate_due is on its way
 
   /// Asks `who` for its view and hands it to `use`; whatever happens, the round hears of it once.
   template <class View, class Handle, class Use>
@@ -59,18 +61,50 @@ struct metrics_state {
     const bool trouble = store->failures.high(clock::now());
     if (std::exchange(store->trouble, trouble) == trouble) return;
     self->send(names->cache, provider_trouble{trouble});
-    if (trouble) look_again();
   }
 
-  /// It ends with time too, when nobody calls any more.
-  void look_again() {
-    if (!std::exchange(looking, true)) send_at(self, clock::now() + 1s, rate_due{});
+  /// What keys were charged: an answer from the cache is no load to them.
+  void count_load(const run_report& r) {
+    if (r.charged_tokens > 0) store->load.count(r.charged_tokens, std::chrono::system_clock::now());
   }
+
+  void judge_load() {
+    auto& load = store->load;
+    const auto now = std::chrono::system_clock::now();
+    if (load.judge(clock::now(), now)) tell_level(load.look(now));
+    if (std::exchange(store->told, load.told()) != load.told()) give_orders();
+    const auto learned = load.load().hours_learned();
+    if (std::exchange(store->hours_kept, learned) != learned && names->state_keeper)
+      tell(names->state_keeper, keep_load{load.load().pattern().all()});
+  }
+
+  static void tell_level(const load_watch::view& v) {
+    const auto level = v.level == load_level::high ? spdlog::level::warn : spdlog::level::info;
+    spdlog::log(level,
+                "load is {}: {:.0f} tokens in the last minute, {:.0f} a minute expected in 15 minutes; {} keys "
+                "are suggested, there are {}",
+                to_string(v.level), v.now, v.in_15m, v.suggested_keys, v.keys);
+  }
+
+  void give_orders() {
+    self->send(names->cache, store->told);
+    self->send(names->governor, store->told);
+  }
+
+  void take(const config::settings& s) {
+    std::size_t keys = 0;
+    for (auto& p : s.providers) keys += p.keys.size();
+    store->load.reconfigure({s.forecast.value_or(load_thresholds{}), total_tpm(s), keys, s.forecast.has_value()});
+  }
+
+  /// Both end with time too, when nobody calls any more.
+  void look_again() { send_at(self, clock::now() + moment, rate_due{}); }
 
   caf::result<std::string> gather() {
     auto round = std::make_shared<scrape_round>();
     round->promise = self->make_response_promise<caf::typed_response_promise<std::string>>();
     auto& r = store->registry;
+    r.set_forecast(store->load.look(std::chrono::system_clock::now()));
     ++round->missing; // ours, until all were asked
     ask<governor::view>(round, names->governor, [&r](auto& v) { r.set_limits(v); });
     ask<std::vector<key_book::view>>(round, names->key_manager, [&r](auto& v) { r.set_keys(v); });
@@ -86,43 +120,58 @@ struct metrics_state {
 };
 
 metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_state> self,
-                                    std::shared_ptr<metrics_store> store, directory_ptr names) {
+                                    std::shared_ptr<metrics_store> store, directory_ptr names,
+                                    const config::settings_ptr& settings) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
   st.names = std::move(names);
-  if (st.store->trouble) st.look_again(); // its predecessor's looks are lost
+  st.take(*settings);
+  st.look_again();
   return {
       [&st](const letter<run_report>& mail) {
         st.store->registry.count(mail.content());
         st.count_failures(mail.content());
+        st.count_load(mail.content());
         mail.opened();
       },
       [&st](const batch_report& b) { st.store->registry.count(b); },
       [&st](const rate_due&) {
-        st.looking = false;
+        st.look_again();
         st.judge();
-        if (st.store->trouble) st.look_again();
+        st.judge_load();
       },
       [&st](const scrape&) { return st.gather(); },
       [&st](const ask_served&) { return served_view{st.store->registry.served()}; },
       [&st](const look&) { return st.store->registry.view(); },
+      [&st](const ask_forecast&) { return st.store->load.look(std::chrono::system_clock::now()); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         st.names = s.names;
+        st.take(*s.value);
+        st.judge_load();
         st.self->send(st.names->cache, provider_trouble{st.store->trouble}); // who died may not have heard of it
+        st.give_orders();
       },
   };
 }
 
 } // namespace
 
-std::shared_ptr<metrics_store> make_metrics_store() { return std::make_shared<metrics_store>(); }
+std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& earlier) {
+  auto store = std::make_shared<metrics_store>();
+  store->load.restore(earlier);
+  return store;
+}
 
-caf::strong_actor_ptr spawn_metrics(caf::actor_system& sys, std::shared_ptr<metrics_store> store, directory_ptr names) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(names)));
+const load_pattern& load_of(const metrics_store& store) { return store.load.load().pattern(); }
+
+caf::strong_actor_ptr spawn_metrics(caf::actor_system& sys, std::shared_ptr<metrics_store> store, directory_ptr names,
+                                    config::settings_ptr settings) {
+  return caf::actor_cast<caf::strong_actor_ptr>(
+      sys.spawn(behave, std::move(store), std::move(names), std::move(settings)));
 }
 
 } // namespace mainstay

@@ -153,6 +153,8 @@ struct metrics_registry::body {
   series<Gauge> redis_up{registry, BuildGauge(), "mainstay_redis_up", "1 while the shared cache answers.", {}};
   series<Gauge> alerts{
       registry, BuildGauge(), "mainstay_alert", "1 while somebody should look.", {"signal", "severity"}};
+  series<Gauge> forecast{
+      registry, BuildGauge(), "mainstay_forecast_tokens", "Tokens per minute expected then.", {"horizon"}};
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
@@ -260,6 +262,14 @@ void metrics_registry::set_actors(const std::vector<actor_row>& rows) {
     if (a.restarts > seen) counter.Increment(static_cast<double>(a.restarts - seen));
     seen = a.restarts;
   }
+}
+
+void metrics_registry::set_forecast(const load_watch::view& v) {
+  auto& b = *body_;
+  b.forecast.at({"5m"}).Set(v.in_5m);
+  b.forecast.at({"15m"}).Set(v.in_15m);
+  b.forecast.at({"60m"}).Set(v.in_60m);
+  b.alerts.at({"forecast_high", "warning"}).Set(v.level == load_level::high ? 1 : 0);
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }

@@ -4,6 +4,7 @@
 
 #include "actors/messages.hpp"
 #include "core/error_rate.hpp"
+#include "core/load_watch.hpp"
 
 #include <memory>
 
@@ -23,6 +24,7 @@ public:
   void set_cache(const cache_view&);
   void set_outages(const recovery_view&);
   void set_actors(const std::vector<actor_row>&);
+  void set_forecast(const load_watch::view&);
 
   /// Prometheus text format 0.0.4.
   std::string text() const;
@@ -39,6 +41,9 @@ struct metrics_store {
   metrics_registry registry;
   error_rate failures;  // of providers' calls
   bool trouble = false; // what the cache was told
+  load_watch load;
+  load_orders told;             // to cache and governor
+  std::uint64_t hours_kept = 0; // of those learned: they are with the state keeper
 };
 
 } // namespace mainstay

@@ -184,6 +184,10 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
         st.note_months(governor::note_time::after_a_moment);
       },
       [&st](const months_kept& k) { st.noted(k.kept); },
+      [&st](const load_orders& o) {
+        st.store->policy.set_pressure(o.pressure);
+        st.turn();
+      },
       [&st](const look&) {
         st.set_date(); // asked often enough to notice that somebody set the clock
         return st.store->policy.look(clock::now());

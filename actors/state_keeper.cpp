@@ -21,6 +21,7 @@ state_keeper_actor::behavior_type behave(state_keeper_actor::stateful_pointer<st
       [self, store, governor](const keep_months& notes) {
         self->send(governor, months_kept{store->keep(notes.counts)});
       },
+      [store](const keep_load& load) { store->keep(load.cells); }, // the next hour brings it again
       [](const inject_fault& f) { fail_as_told(f); },
       [](const take_settings&) {}, // another path needs a restart
       [self](const ask_backlog&) { return waiting_messages(self); },
@@ -30,14 +31,18 @@ state_keeper_actor::behavior_type behave(state_keeper_actor::stateful_pointer<st
 } // namespace
 
 state_store::state_store(const std::string& path)
-  : file(path, std::chrono::system_clock::now()), earlier(file.months()) {
+  : file(path, std::chrono::system_clock::now()), earlier(file.months()), earlier_load(file.load()) {
   if (const auto& broken = file.found_broken(); !broken.moved_to.empty())
     spdlog::error("state {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
 }
 
-bool state_store::keep(const std::vector<month_count>& counts) {
+bool state_store::keep(const std::vector<month_count>& counts) { return write(counts); }
+bool state_store::keep(const load_pattern::cells& cells) { return write(cells); }
+
+template <class What>
+bool state_store::write(const What& what) {
   try {
-    file.keep(counts);
+    file.keep(what);
     if (std::exchange(failing, false)) spdlog::info("state {} is written again", file.path());
     return true;
   } catch (const sqlite::error& e) {

@@ -1,7 +1,8 @@
 // The state keeper: writes down what must outlive the process. Has a thread of its own, because disks block.
 // What to write and how often is decided by whoever owns it (the governor: core/count_note). A disk that fails costs
 // nobody a request: it is logged once when it begins and once when it ends, and whoever sent the counts hears of it and
-// sends them again. The store outlives the actor, and writes the last word when no actor is left.
+// sends them again; the week's load (core/load_pattern) comes again with the next hour. The store outlives the actor,
+// and writes the last word when no actor is left.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -14,10 +15,16 @@ struct state_store {
   explicit state_store(const std::string& path);
   /// False: nothing was written.
   bool keep(const std::vector<month_count>&);
+  bool keep(const load_pattern::cells&);
 
   state_file file;
   const std::vector<month_count> earlier; // what was in it
+  const load_pattern::cells earlier_load;
   bool failing = false;
+
+private:
+  template <class What>
+  bool write(const What&);
 };
 
 caf::strong_actor_ptr spawn_state_keeper(caf::actor_system&, std::shared_ptr<state_store>, governor_actor);

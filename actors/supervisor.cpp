@@ -200,7 +200,8 @@ struct supervisor_state {
         "recovery", [store, own = d.recovery](caf::actor_system& y) { return spawn_recovery(y, store, own); }, front);
   }
 
-  void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor, daemon_hooks hooks) {
+  void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
+             const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
     auto d = std::make_shared<directory>();
     auto governor_front = stable_front::make(sys, *home), keys_front = stable_front::make(sys, *home),
@@ -240,11 +241,10 @@ struct supervisor_state {
     adopt(
         "cache_actor", [=, this](caf::actor_system& y) { return spawn_cache(y, cache, names); }, cache_front);
     names = d;
-    auto metrics = make_metrics_store();
-    adopt(
-        "metrics_aggregator", [=, this](caf::actor_system& y) { return spawn_metrics(y, metrics, names); },
-        metrics_front);
     current = s;
+    adopt(
+        "metrics_aggregator", [=, this](caf::actor_system& y) { return spawn_metrics(y, metrics, names, current); },
+        metrics_front);
     dispatch = std::make_shared<dispatcher_store>();
     dispatch->names = d;
     dispatch->capacity = in_flight_capacity(*s);
@@ -301,8 +301,8 @@ struct supervisor_state {
 
 supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self, turn* home,
                                        config::settings_ptr s, std::shared_ptr<http::client> client,
-                                       std::shared_ptr<governor_store> governor, kept_files kept, daemon_hooks hooks,
-                                       supervision_settings settings,
+                                       std::shared_ptr<governor_store> governor, std::shared_ptr<metrics_store> metrics,
+                                       kept_files kept, daemon_hooks hooks, supervision_settings settings,
                                        std::shared_ptr<std::promise<directory_ptr>> names) {
   live_supervised(self);
   auto& st = self->state;
@@ -313,7 +313,7 @@ supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<superv
   st.kept = std::move(kept);
   self->set_down_handler([&st](caf::down_msg& msg) { st.down(msg); });
   self->set_exit_handler([&st](caf::exit_msg&) { st.close(); });
-  st.found(s, governor, std::move(hooks));
+  st.found(s, governor, metrics, std::move(hooks));
   names->set_value(st.names);
   return {
       [&st, self](const crash_order& order) -> caf::result<bool> {
@@ -335,7 +335,8 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
                           supervision_settings settings) {
   auto governor = std::make_shared<governor_store>(*s);
   if (kept.state) governor->policy.restore(kept.state->earlier); // before anybody is asked
-  auto last_word = [governor, state = kept.state, journal = kept.journal] {
+  auto metrics = make_metrics_store(kept.state ? kept.state->earlier_load : load_pattern::cells{});
+  auto last_word = [governor, metrics, state = kept.state, journal = kept.journal] {
     if (journal) { // the file outlives the actors' system, what points into it must not
       journal->callers.clear();
       journal->names = nullptr;
@@ -343,11 +344,12 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
     if (!state) return;
     auto counts = governor->policy.month_counts(clock::now());
     if (!counts.empty()) state->keep(counts);
+    if (const auto& week = load_of(*metrics); week.known() > 0) state->keep(week.all());
   };
   auto names = std::make_shared<std::promise<directory_ptr>>();
   auto ready = names->get_future();
-  auto supervisor = sys.spawn(behave, &home, std::move(s), std::move(client), std::move(governor), std::move(kept),
-                              std::move(hooks), std::move(settings), names);
+  auto supervisor = sys.spawn(behave, &home, std::move(s), std::move(client), std::move(governor), std::move(metrics),
+                              std::move(kept), std::move(hooks), std::move(settings), names);
   return {supervisor, ready.get(), std::move(last_word)};
 }
 

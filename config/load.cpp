@@ -36,7 +36,8 @@ public:
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node", "doors", "clients", "providers", "models", "retry", "deadline", "drain", "queue",
-                          "recovery", "cache", "degradation", "state", "journal", "timeouts", "breaker", "tiers"});
+                          "recovery", "cache", "degradation", "state", "journal", "forecast", "timeouts", "breaker",
+                          "tiers"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -51,8 +52,10 @@ public:
     if (const auto* c = s.find("state")) out_.state = read_state(*c);
     if (const auto* c = s.find("journal")) out_.journal = read_journal(*c);
     check_files(s);
+    if (const auto* c = s.find("forecast")) out_.forecast = read_forecast(*c);
     read_upstream(s, retry);
     check_embedding(s);
+    check_forecast(s);
     if (shared_.found.any_error()) return nullptr;
     return std::make_shared<const settings>(std::move(out_));
   }
@@ -82,6 +85,15 @@ private:
     else if (!names.empty())
       at.error("similar.provider: there is no provider named " + asked + did_you_mean(asked, names));
     out_.cache->similar.reset();
+  }
+
+  /// Shares are of something.
+  void check_forecast(const section& s) const {
+    const auto& f = out_.forecast;
+    if (f && (!f->medium_tokens || !f->high_tokens) && !total_tpm(out_))
+      s.find("forecast")
+          ->warn("not every provider key has a limit in tpm: only medium_tokens and high_tokens tell "
+                 "where the load is medium and high");
   }
 
   void read_node(const cursor& at) {

@@ -1,5 +1,5 @@
 // The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, recovery, cache,
-// state, journal. The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
+// state, journal, forecast. The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
 #include "config/sections.hpp"
 #include "config/units.hpp"
 
@@ -239,6 +239,20 @@ std::optional<journal_settings> read_journal(const cursor& at) {
   const auto path = read_path(s);
   if (!path) return std::nullopt;
   out.path = *path;
+  return out;
+}
+
+load_thresholds read_forecast(const cursor& at) {
+  load_thresholds out;
+  const section s(at, {"medium", "high", "medium_tokens", "high_tokens"});
+  s.number("medium", out.medium, 0.01, 100);
+  s.number("high", out.high, 0.01, 100);
+  s.whole("medium_tokens", out.medium_tokens, 1, most_tokens);
+  s.whole("high_tokens", out.high_tokens, 1, most_tokens);
+  for (const auto& [share, tokens] : {std::pair("medium", "medium_tokens"), std::pair("high", "high_tokens")})
+    if (s.find(share) && s.find(tokens)) s.find(tokens)->error(std::string("says again what ") + share + " says");
+  if (out.medium_tokens && out.high_tokens ? *out.medium_tokens > *out.high_tokens : out.medium > out.high)
+    at.error("medium must not begin above high");
   return out;
 }
 

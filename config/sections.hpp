@@ -27,6 +27,7 @@ void read_recovery(const cursor&, recovery_settings&);
 std::optional<cache_settings> read_cache(const cursor&);
 std::optional<state_settings> read_state(const cursor&);
 std::optional<journal_settings> read_journal(const cursor&);
+load_thresholds read_forecast(const cursor&);
 void read_level(const section&, std::string_view key, priority&);
 
 // read_degradation.cpp

@@ -31,6 +31,20 @@ constexpr duration path_jitter = 50ms;
 
 } // namespace
 
+std::optional<std::uint64_t> total_tpm(const settings& from) {
+  std::uint64_t total = 0, keys = 0;
+  for (const auto& provider : from.providers)
+    for (const auto& key : provider.keys) {
+      auto tpm = key.limits.tpm;
+      if (!tpm)
+        for (const auto& [pattern, limits] : key.models) tpm = std::max(tpm, limits.tpm);
+      if (!tpm) return {};
+      total += *tpm;
+      ++keys;
+    }
+  return keys > 0 ? std::optional(total) : std::nullopt;
+}
+
 governor_settings governor_view(const settings& from) {
   governor_settings view;
   for (const auto& provider : from.providers) {

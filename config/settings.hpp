@@ -10,6 +10,7 @@
 #include "core/clock.hpp"
 #include "core/feature.hpp"
 #include "core/glob.hpp"
+#include "core/load_stage.hpp"
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
 #include "core/rate_governor.hpp"
@@ -157,7 +158,8 @@ struct settings {
   degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
-  std::string hash; // of the file's content, hex: tells versions apart
+  std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
+  std::string hash;                        // of the file's content, hex: tells versions apart
 
   const provider_settings* provider(const std::string& name) const noexcept;
   /// The exact name if configured, else the first pattern that matches; null: unknown.
@@ -166,6 +168,10 @@ struct settings {
 using settings_ptr = std::shared_ptr<const settings>;
 
 using mainstay::glob_match; // `*` any run, `?` any one character: how names of models match patterns
+
+/// Tokens a minute of all provider keys together: their own limit, or the widest of their models'. None: some key's is
+/// not known.
+std::optional<std::uint64_t> total_tpm(const settings&);
 
 /// What the governor needs of it.
 governor_settings governor_view(const settings&);

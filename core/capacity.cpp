@@ -142,7 +142,7 @@ choice capacity::choose_among(route& r, const ask& a, bool behind_too, instant n
       if (!rests) some_are_rested = true;
       if (!has_slot || (rests && some_are_rested)) continue;
       if (c.key->account->closed(now) || !c.learned->limits.fits(a.tokens, now)) continue;
-      if (!c.meter->meter.fits(a.tokens, c.meter->withheld_from(a.who), now)) continue;
+      if (!c.meter->meter.fits({a.tokens, c.meter->withheld_from(a.who), a.left_free}, now)) continue;
       if (rests) {
         if (!last_resort.pair || standing.last_failure < last_resort.pair->key->standing.last_failure)
           last_resort = {&c, s.target, s.provider.get()};
@@ -179,7 +179,7 @@ void capacity::look_ahead(const route& r, const ask& a, instant now, prospect& o
       if (!is_enabled(a, *c.key)) continue;
       auto rest = std::max({open_until, c.key->standing.not_before, now});
       if (some_are_rested) rest = std::max(rest, c.key->standing.rest_until);
-      const auto meter = c.meter->meter.look_ahead(a.tokens, c.meter->withheld_from(a.who), now);
+      const auto meter = c.meter->meter.look_ahead({a.tokens, c.meter->withheld_from(a.who), a.left_free}, now);
       const auto learned = c.learned->limits.look_ahead(a.tokens, now);
       const auto slot = s.provider->opens_at(now), place = c.key->account->opens_at(now);
       auto bound = std::max(meter.not_before, learned.not_before); // never before, whatever is settled meanwhile

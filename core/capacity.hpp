@@ -46,8 +46,8 @@ struct meter_gate final : gate {
   std::uint64_t withheld_from(const waiter* who) const noexcept {
     return promised_to && promised_to != who ? promised : 0;
   }
-  bool closed(instant now) override { return !meter.fits(0, 0, now); }
-  instant opens_at(instant now) override { return meter.look_ahead(0, 0, now).expected; }
+  bool closed(instant now) override { return !meter.fits({}, now); }
+  instant opens_at(instant now) override { return meter.look_ahead({}, now).expected; }
 };
 
 /// What a provider taught about one key and one model.
@@ -161,7 +161,8 @@ struct route {
 struct ask {                                  // what the choice depends on
   const std::vector<std::uint32_t>& excluded; // ids of keys
   std::uint64_t tokens;
-  const waiter* who; // null: a newcomer
+  const waiter* who;    // null: a newcomer
+  double left_free = 0; // the share of keys' windows that is kept for others
 };
 
 struct choice {

@@ -44,10 +44,12 @@ struct governor::body {
   void refuse(waiter&, const prospect&, instant now);
   static lane lane_of(const waiter&);
   prospect& outlook_of(const waiter&, instant now);
+  double left_free_by(const waiter&, instant now) const noexcept;
   void wake_all(provider_gate&);
 
   governor_settings settings;
   level_weights weights{};
+  load_reserve reserve;
   retry_budget budget;
   adaptive_retries adaptive;
   // What is released later is declared first: gates outlive the pools in their lines, pools the waiters in them.

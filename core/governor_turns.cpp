@@ -80,7 +80,7 @@ bool governor::body::give_turn(pool& p, instant now) {
   p.queue.in_turn(turns, waiters_tried, tried_per_client, weights, now);
   for (auto* place : turns) {
     auto& w = static_cast<waiter&>(*place);
-    if (const auto c = all.choose(*w.way, {w.excluded, w.tokens, &w}, now); c.pair) {
+    if (const auto c = all.choose(*w.way, {w.excluded, w.tokens, &w, left_free_by(w, now)}, now); c.pair) {
       answers.push_back(lend(w.id, c, *w.way, w.tokens, w.expires, w.held_by, now));
       room.serve(w, weights, now);
       book.take_waiter(w.id);
@@ -92,6 +92,10 @@ bool governor::body::give_turn(pool& p, instant now) {
       continue;
     }
     for (const auto& o : prospect.obstacles) room.hold_up(p, o);
+    if (left_free_by(w, now) > 0) { // others may go where it may not; nothing is promised to it meanwhile
+      room.hold_up(p, {nullptr, w.since + load_reserve::longest_hold});
+      continue;
+    }
     if (w.promised_by && prospect.keeps_promise) promise_kept = true;
     if (may_be_promised(w, prospect.short_of_tokens)) {
       room.promise(w, *prospect.short_of_tokens);
@@ -146,8 +150,12 @@ void governor::body::shed(pool& p, instant now) {
 }
 
 prospect& governor::body::outlook_of(const waiter& w, instant now) {
-  all.look_ahead(*w.way, {w.excluded, w.tokens, &w}, now, ahead);
+  all.look_ahead(*w.way, {w.excluded, w.tokens, &w, left_free_by(w, now)}, now, ahead);
   return ahead;
+}
+
+double governor::body::left_free_by(const waiter& w, instant now) const noexcept {
+  return reserve.share(w.level, now - w.since);
 }
 
 void governor::body::wake_all(provider_gate& provider) {

@@ -58,6 +58,7 @@ governor::view governor::look(instant now) {
   out.leases = b.book.leases();
   out.retry_budget = b.budget.balance(now);
   out.success_share = b.adaptive.success_share();
+  out.pressure = b.reserve.pressure;
   return out;
 }
 

@@ -41,27 +41,35 @@ void key_meter::limit_to(const limit_set& limits, duration margin) {
   borrowed_->tpm.limit_to(limits.tpm ? std::optional(2 * *limits.tpm) : std::nullopt);
 }
 
-bool key_meter::fits(std::uint64_t tokens, std::uint64_t withheld_tokens, instant now) {
-  return has_place() && rpm_.fits(1, 0, now) && rps_.fits(1, 0, now) && tpm_.fits(tokens, withheld_tokens, now) &&
-         (!borrowed_ || (borrowed_->rpm.fits(1, 0, now) && borrowed_->tpm.fits(tokens, withheld_tokens, now)));
+bool key_meter::fits(const need& n, instant now) {
+  const auto requests = [&](windowed_limit& w) { return w.fits(1, w.left_free(n.left_free, 1), now); };
+  const auto tokens = [&](windowed_limit& w) {
+    return w.fits(n.tokens, n.withheld_tokens + w.left_free(n.left_free, n.tokens), now);
+  };
+  return has_place() && requests(rpm_) && rps_.fits(1, 0, now) && tokens(tpm_) &&
+         (!borrowed_ || (requests(borrowed_->rpm) && tokens(borrowed_->tpm)));
 }
 
-instant key_meter::requests_fit_at(instant now) {
-  const auto at = std::max(rpm_.fits_at(1, 0, now), rps_.fits_at(1, 0, now));
-  return borrowed_ ? std::max(at, borrowed_->rpm.fits_at(1, 0, now)) : at;
+instant key_meter::requests_fit_at(double left_free, instant now) {
+  const auto in = [&](windowed_limit& w) { return w.fits_at(1, w.left_free(left_free, 1), now); };
+  const auto at = std::max(in(rpm_), rps_.fits_at(1, 0, now));
+  return borrowed_ ? std::max(at, in(borrowed_->rpm)) : at;
 }
 
-instant key_meter::tokens_fit_at(std::uint64_t tokens, std::uint64_t withheld, instant now) {
-  const auto at = tpm_.fits_at(tokens, withheld, now);
-  return borrowed_ ? std::max(at, borrowed_->tpm.fits_at(tokens, withheld, now)) : at;
+instant key_meter::tokens_fit_at(const need& n, instant now) {
+  const auto in = [&](windowed_limit& w) {
+    return w.fits_at(n.tokens, n.withheld_tokens + w.left_free(n.left_free, n.tokens), now);
+  };
+  return borrowed_ ? std::max(in(tpm_), in(borrowed_->tpm)) : in(tpm_);
 }
 
-key_meter::outlook key_meter::look_ahead(std::uint64_t tokens, std::uint64_t withheld_tokens, instant now) {
-  const auto slow = requests_fit_at(now), room = tokens_fit_at(tokens, withheld_tokens, now);
+key_meter::outlook key_meter::look_ahead(const need& n, instant now) {
+  const auto slow = requests_fit_at(n.left_free, now), room = tokens_fit_at(n, now);
   outlook out{now, has_place() ? std::max(slow, room) : instant::max(), false};
   out.tokens_only = has_place() && slow <= now && room > now;
-  // What is withheld may be given up at any time, and what is not sent yet may be withdrawn: neither is counted on.
-  for (const auto at : {slow, tokens_fit_at(tokens, 0, now)})
+  // What is withheld or to be left free may be given up at any time, and what is not sent yet may be withdrawn: none of
+  // it is counted on.
+  for (const auto at : {n.left_free > 0 ? requests_fit_at(0, now) : slow, tokens_fit_at({n.tokens}, now)})
     if (at != instant::max()) out.not_before = std::max(out.not_before, at);
   return out;
 }

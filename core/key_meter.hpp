@@ -23,14 +23,20 @@ public:
   const limit_set& limits() const noexcept { return limits_; }
   bool limits_rate() const noexcept { return limits_.rpm || limits_.rps || limits_.tpm; }
 
-  bool fits(std::uint64_t tokens, std::uint64_t withheld_tokens, instant now);
+  /// What a request needs: its tokens, beside those that are held back for somebody else, and the share of the windows
+  /// for requests and tokens a minute that it is to leave free.
+  struct need {
+    std::uint64_t tokens = 0, withheld_tokens = 0;
+    double left_free = 0;
+  };
+  bool fits(const need&, instant now);
 
   struct outlook {
     instant not_before; // never before that, whatever is settled meanwhile
     instant expected;   // then, by time alone; max: somebody must settle first; now: it fits
     bool tokens_only;   // a smaller request would fit now
   };
-  outlook look_ahead(std::uint64_t tokens, std::uint64_t withheld_tokens, instant now);
+  outlook look_ahead(const need&, instant now);
 
   meter_tickets take(std::uint64_t tokens);
   void stamp(const meter_tickets&, instant at);
@@ -47,8 +53,8 @@ public:
 
 private:
   bool has_place() const noexcept { return !limits_.concurrency || in_flight_ < *limits_.concurrency; }
-  instant requests_fit_at(instant now);
-  instant tokens_fit_at(std::uint64_t tokens, std::uint64_t withheld, instant now);
+  instant requests_fit_at(double left_free, instant now);
+  instant tokens_fit_at(const need&, instant now);
   limit_set limits_;
   windowed_limit rpm_{60s}, rps_{1s}, tpm_{60s};
   struct two_windows {

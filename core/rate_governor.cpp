@@ -138,6 +138,7 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
     return refusal{r.id, refusal_reason::retry_budget,
                    rate > 0.01 ? now + std::chrono::duration_cast<duration>(next) : instant::max()};
   };
+  const auto left_free = reserve.share(r.level, 0s);
   const bool crowded = !way->group->lanes.empty();
   const auto held_by = all.gate_of(r.model);
   const bool held_back = held_by && held_by->closed(now);
@@ -147,12 +148,12 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
   lane mine;
   if (crowded) mine = my_lane();
   if (!held_back && (!crowded || !waiting_room::find(*way, mine))) {
-    if (const auto c = all.choose(*way, {excluded, r.tokens, nullptr}, now); c.pair) {
+    if (const auto c = all.choose(*way, {excluded, r.tokens, nullptr, left_free}, now); c.pair) {
       if (!charged && !charge(r, now)) return over_budget();
       return lend(r.id, c, *way, r.tokens, or_default(r.expires, now), held_by, now);
     }
   }
-  all.look_ahead(*way, {excluded, r.tokens, nullptr}, now, ahead);
+  all.look_ahead(*way, {excluded, r.tokens, nullptr, left_free}, now, ahead);
   if (held_back) {
     ahead.free_now = false;
     ahead.obstacles.push_back({held_by.get(), held_by->opens_at(now)});
@@ -197,6 +198,7 @@ capacity_answer governor::body::enqueue(const capacity_request& r, const std::sh
   auto& w = book.add(std::move(fresh));
   room.join(w, std::move(mine));
   for (const auto& o : ahead.obstacles) room.hold_up(*w.in, o);
+  if (left_free_by(w, now) > 0) room.hold_up(*w.in, {nullptr, now + load_reserve::longest_hold});
   room.put_back(*w.in, ahead.free_now); // it could go, but others came first: the next tick sees to them all
   return queued{r.id};
 }
@@ -415,6 +417,11 @@ void governor::on_provider_limits(const provider_limits& said, instant now) {
          learned.requests());
   if (said.remaining_tokens)
     hear(*said.remaining_tokens, said.limit_tokens, in(said.reset_tokens), ours.tpm, meter.tpm(), learned.tokens());
+}
+
+void governor::set_pressure(load_pressure p) {
+  if (std::exchange(body_->reserve.pressure, p) == p) return;
+  for (auto& [name, provider] : body_->all.providers) body_->wake_all(*provider);
 }
 
 int governor::max_retries(int configured) const noexcept { return body_->adaptive.max_retries(configured); }

@@ -10,6 +10,7 @@
 #include "core/key_health.hpp"
 #include "core/lease.hpp"
 #include "core/limit_set.hpp"
+#include "core/load_stage.hpp"
 #include "core/month_quota.hpp"
 #include "core/outage.hpp"
 #include "core/priority.hpp"
@@ -209,6 +210,11 @@ public:
 
   int max_retries(int configured) const noexcept; // adaptive
 
+  /// While load is high, the last part of every key's requests and tokens a minute is kept from less urgent requests
+  /// (core/load_stage: load_reserve): they wait for the window to move on, for the pressure to end, or for 30 s at most
+  /// before they take their turns like everybody.
+  void set_pressure(load_pressure);
+
   /// What the date is: months of UTC bound the monthly limits. To be told at the start and now and then.
   void set_date(const calendar&);
 
@@ -257,6 +263,7 @@ public:
     std::size_t waiting[3] = {0, 0, 0};
     std::size_t leases = 0; // reservations not yet settled: zero when idle
     double retry_budget = 0, success_share = 1;
+    load_pressure pressure = load_pressure::none;
   };
   view look(instant now);
 

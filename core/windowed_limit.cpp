@@ -33,6 +33,11 @@ instant windowed_limit::fits_below(std::uint64_t amount, std::uint64_t off, inst
   return log_.fits_at(amount, *limit_ - off, now);
 }
 
+std::uint64_t windowed_limit::left_free(double share, std::uint64_t amount) const noexcept {
+  if (!limit_ || !(share > 0) || amount >= *limit_) return 0;
+  return std::min(*limit_ - amount, static_cast<std::uint64_t>(share * static_cast<double>(*limit_)));
+}
+
 std::uint64_t windowed_limit::reserve(std::uint64_t amount) {
   if (limit_) return log_.reserve(amount);
   blocked_ -= std::min(blocked_, amount);

@@ -22,6 +22,9 @@ public:
   /// When it will, by time alone; `now` if it does, instant::max() if that takes somebody's settlement.
   instant fits_at(std::uint64_t amount, std::uint64_t withheld, instant now);
 
+  /// That share of the limit, for those who are to leave it free; less where an amount would never fit otherwise.
+  std::uint64_t left_free(double share, std::uint64_t amount) const noexcept;
+
   std::uint64_t reserve(std::uint64_t amount); // 0, the ticket of nothing, where there is no limit
   sliding_log& log() noexcept { return log_; }
 

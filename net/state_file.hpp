@@ -1,9 +1,10 @@
-// What must outlive a restart, in one SQLite file: what keys have used of their month. Owns the file's form and its
-// version; what to write, and when, is its user's business. Every call may block on the disk: for threads that may.
-// Promises: a file that is no database, or a damaged one, is kept under another name and a new one begun; a database
-// of another program, or of a later version, is not touched.
+// What must outlive a restart, in one SQLite file: what keys have used of their month, and the week's load. Owns the
+// file's form and its version; what to write, and when, is its user's business. Every call may block on the disk: for
+// threads that may. Promises: a file that is no database, or a damaged one, is kept under another name and a new one
+// begun; a database of another program, or of a later version, is not touched.
 #pragma once
 
+#include "core/load_pattern.hpp"
 #include "core/month_quota.hpp"
 #include "net/sqlite_file.hpp"
 
@@ -25,6 +26,10 @@ public:
   std::vector<month_count> months();
   /// Writes them over those of the same keys, all or none; the others stay. Throws sqlite::error.
   void keep(const std::vector<month_count>&);
+
+  load_pattern::cells load();
+  /// Writes those that were seen, in whole tokens, all or none. Throws sqlite::error.
+  void keep(const load_pattern::cells&);
 
 private:
   explicit state_file(sqlite::opened_file opened) : broken_(std::move(opened.broken)), db_(std::move(opened.db)) {}

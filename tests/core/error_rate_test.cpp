@@ -83,4 +83,16 @@ BOOST_AUTO_TEST_CASE(an_answer_is_fresh_then_stale_then_over_and_fresh_for_twice
   BOOST_TEST((judged(20s - 1ns) == fresh && judged(20s) == over));
 }
 
+BOOST_AUTO_TEST_CASE(load_halves_or_doubles_the_life_and_the_longer_of_two_reasons_counts) {
+  answer_lives lives{1h, 24h};
+  const auto fresh_for = [&](int halves, bool stretched) {
+    lives.halves = halves;
+    lives.stretched = stretched;
+    return lives.fresh_for();
+  };
+  BOOST_TEST((fresh_for(1, false) == 30min && fresh_for(2, false) == 1h && fresh_for(4, false) == 2h));
+  BOOST_TEST((fresh_for(1, true) == 2h && fresh_for(4, true) == 2h));
+  BOOST_TEST((lives.kept() >= lives.fresh_for()));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

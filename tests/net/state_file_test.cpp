@@ -47,6 +47,34 @@ BOOST_AUTO_TEST_CASE(counts_are_there_again_and_the_latest_of_each_key_counts) {
   BOOST_TEST(told(open()) == "p/a 2027-3: 1; p/b 2027-2: 7; q/a 2027-2: 4611686018427387904; ");
 }
 
+BOOST_AUTO_TEST_CASE(the_weeks_load_is_there_again_in_whole_tokens) {
+  load_pattern::cells cells{};
+  cells[0] = {1234.4, 1};
+  cells[167] = {0, 900};
+  {
+    auto f = open();
+    BOOST_TEST(f.load()[0].weeks == 0u);
+    f.keep(cells);
+    cells[0] = {1500.6, 2};
+    f.keep(cells);
+  }
+  const auto again = open().load();
+  BOOST_TEST((again[0].mean == 1501 && again[0].weeks == 2u));
+  BOOST_TEST((again[167].mean == 0 && again[167].weeks == 900u));
+  BOOST_TEST(again[1].weeks == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_file_from_before_the_weeks_load_keeps_its_months_and_gets_its_place) {
+  open().keep({{"p", "a", february, 5}});
+  sqlite::database(file).run("DROP TABLE load_hours; PRAGMA user_version = 1");
+  auto f = open();
+  load_pattern::cells cells{};
+  cells[9] = {7, 1};
+  f.keep(cells);
+  BOOST_TEST(f.load()[9].mean == 7);
+  BOOST_TEST(told(std::move(f)) == "p/a 2027-2: 5; ");
+}
+
 BOOST_AUTO_TEST_CASE(a_broken_file_is_moved_aside_and_a_new_one_begun_whatever_log_lies_beside_it) {
   write("state.db", "this is no database, but it is somebody's\n");
   write("state.db-wal", "a log of something else");
@@ -84,7 +112,7 @@ BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_a
   BOOST_TEST(read("state.db") == before);
   std::filesystem::remove(file);
   open();
-  sqlite::database(file).run("PRAGMA user_version = 2");
+  sqlite::database(file).run("PRAGMA user_version = 3");
   BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
 }
 
