@@ -73,6 +73,8 @@ request_plan::request_plan(circumstances with) : with_(std::move(with)) {
   for (std::size_t rung = 0; rung < with_.ladder.size(); ++rung)
     for (auto& t : with_.ladder[rung])
       if (!find(t)) targets_.push_back({t, rung, 0, false, false, {}, false, {}, {}});
+  rungs_ = with_.ladder.size();
+  with_.ladder = {}; // thousands may wait: one copy of it is enough
 }
 
 request_plan::standing* request_plan::find(const target& t) {
@@ -149,7 +151,7 @@ plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until
 }
 
 plan_step request_plan::next_rung(instant now) {
-  for (; rung_ < with_.ladder.size(); ++rung_) {
+  for (; rung_ < rungs_; ++rung_) {
     std::vector<std::size_t> who;
     for (std::size_t i = 0; i < targets_.size(); ++i)
       if (targets_[i].rung == rung_ && !targets_[i].out && !targets_[i].postponed) who.push_back(i);
@@ -217,7 +219,7 @@ plan_step request_plan::refused(const refusal& r, instant now) {
   if (hedging_) {
     if (r.why == refusal_reason::no_key)
       for (auto i : asked_) targets_[i].out = true;
-    hedge_rung_ = r.why == refusal_reason::retry_budget ? with_.ladder.size() : hedge_rung_ + 1;
+    hedge_rung_ = r.why == refusal_reason::retry_budget ? rungs_ : hedge_rung_ + 1;
     return next_hedge(now);
   }
   last_refusal_ = r;
@@ -296,7 +298,7 @@ plan_step request_plan::hedge(instant now) {
 }
 
 plan_step request_plan::next_hedge(instant now) {
-  for (; hedge_rung_ < with_.ladder.size(); ++hedge_rung_) {
+  for (; hedge_rung_ < rungs_; ++hedge_rung_) {
     std::vector<std::size_t> who;
     for (std::size_t i = 0; i < targets_.size(); ++i)
       if (targets_[i].rung == hedge_rung_ && !targets_[i].out && !targets_[i].tried) who.push_back(i);
@@ -348,8 +350,9 @@ plan_step request_plan::failed(attempt_id id, const failure& f, instant now, dou
   auto& rules = rules_of(f.what);
   // That others could answer this request is known: whoever calls it wrong is not believed.
   bool disbelieved = f.what == failure_class::caller_fault && (begun || company());
-  if (!first_failure_) first_failure_ = f;
-  if (!disbelieved || !last_failure_) last_failure_ = f;
+  const auto told = std::make_shared<const failure>(f);
+  if (!first_failure_) first_failure_ = told;
+  if (!disbelieved || !last_failure_) last_failure_ = told;
   if (history_.size() < history_limit) history_.emplace_back(closed.target, f.what);
   waiting_for_.reset();
   asked_to_wait_ = f.said.retry_after;
@@ -415,7 +418,7 @@ plan_step request_plan::recover(instant now) {
     failure lost;
     lost.what = failure_class::server_error;
     lost.said.message = "the request was interrupted too often";
-    return step_give_up{last_failure_.value_or(lost), {}};
+    return step_give_up{last_failure_ ? *last_failure_ : lost, {}};
   }
   return next_rung(now);
 }

@@ -15,6 +15,7 @@
 #include "core/rate_governor.hpp"
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -107,7 +108,7 @@ public:
   bool has_others() const noexcept { return targets_.size() > 1; }
   int attempts() const noexcept { return attempts_; }
   int retries() const noexcept { return retries_; }
-  const std::optional<failure>& first_failure() const noexcept { return first_failure_; }
+  const std::shared_ptr<const failure>& first_failure() const noexcept { return first_failure_; }
   /// "openai/gpt-4o: rate_limited; anthropic/claude: connect_failed": one entry per failed attempt, bounded.
   std::string story() const;
 
@@ -157,7 +158,7 @@ private:
 
   circumstances with_;
   std::vector<standing> targets_;
-  std::size_t rung_ = 0;
+  std::size_t rungs_ = 0, rung_ = 0;
   int attempts_ = 0, retries_ = 0;
   std::array<std::optional<attempt>, 2> open_;
   setback setback_;
@@ -170,7 +171,7 @@ private:
   bool last_resort_ = false;
   bool degraded_ = false; // answers of before were looked for once
   bool begun_ = false;    // the caller has a part of the answer
-  std::optional<failure> first_failure_, last_failure_;
+  std::shared_ptr<const failure> first_failure_, last_failure_; // behind pointers: most requests have none
   std::optional<refusal> last_refusal_;
   std::optional<duration> asked_to_wait_; // the provider's own word with the last failure
   std::optional<instant> whole_until_;    // then the request is asked in part rather than waited for

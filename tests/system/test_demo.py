@@ -13,6 +13,6 @@ def test_the_demo_answers_every_question(tmp_path):
            "MAINSTAY_ADMIN": f"127.0.0.1:{free_port()}", "MAINSTAY_METRICS": f"127.0.0.1:{free_port()}"}
     done = subprocess.run(["/usr/bin/python3", ROOT / "tools/demo/main.py", "--demo"], capture_output=True, text=True, env=env, timeout=120 * SLOW)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "26 questions, 26 answered completely" in done.stdout
-    for source in ("primary", "backup", "fallback", "cache"):
+    assert "34 questions, 31 answered completely" in done.stdout and "4 of 4 durable ones collected" in done.stdout, done.stdout
+    for source in ("primary", "backup", "fallback", "cache", "canned"):
         assert source in done.stdout

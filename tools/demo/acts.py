@@ -1,4 +1,5 @@
-"""The demo's acts: requests through both doors while a key is limited, a provider dies in the middle of its answers, and nobody is left without one."""
+"""The demo's acts: requests through both doors while a key is limited, a provider dies in the middle of its answers, then all of them, and at
+last the node itself; and nobody is left without an answer."""
 import json
 import subprocess
 import sys
@@ -12,7 +13,16 @@ import zmq
 
 COLUMNS = ("#", "door", "kind", "answer", "source", "provider", "attempts", "ms")
 WIDTHS = (3, 5, 7, 34, 9, 9, 9, 6)
-COLOURS = {"primary": "\033[32m", "backup": "\033[33m", "fallback": "\033[33m", "cache": "\033[36m", "FAILED": "\033[31m"}
+# Beside config/mainstay.yaml: sentences for when nobody can answer, and a file for what must not get lost.
+MORE_CONFIG = """
+degradation:
+  canned:
+    general: "We cannot answer right now. Please try again in a few minutes."
+    greeting: "Hello! I will be with you in a moment."
+    urgent: "We cannot answer right now. If somebody is in danger, call 112."
+journal: {{ path: {journal} }}
+"""
+COLOURS = {"canned": "\033[35m", "accepted": "\033[35m", "primary": "\033[32m", "backup": "\033[33m", "fallback": "\033[33m", "cache": "\033[36m", "FAILED": "\033[31m"}
 
 
 class Callers:
@@ -31,15 +41,39 @@ class Callers:
         except Exception as e:  # a demo shows what went wrong, whatever it was
             text, labels = str(e), {"x-mainstay-source": "FAILED"}
         took = int((time.monotonic() - started) * 1000)
-        complete = text.startswith("echo: " + question) and len(text.split()) == 60
-        if not complete:
+        if not complete(text, question) and labels.get("x-mainstay-source") != "canned":
             labels["x-mainstay-source"] = "FAILED"
+        self.note(door, "stream" if stream else "plain", text, labels, took)
+
+    def note(self, door, kind, text, labels, took):
         with self.lock:
-            number = len(self.rows) + 1
-            row = (number, door, "stream" if stream else "plain", text[:33], labels.get("x-mainstay-source", ""),
-                   labels.get("x-mainstay-provider", "-"), labels.get("x-mainstay-attempts", ""), took)
+            row = (len(self.rows) + 1, door, kind, text[:33], labels.get("x-mainstay-source", ""),
+                   labels.get("x-mainstay-provider", "-"), labels.get("x-mainstay-attempts", "-"), took)
             self.rows.append(row)
             draw(row)
+
+    def durable(self, verb, name, question=None):
+        """`chat`: until it is accepted, which means that it is on disk. `collect`: until its answer is there."""
+        started = time.monotonic()
+        socket = self.context.socket(zmq.DEALER)
+        socket.linger = 0
+        socket.rcvtimeo = 60000
+        socket.connect(self.mq)
+        try:
+            body = self.body(question, False) if verb == "chat" else b""
+            socket.send_multipart([name.encode(), verb.encode(), b'{"durable": true}' if verb == "chat" else b"{}", body])
+            kind = b"accepted"
+            while kind == b"accepted":
+                _, kind, headers, body = socket.recv_multipart()
+                if kind == b"accepted" and verb == "chat":
+                    return self.note("zmq", "durable", question, {"x-mainstay-source": "accepted"}, int((time.monotonic() - started) * 1000))
+            labels = json.loads(headers)
+            text = json.loads(body)["choices"][0]["message"]["content"] if kind == b"reply" else body.decode()
+            if not complete(text, question):
+                labels["x-mainstay-source"] = "FAILED"
+            self.note("zmq", "collect", text, labels, int((time.monotonic() - started) * 1000))
+        finally:
+            socket.close()
 
     def body(self, question, stream):
         return json.dumps({"model": "smart", "stream": stream, "messages": [{"role": "user", "content": question}]}).encode()
@@ -83,6 +117,10 @@ class Callers:
             socket.close()
 
 
+def complete(text, question):
+    return text.startswith("echo: " + question) and len(text.split()) == 60
+
+
 def delta(data):
     choices = json.loads(data).get("choices") or [{}]
     return choices[0].get("delta", {}).get("content") or ""
@@ -100,7 +138,7 @@ def act(title):
     draw(COLUMNS)
 
 
-def play(http, mq, admin, mocks, binaries):
+def play(http, mq, admin, mocks, daemon, binaries):
     callers = Callers(http, mq)
     ways = [("http", False), ("http", True), ("zmq", False), ("zmq", True)]
 
@@ -130,15 +168,40 @@ def play(http, mq, admin, mocks, binaries):
 
     print("\n-- What the node says: mainstayctl breakers")
     subprocess.run([binaries / "mainstayctl", "--node", admin, "breakers"], check=False)
+
+    act("Act 5: mock-b dies too, nobody is left: what was asked before comes from the cache, the rest gets a sentence that says so;")
+    print("       durable requests are on disk before they are accepted")
+    mocks["mock-b"].kill()
+    callers.ask("act one by http plain", "http", False)
+    for question, way in zip(("Hello!", "Can you tell me more about act five?", "URGENT: is anybody there?"), ways):
+        callers.ask(question, *way)
+    durable = {f"durable-{i}": f"act five, durable number {i}" for i in range(1, 5)}
+    for name, question in durable.items():
+        callers.durable("chat", name, question)
+
+    act("Act 6: the node is killed (SIGKILL) and started again, and the providers come back: every durable request has its answer")
+    daemon.kill()
+    for mock in mocks.values():
+        mock.start()
+    daemon.start()
+    for name, question in durable.items():
+        callers.durable("collect", name, question)
+
+    print("\n-- What the node says: mainstayctl journal")
+    subprocess.run([binaries / "mainstayctl", "--node", admin, "journal"], check=False)
     return summary(callers.rows)
 
 
 def summary(rows):
-    answered = [r for r in rows if r[4] != "FAILED"]
     by_source = {}
-    for r in answered:
+    for r in rows:
         by_source[r[4]] = by_source.get(r[4], 0) + 1
-    print(f"\n{len(rows)} questions, {len(answered)} answered completely: " + ", ".join(f"{n} {s}" for s, n in by_source.items()))
-    print("One key was limited and one provider was killed; "
-          + ("no caller noticed more than a little waiting." if len(answered) == len(rows) else "SOME CALLERS WERE LEFT WITHOUT AN ANSWER."))
-    return len(answered) == len(rows)
+    accepted, canned, failed = (by_source.pop(s, 0) for s in ("accepted", "canned", "FAILED"))
+    collected = sum(r[2] == "collect" and r[4] != "FAILED" for r in rows)
+    questions = len(rows) - accepted
+    print(f"\n{questions} questions, {questions - canned - failed} answered completely ({', '.join(f'{n} {s}' for s, n in by_source.items())}), "
+          f"{canned} with a sentence that says so while nobody could, {collected} of {accepted} durable ones collected after the kill")
+    well = failed == 0 and collected == accepted
+    print("One key was limited, every provider was killed, and then the node itself; "
+          + ("no caller was left without an answer." if well else "SOME CALLERS WERE LEFT WITHOUT AN ANSWER."))
+    return well

@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build" / "release" / "bin"))
 MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
+CONFIG = ROOT / "config" / "mainstay.yaml"
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 HTTP = os.environ.setdefault("MAINSTAY_HTTP", "127.0.0.1:8080")
 ZMQ = os.environ.setdefault("MAINSTAY_ZMQ", "tcp://127.0.0.1:5555")
@@ -36,10 +38,16 @@ class Mock:
     """One embedded provider, a process of its own."""
 
     def __init__(self, name):
-        self.process = subprocess.Popen([MOCK, "--name", name, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
-        atexit.register(stop, self.process)
-        self.base = "http://" + self.process.stdout.readline().split()[-1]
+        self.name, self.address = name, "127.0.0.1:0"
+        self.start()
         os.environ["MAINSTAY_" + name.upper().replace("-", "_") + "_URL"] = self.base + "/v1"
+
+    def start(self):
+        """Again at the same address, once it has one."""
+        self.process = subprocess.Popen([MOCK, "--name", self.name, "--listen", self.address], stdout=subprocess.PIPE, text=True)
+        atexit.register(stop, self.process)
+        self.address = self.process.stdout.readline().split()[-1]
+        self.base = "http://" + self.address
 
     def script(self, rules):
         request = urllib.request.Request(self.base + "/mock/script", json.dumps(rules).encode(), method="PUT")
@@ -50,21 +58,29 @@ class Mock:
         self.process.wait()
 
 
-def start_daemon(quiet):
-    log = open(BIN / "mainstayd.log", "w") if quiet else None
-    daemon = subprocess.Popen([BIN / "mainstayd", "--config", ROOT / "config" / "mainstay.yaml"], stderr=log)
-    atexit.register(stop, daemon)
-    for _ in range(200):
-        if daemon.poll() is not None:
-            if log:
-                sys.stderr.write(pathlib.Path(log.name).read_text())
-            sys.exit(f"mainstayd ended with code {daemon.returncode}")
-        try:
-            urllib.request.urlopen(f"http://{METRICS}/readyz", timeout=1).read()
-            return daemon
-        except OSError:
-            time.sleep(0.05)
-    sys.exit("mainstayd did not become ready")
+class Daemon:
+    def __init__(self, config, quiet):
+        self.config, self.log = config, open(BIN / "mainstayd.log", "w") if quiet else None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([BIN / "mainstayd", "--config", self.config], stderr=self.log)
+        atexit.register(stop, self.process)
+        for _ in range(200):
+            if self.process.poll() is not None:
+                if self.log:
+                    sys.stderr.write(pathlib.Path(self.log.name).read_text())
+                sys.exit(f"mainstayd ended with code {self.process.returncode}")
+            try:
+                urllib.request.urlopen(f"http://{METRICS}/readyz", timeout=1).read()
+                return
+            except OSError:
+                time.sleep(0.05)
+        sys.exit("mainstayd did not become ready")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
 
 
 def first_question():
@@ -89,11 +105,10 @@ def main():
         print("no provider key in use: two mock providers answer" if not demo else "demo: two mock providers, mock-a and its fallback mock-b")
     else:
         print("providers with a key in the environment: " + ", ".join(k.split("_")[0].lower() for k in KEYS if os.environ.get(k)))
-    daemon = start_daemon(quiet=demo)
-    first_question()
     if demo:
-        from acts import play
-        sys.exit(0 if play(HTTP, ZMQ, ADMIN, mocks, BIN) and stop(daemon) == 0 else 1)
+        sys.exit(0 if show(mocks) else 1)
+    daemon = Daemon(CONFIG, quiet=False).process
+    first_question()
     print(f"Mainstay is up. Point an OpenAI SDK at http://{HTTP}/v1, a ZeroMQ DEALER at {ZMQ};\n"
           f"look inside with {BIN.relative_to(ROOT)}/mainstayctl status, at http://{METRICS}/metrics; Ctrl-C ends it.")
     try:
@@ -101,6 +116,18 @@ def main():
     except KeyboardInterrupt:
         print("\nending: what runs is finished first")
         sys.exit(stop(daemon))
+
+
+def show(mocks):
+    """The demo: the shipped configuration, and what its last act needs beside it."""
+    from acts import MORE_CONFIG, play
+    with tempfile.TemporaryDirectory(prefix="mainstay-demo-") as directory:
+        config = pathlib.Path(directory) / "demo.yaml"
+        config.write_text(CONFIG.read_text() + MORE_CONFIG.format(journal=json.dumps(f"{directory}/journal.db")))
+        daemon = Daemon(config, quiet=True)
+        first_question()
+        ended_well = play(HTTP, ZMQ, ADMIN, mocks, daemon, BIN)
+        return stop(daemon.process) == 0 and ended_well
 
 
 if __name__ == "__main__":
