@@ -55,7 +55,7 @@ struct run_state {
     final_answer answer;
     failure_class why;
   };
-  std::optional<last_word> asking_for_stale; // or for a similar one
+  boxed<last_word> asking_for_stale; // or for a similar one
   bool asking_for_similar = false;
   bool waits_otherwise = false; // an error is not the last word: without another answer it waits
 

@@ -5,6 +5,7 @@
 
 #include "actors/actors.hpp"
 #include "config/settings.hpp"
+#include "core/boxed.hpp"
 #include "core/request_plan.hpp"
 #include "net/chat_request.hpp"
 #include "net/stream_relay.hpp"
@@ -52,11 +53,11 @@ struct run_record {
 
   // -- the run's, from here on
   std::string batch_shape; // with whom it may be merged; empty: with nobody
-  std::optional<chat_request> asked;
+  boxed<chat_request> asked;
   const config::model_settings* model = nullptr;
-  std::optional<request_plan> plan;
+  boxed<request_plan> plan;
   std::uint32_t next_serial = 1; // 0 is the client's own admission
-  std::optional<client_admission> admission;
+  boxed<client_admission> admission;
   std::string cache_key;
   feature_set dropped;                    // left out of `asked`, for targets that lack it
   instant cache_asked{};                  // when the cache was asked

@@ -1,0 +1,34 @@
+// An optional that takes hardly any room while it is empty: for what most of many thousand requests never have.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace mainstay {
+
+template <class T>
+class boxed {
+public:
+  boxed() = default;
+  boxed(std::nullopt_t) {}
+  boxed(T value) : box_(std::make_unique<T>(std::move(value))) {}
+
+  template <class... Args>
+  T& emplace(Args&&... args) {
+    box_ = std::make_unique<T>(std::forward<Args>(args)...);
+    return *box_;
+  }
+  void reset() noexcept { box_.reset(); }
+
+  explicit operator bool() const noexcept { return box_ != nullptr; }
+  T& operator*() { return *box_; }
+  const T& operator*() const { return *box_; }
+  T* operator->() { return box_.get(); }
+  const T* operator->() const { return box_.get(); }
+
+private:
+  std::unique_ptr<T> box_;
+};
+
+} // namespace mainstay
