@@ -104,7 +104,7 @@ plan_step request_plan::leave_out(feature f, instant now) {
   with_.dispensable.remove(f);
   whole_until_.reset();
   last_resort_ = false;
-  rung_ = with_.ladder.size();
+  rung_ = rungs_;
   for (auto& s : targets_) {
     if (s.lacks != f) continue;
     s.lacks.reset();
