@@ -13,6 +13,11 @@ public:
   boxed() = default;
   boxed(std::nullopt_t) {}
   boxed(T value) : box_(std::make_unique<T>(std::move(value))) {}
+  boxed(boxed&&) noexcept = default;
+  boxed& operator=(boxed&&) noexcept = default;
+  boxed(const boxed& other) : box_(other ? std::make_unique<T>(*other) : nullptr) {}
+  boxed& operator=(const boxed& other) { return *this = boxed(other); }
+  ~boxed() = default;
 
   template <class... Args>
   T& emplace(Args&&... args) {
