@@ -136,8 +136,7 @@ using metrics_actor =
                      caf::reacts_to<rate_due>,
                      caf::replies_to<scrape>::with<std::string>, // Prometheus text
                      caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
-                     caf::replies_to<ask_forecast>::with<load_watch::view>,
-                     MAINSTAY_SUPERVISED>;
+                     caf::replies_to<ask_forecast>::with<load_watch::view>, MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.

@@ -216,8 +216,7 @@ private:
     std::optional<similar_view> similar;
     if (store_.settings->cache && store_.settings->cache->similar && store_.names->similar)
       similar = ask<similar_view>(store_.names->similar);
-    write_cache(json_, ask<cache_view>(store_.names->cache), similar,
-                ask<flights_view>(store_.names->flights));
+    write_cache(json_, ask<cache_view>(store_.names->cache), similar, ask<flights_view>(store_.names->flights));
   }
 
   std::uint64_t number(std::size_t i) const {

@@ -175,6 +175,8 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<embedding_state> sel
       },
       [](const deadline_over&) {},
       [](const caller_left&) {},
+      [](const flight_ended&) {},
+      [](const flight_terms&) {},
       [](const hedge_due&) {},
       [&st](const call_head& m) {
         st.status = m.status;

@@ -169,8 +169,8 @@ private:
   bool hedging_ = false;                   // the acquire under way is a hedge
   std::size_t hedge_rung_ = 0;             // where it looks
   bool last_resort_ = false;
-  bool degraded_ = false; // answers of before were looked for once
-  bool begun_ = false;    // the caller has a part of the answer
+  bool degraded_ = false;                                       // answers of before were looked for once
+  bool begun_ = false;                                          // the caller has a part of the answer
   std::shared_ptr<const failure> first_failure_, last_failure_; // behind pointers: most requests have none
   std::optional<refusal> last_refusal_;
   std::optional<duration> asked_to_wait_; // the provider's own word with the last failure
