@@ -10,7 +10,7 @@ namespace mainstay {
 namespace {
 
 constexpr int most_vain_looks = 512;      // per tick
-constexpr std::size_t waiters_tried = 16; // of one pool in one turn, past those for whom there are not enough tokens
+constexpr std::size_t waiters_tried = 16; // of one pool's level in one turn, past those who may not go now
 constexpr std::size_t tried_per_client = 4;
 constexpr int most_shed = 16; // per grant
 

@@ -46,6 +46,8 @@ void waiting_queue::serve(queue_place& p, const level_weights& weights, instant 
     total += weight;
   }
   served.credit -= total;
+  for (auto& l : levels_)
+    l.credit = std::clamp(l.credit, -total, total); // turns that could not be used are not saved up
   if (const auto found = served.by_client.find(p.client); found != served.by_client.end())
     served.turns.splice(served.turns.end(), served.turns, found->second);
   remove(p);
@@ -60,12 +62,11 @@ void waiting_queue::in_turn(std::vector<queue_place*>& out, std::size_t count, s
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return credit[a] > credit[b]; });
   for (const auto i : order) {
-    for (const auto& t : levels_[i].turns) {
+    auto of_level = count;
+    for (auto t = levels_[i].turns.begin(); t != levels_[i].turns.end() && of_level > 0; ++t) {
       auto left = per_client;
-      for (auto e = t.waiters.begin(); e != t.waiters.end() && left > 0; ++e, --left) {
-        if (out.size() == count) return;
+      for (auto e = t->waiters.begin(); e != t->waiters.end() && left > 0 && of_level > 0; ++e, --left, --of_level)
         out.push_back(e->place);
-      }
     }
   }
 }

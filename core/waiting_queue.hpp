@@ -37,8 +37,8 @@ public:
   /// Removes it as the one that was served: its level's and its client's turn is over.
   void serve(queue_place&, const level_weights&, instant now);
 
-  /// Fills `out` with the first `count` in the order in which they should be served, at most `per_client` of one client
-  /// in one level.
+  /// Fills `out` with the first `count` of each level in the order in which they should be served, at most `per_client`
+  /// of one client in one level: however many of a level cannot go, the other levels are looked at too.
   void in_turn(std::vector<queue_place*>& out, std::size_t count, std::size_t per_client, const level_weights&,
                instant now) const;
   /// How many are likely to be served before a newcomer with that wait, if nobody leaves or comes: of its own client

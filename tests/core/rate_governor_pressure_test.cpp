@@ -136,6 +136,23 @@ BOOST_AUTO_TEST_CASE(whoever_is_held_back_until_his_wait_is_over_hears_it_then) 
   BOOST_TEST((no && no->id == low && no->why == refusal_reason::over_limit));
 }
 
+BOOST_AUTO_TEST_CASE(a_crowd_that_is_held_back_does_not_stand_before_the_urgent) {
+  world w({key("k", {.rpm = 20})});
+  w.gov.set_pressure(load_pressure::high);
+  use(w, 16);
+  for (int i = 0; i < 20; ++i) {
+    auto low = of_level(w, priority::low, 100s);
+    low.client = "client " + std::to_string(i);
+    w.waits(low);
+  }
+  BOOST_TEST(w.granted_by_tick().empty());
+  w.now += 29s; // and has aged
+  for (int i = 0; i < 4; ++i) {
+    const auto high = of_level(w, priority::high, 100s);
+    if (std::holds_alternative<queued>(w.acquire(high))) BOOST_TEST((w.granted_by_tick() == std::vector{high.id}));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_flood_of_the_urgent_lets_the_least_urgent_through_in_the_end) {
   world w({key("k", {.rpm = 60})});
   w.gov.set_pressure(load_pressure::beyond);

@@ -100,6 +100,24 @@ BOOST_AUTO_TEST_CASE(a_level_that_was_empty_has_saved_nothing_up) {
   BOOST_TEST(low == 1);
 }
 
+BOOST_AUTO_TEST_CASE(of_each_level_some_are_looked_at_however_many_clients_wait_in_the_first) {
+  for (int i = 0; i < 20; ++i) add(priority::high, std::string(1, static_cast<char>('a' + i)));
+  auto& low = add(priority::low, "modest");
+  std::vector<queue_place*> out;
+  queue.in_turn(out, 16, 4, weights, t0);
+  BOOST_TEST(out.size() == 17u);
+  BOOST_CHECK(out.back() == &low);
+}
+
+BOOST_AUTO_TEST_CASE(a_level_that_could_not_use_its_turns_has_not_saved_them_up) {
+  for (int i = 0; i < 100; ++i) add(priority::low, "held back");
+  for (int i = 0; i < 100; ++i) queue.serve(add(priority::high, "urgent"), weights, t0);
+  for (int i = 0; i < 18; ++i) add(priority::high, "urgent");
+  int high = 0;
+  for (int i = 0; i < 18; ++i) high += serve()->level == priority::high;
+  BOOST_TEST(high >= 14);
+}
+
 BOOST_AUTO_TEST_CASE(a_newcomer_behind_nobody_is_next) {
   BOOST_TEST(queue.before("app", priority::low, t0 + 60s, weights, t0) == 0.0);
 }
