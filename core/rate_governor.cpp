@@ -129,7 +129,7 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
   }
   const auto way = routes.of(r.targets, all);
   if (!r.wait_for_circuits && capacity::all_behind(*way, now))
-    return refusal{r.id, refusal_reason::resting, instant::max()};
+    return refusal{r.id, refusal_reason::resting, now}; // as a last resort they may be asked at once
   excluded.clear();
   if (!r.excluded_keys.empty()) capacity::exclude(*way, r.excluded_keys, excluded);
   const auto over_budget = [&]() -> capacity_answer {

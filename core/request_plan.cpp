@@ -180,17 +180,26 @@ plan_step request_plan::last_resort(instant now) {
     if (!targets_[i].out) who.push_back(i);
   if (!last_resort_ && !who.empty() && last_refusal_ && last_refusal_->why != refusal_reason::no_key &&
       last_refusal_->why != refusal_reason::queue_full && !exhausted(now) && now < last_limit(now)) {
-    if (last_refusal_->outage && !begun_) {
-      auto end = verdict(now);
-      end.outage = with_.yields;
-      if (with_.yields) return end;
-      if (!std::exchange(degraded_, true)) return step_degrade{std::move(end)};
-    }
+    const bool late = last_refusal_->why == refusal_reason::resting && nobody_soon(soonest_, now);
+    if (last_refusal_->outage || late)
+      if (auto step = degrade(now)) return *step;
     last_resort_ = true;
     other_key_ = false;
     return acquire(std::move(who), last_limit(now), charge::free);
   }
   return verdict(now);
+}
+
+/// Before a long wait for somebody who rests: what there is of before, once. Not in place of the rest of an answer, nor
+/// of one in part.
+std::optional<plan_step> request_plan::degrade(instant now) {
+  if (begun_ || to_leave_out(now)) return std::nullopt;
+  auto end = verdict(now);
+  end.outage = with_.yields;
+  if (with_.yields) return end;
+  if (std::exchange(degraded_, true)) return std::nullopt;
+  last_resort_ = false;
+  return step_degrade{std::move(end)};
 }
 
 step_give_up request_plan::verdict(instant now) const {
@@ -209,6 +218,7 @@ answer_source request_plan::granted(attempt_id id, const target& at, const std::
   slot = attempt{id, s ? static_cast<std::size_t>(s - targets_.data()) : 0, key};
   ++attempts_;
   last_resort_ = false; // it led somewhere: what else is left may be waited for again
+  soonest_ = instant::max();
   hedging_ = false;
   if (asked_again_) ++retries_;
   if (s && s->rung > 0) return answer_source::fallback;
@@ -223,6 +233,7 @@ plan_step request_plan::refused(const refusal& r, instant now) {
     return next_hedge(now);
   }
   last_refusal_ = r;
+  soonest_ = std::min(soonest_, r.not_before);
   if (other_key_) {
     // No other key of that target is free now: the same target after its backoff, or onwards. One that is only busy may
     // be waited for like any capacity.
@@ -253,6 +264,7 @@ plan_step request_plan::no_permit(const target& at, instant retry_at, instant no
     return next_hedge(now);
   }
   last_refusal_ = refusal{{}, refusal_reason::resting, retry_at};
+  soonest_ = std::min(soonest_, retry_at);
   auto how = asked_again_ ? charge::repetition : charge::free;
   if (last_resort_) {
     permit_at_ = permit_at_ ? std::min(*permit_at_, retry_at) : retry_at;
@@ -274,6 +286,8 @@ plan_step request_plan::wait_for_permit(instant at, instant now) {
   constexpr auto shortest = 50ms; // a half-open circuit says "now", but its permits are out
   auto until = std::max(at, now + shortest);
   if (until >= last_limit(now)) return last_resort(now);
+  if (nobody_soon(until, now))
+    if (auto step = degrade(now)) return *step;
   last_resort_ = false;
   waiting_for_.reset();
   return step_wait{until};
@@ -289,6 +303,7 @@ void request_plan::won(attempt_id id) noexcept {
   for (auto& a : open_)
     if (a && a->id != id) a.reset();
   hedging_ = false;
+  begun_ = true;
 }
 
 plan_step request_plan::hedge(instant now) {

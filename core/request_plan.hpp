@@ -1,13 +1,14 @@
 // What to do next for one request, after each event: whom to ask, how long to wait, when to stop. A flat state machine
 // without time of its own. The order (docs/architecture.md, "The plan"): another key of the same target at once; the
 // same target again after its backoff, if that fits `failover_wait` x priority; the next equal target; the fallbacks in
-// order; and, if only capacity was missing, waiting for it until the deadline: in an outage, only if there is no other
-// answer, and not at all if the request yields. An answer that broke in the middle goes on with the
-// others first. Where a target lacks a feature that the caller would do without, it may be asked once more at the end,
-// without it. While an attempt is slow, another target may be asked beside it. Promises: at most `attempts` calls in
-// all, two at a time, and `max_retries` repetitions per target, which never use up the attempts of targets not asked
-// yet; a target whose answer says "not me" is not asked again; a silent target is not asked twice; no step begins that
-// the deadline would cut short; every fallback is entered at most once, so cycles end.
+// order; and, if only capacity was missing, waiting for it until the deadline: where nobody is expected to answer
+// within `failover_wait` x priority, only if there is no other answer, and not at all if the request yields. An answer
+// that broke in the middle goes on with the others first. Where a target lacks a feature that the caller would do
+// without, it may be asked once more at the end, without it. While an attempt is slow, another target may be asked
+// beside it. Promises: at most `attempts` calls in all, two at a time, and `max_retries` repetitions per target, which
+// never use up the attempts of targets not asked yet; a target whose answer says "not me" is not asked again; a silent
+// target is not asked twice; no step begins that the deadline would cut short; every fallback is entered at most once,
+// so cycles end.
 #pragma once
 
 #include "core/backoff.hpp"
@@ -42,9 +43,9 @@ struct step_wait {
 struct step_give_up {
   failure why;
   std::optional<instant> retry_at;
-  bool outage = false; // every target is down, and it yields
+  bool outage = false; // nobody answers soon, and it yields
 };
-/// Nobody can be asked now, and waiting would be next: give an answer of before if there is one, or else ask
+/// Nobody is expected to answer soon, and waiting would be next: give an answer of before if there is one, or else ask
 /// `nothing_to_offer`. `otherwise`: what giving up would mean here.
 struct step_degrade {
   step_give_up otherwise;
@@ -61,7 +62,8 @@ public:
     priority level = priority::normal;
     instant deadline{};
     feature_set dispensable; // what the caller asks for and would do without
-    bool yields = false;     // in an outage it gives up: it comes again, or whoever asks for it waits otherwise
+    bool yields = false;     // it gives up rather than wait for long for somebody who rests: it comes again, or
+                             // whoever asks for it waits otherwise
   };
   request_plan() = default;
   explicit request_plan(circumstances);
@@ -135,8 +137,11 @@ private:
     bool other_key = false;
   };
 
-  instant last_limit(instant now);          // until when to wait for the last ones that can answer
-  instant patience(instant now) const;      // until when to wait on one model while others are left
+  instant last_limit(instant now);     // until when to wait for the last ones that can answer
+  instant patience(instant now) const; // until when to wait on one model while others are left
+  /// Whoever may answer at `at` keeps it waiting for longer than one model is waited for.
+  bool nobody_soon(instant at, instant now) const { return at > patience(now) && patience(now) < with_.deadline; }
+  std::optional<plan_step> degrade(instant now);
   bool others_left(std::size_t rung) const; // targets on this rung or below that may still be asked
   bool is_alone(std::size_t who) const;
   std::size_t untried() const;
@@ -173,6 +178,7 @@ private:
   bool begun_ = false;                                          // the caller has a part of the answer
   std::shared_ptr<const failure> first_failure_, last_failure_; // behind pointers: most requests have none
   std::optional<refusal> last_refusal_;
+  instant soonest_ = instant::max();      // that anybody who refused since the last grant may do it
   std::optional<duration> asked_to_wait_; // the provider's own word with the last failure
   std::optional<instant> whole_until_;    // then the request is asked in part rather than waited for
   std::optional<instant> permit_at_;      // the earliest at which a circuit asked as a last resort may give one

@@ -48,6 +48,10 @@ failure lacking(std::string message) {
   f.said.message = std::move(message);
   return f;
 }
+/// There is no answer of before.
+plan_step without_one(request_plan& plan, plan_step step, instant now) {
+  return std::holds_alternative<step_degrade>(step) ? plan.nothing_to_offer(now) : step;
+}
 refusal no(refusal_reason why, instant not_before = instant::max()) { return {{}, why, not_before}; }
 
 } // namespace
@@ -144,7 +148,9 @@ BOOST_AUTO_TEST_CASE(a_repetition_that_meets_an_open_circuit_waits_for_it_if_nob
       BOOST_TEST(step.targets[0].provider == "b");
       continue;
     }
-    step = acquire_of(plan.refused(no(refusal_reason::resting, start + 9s), start + 1s));
+    auto last = plan.refused(no(refusal_reason::resting, start + 9s), start + 1s);
+    BOOST_TEST(std::holds_alternative<step_degrade>(last));
+    step = acquire_of(without_one(plan, last, start + 1s));
     BOOST_TEST(step.wait_for_circuits);
     BOOST_TEST((step.wait_until == c.deadline));
     end_of(plan.refused(no(refusal_reason::resting), c.deadline));
@@ -459,7 +465,9 @@ BOOST_AUTO_TEST_CASE(who_could_answer_whole_is_waited_for_no_longer_than_any_mod
     plan.begin(start);
     plan.refused(no(refusal_reason::resting, start + 60s), start); // a rests
     plan.granted(1, at("b"), "k1", start);
-    auto step = acquire_of(plan.failed(1, lacking("m does not support tools"), start, 0.5, 3));
+    auto last = plan.failed(1, lacking("m does not support tools"), start, 0.5, 3);
+    BOOST_TEST(std::holds_alternative<step_degrade>(last) == !allowed);
+    auto step = acquire_of(without_one(plan, last, start));
     BOOST_TEST(step.targets[0].provider == "a");
     BOOST_TEST((step.wait_until == (allowed ? start + c.policy.failover_wait : c.deadline)));
     if (!allowed) continue;
@@ -522,6 +530,12 @@ BOOST_AUTO_TEST_CASE(random_walks_end_within_their_bounds) {
         BOOST_REQUIRE(w->until >= now);
         now = w->until;
         step = plan.resume(now);
+        continue;
+      }
+      if (std::holds_alternative<step_degrade>(step)) {
+        BOOST_REQUIRE_MESSAGE(open.empty() && !begun, where << ": another answer in place of one under way");
+        step = plan.nothing_to_offer(now);
+        BOOST_REQUIRE_MESSAGE(!std::holds_alternative<step_degrade>(step), where << ": degrades twice");
         continue;
       }
       auto* a = std::get_if<step_acquire>(&step);
@@ -634,6 +648,40 @@ BOOST_AUTO_TEST_CASE(in_an_outage_a_request_that_yields_does_not_wait) {
   acquire_of(plan.refused(outage(), start));
   auto end = end_of(plan.refused(outage(), start));
   BOOST_TEST((end.outage && end.why.what == failure_class::overloaded));
+}
+
+BOOST_AUTO_TEST_CASE(where_nobody_answers_soon_an_answer_of_before_goes_first) {
+  const auto last_step = [](instant a, instant b, refusal_reason why = refusal_reason::resting) {
+    request_plan plan(two_rungs());
+    plan.begin(start);
+    plan.refused(no(why, a), start);
+    auto step = plan.refused(no(why, b), start);
+    const bool degrades = std::holds_alternative<step_degrade>(step);
+    if (degrades) step = plan.nothing_to_offer(start); // then it waits
+    BOOST_TEST(acquire_of(step).wait_for_circuits);
+    return degrades;
+  };
+  BOOST_TEST(last_step(start + 20s, start + 10s));
+  BOOST_TEST(last_step(start + 20s, instant::max()));
+  BOOST_TEST(!last_step(start + 2s, start + 10s));                              // within the patience of three seconds
+  BOOST_TEST(!last_step(start + 20s, start + 10s, refusal_reason::over_limit)); // that is a queue's affair
+}
+
+BOOST_AUTO_TEST_CASE(a_circuit_that_stays_open_for_long_is_waited_for_only_without_another_answer) {
+  auto with = two_rungs();
+  with.ladder.pop_back();
+  request_plan plan(with);
+  plan.begin(start);
+  acquire_of(plan.no_permit(at("a"), start + 2s, start));
+  BOOST_CHECK(wait_of(plan.no_permit(at("a"), start + 2s, start)) == start + 2s);
+  acquire_of(plan.resume(start + 2s));
+  plan.granted(1, at("a"), "k", start + 2s); // a trial, in vain
+  wait_of(plan.failed(1, status(503, failure_class::overloaded), start + 3s, 0, 3));
+  acquire_of(plan.resume(start + 8s));
+  auto step = plan.no_permit(at("a"), start + 25s, start + 8s);
+  BOOST_TEST(std::holds_alternative<step_degrade>(step));
+  acquire_of(plan.nothing_to_offer(start + 8s));
+  BOOST_CHECK(wait_of(plan.no_permit(at("a"), start + 25s, start + 8s)) == start + 25s);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
