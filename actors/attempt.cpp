@@ -78,7 +78,7 @@ void report(const attempt& a, std::optional<failure_class> how, run_record& rec,
   attempt_report r{a.at.provider, configured_model(rec, a.at), a.key, how, {}, clock::now() - a.began, part.input,
                    part.output};
   if (a.first_visible != instant{}) r.first_token = a.first_visible - a.began;
-  rec.report.attempts.push_back(std::move(r));
+  rec.report().attempts.push_back(std::move(r));
 }
 
 } // namespace
@@ -186,13 +186,13 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
   auto& rec = links.rec;
   auto cost = a.usage_or_estimate(*rec.asked, usage);
   if (usage) {
-    rec.report.input_tokens = usage->input;
-    rec.report.output_tokens = usage->output;
-    rec.report.cached_tokens = usage->cached;
-    rec.report.reasoning_tokens = usage->reasoning;
+    rec.report().input_tokens = usage->input;
+    rec.report().output_tokens = usage->output;
+    rec.report().cached_tokens = usage->cached;
+    rec.report().reasoning_tokens = usage->reasoning;
   }
   rec.tokens_spent += cost.input + cost.output;
-  rec.report.charged_tokens += cost.input + cost.output;
+  rec.report().charged_tokens += cost.input + cost.output;
   settle_lease_of(a, {true, cost.input + cost.output, true, false, a.sent_at}, links);
   std::optional<provider_lessons::event> learned;
   if (a.refused_or_ignored_prefill())
@@ -202,9 +202,9 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
   settle_permit_of(a, {}, learned, links);
   tell_key(a, {}, {}, links);
   report(a, {}, rec);
-  rec.report.source = a.source;
-  rec.report.provider = a.at.provider;
-  rec.report.target_model = configured_model(rec, a.at);
+  rec.report().source = a.source;
+  rec.report().provider = a.at.provider;
+  rec.report().target_model = configured_model(rec, a.at);
 }
 
 void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
@@ -215,7 +215,7 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
   if (a.relay && a.relay->contributed()) part = a.usage_or_estimate(*rec.asked, a.relay->usage());
   rec.stream.before += part;
   rec.tokens_spent += tokens;
-  rec.report.charged_tokens += tokens;
+  rec.report().charged_tokens += tokens;
   auto judged = f.kept_connection ? failure_class::cancelled : f.what; // being idle for too long is nobody's failure
   auto& rules = rules_of(judged);
   std::optional<bool> success;

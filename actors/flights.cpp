@@ -73,7 +73,6 @@ struct flights_state {
     rec->asked = leader.asked;
     rec->model = leader.model;
     rec->cache_key = leader.cache_key;
-    rec->report.model = leader.model->name;
     return rec;
   }
 

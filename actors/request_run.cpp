@@ -33,7 +33,6 @@ void run_state::start() {
                   "stream_not_possible", "stream");
   rec->model = rec->in.settings->model(rec->asked->model);
   if (!rec->model || !may_ask(rec->in.client, rec->asked->model)) return refuse_model();
-  rec->report.model = rec->model->name;
   if (rec->durable) rec->durable->asks_for(rec->model->name);
   ask_admission();
 }
@@ -107,7 +106,7 @@ void run_state::ask_to_keep() {
             rec->admitted_once = true;
             if (v.what == journal_verdict::way::run) return ask_cache();
             rec->answered = true; // by the journal, now or later
-            rec->report.status = 202;
+            rec->report().status = 202;
             settle_client(0);
             leave("ok");
           },
@@ -119,7 +118,7 @@ void run_state::ask_to_keep() {
 void run_state::leave_to_batch() {
   rec->durable->gather(rec->model->name);
   rec->answered = true; // by the journal, later
-  rec->report.status = 202;
+  rec->report().status = 202;
   settle_client(reservation());
   leave("ok");
 }
@@ -197,7 +196,8 @@ void run_state::leave(std::string_view outcome) {
   over = true;
   inside();
   rec->in.reply->observe_progress(0, nullptr);
-  auto& r = rec->report;
+  auto& r = rec->report();
+  if (rec->model) r.model = rec->model->name;
   r.id = rec->in.id;
   r.client = rec->in.client_name();
   r.durable = rec->durable && rec->durable->kept();

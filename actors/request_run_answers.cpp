@@ -23,10 +23,10 @@ void run_state::answer_again(const kept_answer& first) {
   auto headers = first.headers;
   for (auto& [name, value] : headers) {
     if (name == "x-request-id") value = rec->in.id;
-    if (name == "x-mainstay-source") rec->report.source = value;
+    if (name == "x-mainstay-source") rec->report().source = value;
   }
   rec->answered = true;
-  rec->report.status = first.status;
+  rec->report().status = first.status;
   give_kept(*rec->in.reply, first, std::move(headers), rec->asked->stream, rec->asked->wants_usage);
   settle_client(0);
   leave(first.status < 300 ? "ok" : to_string(failure_class::caller_fault));
@@ -56,8 +56,8 @@ void run_state::ask_cache() {
       .then(
           [this](const cache_reply& hit) {
             if (over || asking_for_stale) return;
-            rec->report.cache_result = hit.completion ? "hit" : "miss";
-            rec->report.cache_tier = hit.tier.empty() ? "none" : hit.tier;
+            rec->report().cache_result = hit.completion ? "hit" : "miss";
+            rec->report().cache_tier = hit.tier.empty() ? "none" : hit.tier;
             if (!hit.completion || !answer_whole(hit.completion, {.source = to_string(answer_source::cache)}))
               cache_missed();
           },
@@ -80,7 +80,7 @@ bool run_state::answer_whole(const bytes_ptr& completion, answer_labels labels) 
   if (rec->asked->stream) chunks = chunks_of(*completion, rec->asked->wants_usage);
   if (!facts.valid || facts.error || (rec->asked->stream && chunks.empty())) return false;
   labels.model = facts.model;
-  rec->report.source = labels.source;
+  rec->report().source = labels.source;
   auto headers = headers_for(*rec, labels, clock::now());
   rec->answered = true;
   if (rec->asked->stream)
@@ -245,13 +245,13 @@ bool run_state::answer_from_cache(const bytes_ptr& completion, answer_source sou
   answer_labels labels{.source = to_string(source), .degraded = true};
   labels.reason = asking_for_stale ? to_string(asking_for_stale->why) : to_string(source);
   labels.attempts = attempts();
-  const auto before = std::pair(rec->report.cache_result, rec->report.cache_tier);
-  rec->report.cache_result = result;
-  rec->report.cache_tier = tier;
+  const auto before = std::pair(rec->report().cache_result, rec->report().cache_tier);
+  rec->report().cache_result = result;
+  rec->report().cache_tier = tier;
   const auto spent = std::exchange(rec->tokens_spent, 0); // on nothing that the client got
   if (answer_whole(completion, labels)) return true;
   rec->tokens_spent = spent;
-  std::tie(rec->report.cache_result, rec->report.cache_tier) = before;
+  std::tie(rec->report().cache_result, rec->report().cache_tier) = before;
   return false;
 }
 
@@ -330,7 +330,7 @@ void run_state::give(const final_answer& answer, failure_class what) {
   end_attempts(failure_class::cancelled);
   withdraw_question();
   rec->answered = true;
-  rec->report.status = answer.status;
+  rec->report().status = answer.status;
   tell_story();
   if (rec->flight)
     rec->flight->fail(answer, what, rec->tokens_spent);

@@ -188,7 +188,7 @@ void run_state::begin_attempt() {
   slot = std::move(opening);
   auto& a = *slot;
   asking.reset();
-  if (tries[0] && tries[1]) rec->report.retry_reasons.emplace_back("hedge");
+  if (tries[0] && tries[1]) rec->report().retry_reasons.emplace_back("hedge");
   a.source = to_string(rec->plan->granted(a.lease.serial, a.at, a.key, clock::now()));
   tell_story();
   outside();
@@ -344,7 +344,7 @@ void run_state::attempt_failed(attempt& a, failure f) {
   auto next = rec->plan->failed(serial, f, clock::now(), draw(),
                                 std::min(allowed_retries, rec->model->retry.max_retries), rec->stream.begun);
   if (std::holds_alternative<step_acquire>(next) || std::holds_alternative<step_wait>(next))
-    rec->report.retry_reasons.emplace_back(to_string(f.what));
+    rec->report().retry_reasons.emplace_back(to_string(f.what));
   tell_story();
   perform(next);
 }
@@ -359,7 +359,7 @@ bool run_state::can_ask_shorter(const attempt& a) {
 }
 
 void run_state::ask_shorter(attempt& a, const failure& too_long) {
-  rec->report.retry_reasons.emplace_back(to_string(too_long.what));
+  rec->report().retry_reasons.emplace_back(to_string(too_long.what));
   perform(rec->plan->misunderstood(end_attempt(a, too_long), clock::now()));
 }
 
@@ -379,7 +379,7 @@ bool run_state::ask_for_less(const step_give_up& end) {
   rec->asked = as_asked();
   rec->cuts = 0;
   fit();
-  rec->report.retry_reasons.emplace_back("partial");
+  rec->report().retry_reasons.emplace_back("partial");
   perform(rec->plan->leave_out(*what, clock::now()));
   return true;
 }

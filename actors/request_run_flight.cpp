@@ -41,8 +41,8 @@ void run_state::ask_seat() {
               return ask_cache();
             }
             if (!seat.leads) {
-              rec->report.cache_tier = "flight";
-              rec->report.cache_result = "shared";
+              rec->report().cache_tier = "flight";
+              rec->report().cache_result = "shared";
             }
             rec->shares = seat.flight;
             board();
@@ -83,7 +83,7 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   }
   rec->answered = true;
   rec->paid = rec->paid || seen.pays;
-  rec->report.source = seen.source;
+  rec->report().source = seen.source;
   settle_client(0);
   leave("ok");
 }

@@ -70,7 +70,8 @@ struct run_record {
   std::vector<target> refused_prefill; // or ignored it, for this request
   std::uint64_t tokens_spent = 0;      // by the attempts that ended
   bool head_sent = false, answered = false;
-  run_report report;
+  boxed<run_report> reported; // report()
+  run_report& report() { return reported ? *reported : reported.emplace(); }
   duration provider_time{}; // in attempts, waits and queues: what is not Mainstay's own overhead
 };
 

@@ -69,12 +69,11 @@ std::string_view to_string(answer_source s) noexcept {
   return "primary";
 }
 
-request_plan::request_plan(circumstances with) : with_(std::move(with)) {
-  for (std::size_t rung = 0; rung < with_.ladder.size(); ++rung)
-    for (auto& t : with_.ladder[rung])
+request_plan::request_plan(circumstances with) : with_(with) {
+  for (std::size_t rung = 0; rung < with.ladder.size(); ++rung)
+    for (auto& t : with.ladder[rung])
       if (!find(t)) targets_.push_back({t, rung, 0, false, false, {}, false, {}, {}});
-  rungs_ = with_.ladder.size();
-  with_.ladder = {}; // thousands may wait: one copy of it is enough
+  rungs_ = with.ladder.size();
 }
 
 request_plan::standing* request_plan::find(const target& t) {

@@ -56,14 +56,16 @@ using plan_step = std::variant<step_acquire, step_wait, step_await, step_degrade
 
 class request_plan {
 public:
-  struct circumstances {
-    std::vector<std::vector<target>> ladder; // [0] equals of first choice, then the fallbacks
+  struct conduct {
     retry_policy policy;
     priority level = priority::normal;
     instant deadline{};
     feature_set dispensable; // what the caller asks for and would do without
     bool yields = false;     // it gives up rather than wait for long for somebody who rests: it comes again, or
                              // whoever asks for it waits otherwise
+  };
+  struct circumstances : conduct {
+    std::vector<std::vector<target>> ladder; // [0] equals of first choice, then the fallbacks
   };
   request_plan() = default;
   explicit request_plan(circumstances);
@@ -161,9 +163,9 @@ private:
   plan_step same_again(std::size_t who, duration delay, instant now);
   standing* find(const target&);
 
-  circumstances with_;
+  conduct with_;
   std::vector<standing> targets_;
-  std::size_t rungs_ = 0, rung_ = 0;
+  std::size_t rungs_ = 0, rung_ = 0, hedge_rung_ = 0; // the last: where a hedge looks
   int attempts_ = 0, retries_ = 0;
   std::array<std::optional<attempt>, 2> open_;
   setback setback_;
@@ -172,7 +174,6 @@ private:
   bool asked_again_ = false;               // the acquire under way is a repetition (charged to the retry budget)
   bool other_key_ = false;                 // the acquire under way looks for another key
   bool hedging_ = false;                   // the acquire under way is a hedge
-  std::size_t hedge_rung_ = 0;             // where it looks
   bool last_resort_ = false;
   bool degraded_ = false;                                       // answers of before were looked for once
   bool begun_ = false;                                          // the caller has a part of the answer
