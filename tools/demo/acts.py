@@ -133,8 +133,8 @@ def draw(row):
     print(" ".join(cells), flush=True)
 
 
-def act(title):
-    print(f"\n-- {title}")
+def act(*title):
+    print("\n-- " + "\n   ".join(title))
     draw(COLUMNS)
 
 
@@ -169,8 +169,8 @@ def play(http, mq, admin, mocks, daemon, binaries):
     print("\n-- What the node says: mainstayctl breakers")
     subprocess.run([binaries / "mainstayctl", "--node", admin, "breakers"], check=False)
 
-    act("Act 5: mock-b dies too, nobody is left: what was asked before comes from the cache, the rest gets a sentence that says so;")
-    print("       durable requests are on disk before they are accepted")
+    act("Act 5: mock-b dies too, nobody is left: what was asked before comes from the cache, the rest gets a sentence that says so,",
+        "and durable requests are on disk before they are accepted")
     mocks["mock-b"].kill()
     callers.ask("act one by http plain", "http", False)
     for question, way in zip(("Hello!", "Can you tell me more about act five?", "URGENT: is anybody there?"), ways):
