@@ -412,6 +412,15 @@ struct journal_state {
     store->queue.again(number, now);
   }
 
+  /// The call itself, not the way to it: whoever waited for capacity or could not connect was not too large.
+  static bool took_too_long(const kept_answer& a) {
+    if (a.status != 504) return false;
+    const auto* attempts = find_header(a.headers, "x-mainstay-attempts");
+    if (attempts && *attempts == "0") return false;
+    const auto said = read_error(a.status, a.headers, *a.body, std::chrono::system_clock::now());
+    return said.code != to_string(failure_class::connect_timeout);
+  }
+
   /// A refusal is about the batch: nobody knows which of them it means. A failure is nobody's fault, and they wait for
   /// better times together; but one whose time was over was too large.
   void batch_failed(const journal_done& d, const std::optional<failure_class>& refused) {
@@ -419,7 +428,7 @@ struct journal_state {
     const auto now = clock::now();
     const auto pause = draw();
     auto& model = store->batches.models[call.model];
-    const bool too_large = refused == failure_class::context_length || (d.answer && d.answer->status == 504);
+    const bool too_large = refused == failure_class::context_length || (d.answer && took_too_long(*d.answer));
     if (too_large) model.size.too_large();
     if (refused && !too_large && refused != failure_class::content_filter)
       store->batches.pool.rest_group(call.shape, now + refused_rest);
@@ -641,9 +650,8 @@ struct journal_state {
   // -- time
 
   void arm() {
-    auto next = expire_at;
+    auto next = store->failing ? try_disk_at : expire_at; // what cannot be written does not expire
     if (!store->callers.empty()) next = std::min(next, clock::now() + look_at_callers_every);
-    if (store->failing) next = std::min(next, try_disk_at);
     if (auto due = store->queue.due(); due && !store->failing) next = std::min(next, *due);
     if (armed <= next) return;
     armed = next;

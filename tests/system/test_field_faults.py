@@ -336,7 +336,7 @@ def test_linear_backoff_is_constant_and_a_model_may_override_the_policy(two):
     a.script({"status": 500})
     assert gateway.chat("steady").status == 502
     times = [e["time"] for e in a.seen()]
-    assert len(times) == 4 and min(later - earlier for earlier, later in zip(times, times[1:])) >= 0.4, times
+    assert len(times) == 4 and min(later - earlier for earlier, later in zip(times, times[1:])) >= 0.399, times
     assert times[3] - times[0] < 1.2 + 1.2 * SLOW, times  # doubling it would have been 2.8 s
 
 
