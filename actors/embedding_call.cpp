@@ -17,7 +17,8 @@ namespace mainstay {
 namespace {
 
 constexpr std::size_t answer_limit = 1u << 20;
-constexpr auto grace = 200ms; // the call's own time is over first, and says what was slow
+constexpr auto grace = 200ms;      // the call's own time is over first, and says what was slow
+constexpr auto own_patience = 5ms; // before our time is over: what ended then was ended by us
 
 template <class Handle>
 caf::strong_actor_ptr pointer(const Handle& h) {
@@ -87,7 +88,9 @@ struct embedding_state {
     self->request(order.names->breakers.at(order.at.provider), caf::infinite, ask_permit{id, order.at.model, 0})
         .then(
             [this](const permit_reply& r) {
-              if (!r.permit.granted || !place()) return self->quit();
+              if (r.permit.granted && place()) return;
+              letter<settle_lease>::post(pointer(order.names->governor), settle_lease{id, {false, {}, {}}});
+              self->quit(); // a permit goes back with its owner
             },
             [this](const caf::error&) { self->quit(); });
   }
@@ -137,7 +140,14 @@ struct embedding_state {
     self->quit();
   }
 
+  /// What took longer than we wait for it is nobody's fault but the model's, and was paid for all the same.
   void failed(failure_class what, std::optional<duration> retry_after) {
+    const bool late = what == failure_class::first_byte_timeout || what == failure_class::idle_timeout ||
+                      what == failure_class::total_timeout;
+    if (late && clock::now() >= order.until - own_patience) {
+      settle({true, tokens(), {}, false, sent_at}, what, {}, failure_class::deadline);
+      return self->quit();
+    }
     const auto whose = rules_of(what).whose;
     std::optional<bool> success;
     if (whose != blame::caller && whose != blame::nobody) success = false;
@@ -145,12 +155,14 @@ struct embedding_state {
     self->quit();
   }
 
-  void settle(governor::settlement how, std::optional<failure_class> what, std::optional<duration> retry_after) {
+  void settle(governor::settlement how, std::optional<failure_class> what, std::optional<duration> retry_after,
+              std::optional<failure_class> for_key = {}) {
     auto& n = *order.names;
     letter<settle_lease>::post(pointer(n.governor), settle_lease{id, std::move(how)});
     letter<settle_permit>::post(pointer(n.breakers.at(order.at.provider)),
                                 settle_permit{id, what, order.at.model, {}, {}});
-    letter<key_outcome>::post(pointer(n.key_manager), key_outcome{key, key_hash, what, retry_after});
+    letter<key_outcome>::post(pointer(n.key_manager),
+                              key_outcome{key, key_hash, for_key ? for_key : what, retry_after});
     if (placed) letter<cancel_call>::post(pointer(n.upstreams.at(order.at.provider)), cancel_call{id});
     placed = asked = false;
   }

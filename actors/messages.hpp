@@ -304,6 +304,7 @@ struct disk_reply {
 struct similar_ask {
   bytes_ptr request;
   std::string scope;
+  instant until{}; // nobody waits for the answer any longer
 };
 struct similar_reply {
   bytes_ptr completion;

@@ -266,8 +266,9 @@ void run_state::ask_similar() {
   asking_for_similar = true;
   const auto soon = clock::now() + similar_patience;
   const auto& model = rec->in.settings->cache->similar->embedding;
-  wake_at(model ? std::max(soon, std::min(soon + model->timeout, rec->in.deadline)) : soon, waking::ask_similar);
-  self->request(names->similar, caf::infinite, similar_ask{rec->in.body, cache_scope()})
+  const auto until = model ? std::max(soon, std::min(soon + model->timeout, rec->in.deadline)) : soon;
+  wake_at(until, waking::ask_similar);
+  self->request(names->similar, caf::infinite, similar_ask{rec->in.body, cache_scope(), until})
       .then([this](const similar_reply& r) { similar_came(r.completion); },
             [this](const caf::error&) { similar_came(nullptr); });
 }

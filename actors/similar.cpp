@@ -91,6 +91,7 @@ struct similar_state {
   // -- looking up
 
   caf::result<similar_reply> find(const similar_ask& ask) {
+    if (clock::now() >= ask.until) return count(nullptr); // what came too late costs the next ones nothing
     auto asked = store->enabled ? read_similar_question(ask.request, ask.scope) : std::nullopt;
     if (!asked || !read_question(asked->text)) return count(nullptr);
     if (!store->model)

@@ -264,11 +264,11 @@ bool state_the_same(const question& a, const question& b) {
   const auto all_in = [](const question& of, const question& in) {
     return std::all_of(of.names.begin(), of.names.end(), [&](auto w) { return holds(in.content, w); });
   };
-  return all_in(a, b) && all_in(b, a);
+  return all_in(a, b) && all_in(b, a) && roles_agree(a, b);
 }
 
 bool may_share_an_answer(const question& a, const question& b) {
-  return state_the_same(a, b) && ask_alike(a.asks, b.asks) && about_the_same(a, b) && roles_agree(a, b);
+  return state_the_same(a, b) && ask_alike(a.asks, b.asks) && about_the_same(a, b);
 }
 
 } // namespace mainstay

@@ -171,7 +171,7 @@ capacity_answer governor::body::acquire(const capacity_request& r, instant now) 
     queue_place place{r.client, r.level, now, r.wait_until, 0};
     const auto wait = backlog(*p, place, now);
     const bool full = room.size() >= settings.queue_capacity;
-    if (full || in_vain(wait, r.wait_until, now))
+    if (full || (!ahead.free_now && in_vain(wait, r.wait_until, now))) // else the others wait for more than it needs
       return refusal{r.id, full ? refusal_reason::queue_full : refusal_reason::backlog,
                      wait ? now + *wait : instant::max()};
   }
