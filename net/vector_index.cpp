@@ -1,7 +1,7 @@
 #include "net/vector_index.hpp"
 
-// The library's prefetching reads one neighbour beyond the end of a list: within what malloc gives, but the sanitizer is
-// right to object.
+// The library's prefetching reads one neighbour beyond the end of a list: within what malloc gives, but the sanitizer
+// is right to object.
 #ifdef __SANITIZE_ADDRESS__
 #define NO_MANUAL_VECTORIZATION
 #endif
