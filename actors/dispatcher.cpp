@@ -82,9 +82,10 @@ struct dispatcher_state {
 
   void take(const run_record_ptr& rec) {
     store->flights += rec->flight != nullptr;
+    const auto deadline = rec->in.deadline; // the run's to change, from here on
     auto run = spawn_request_run(self->system(), self->context(), rec, store->names);
-    store->open.emplace(rec->number, dispatcher_store::entry{rec, run, rec->in.deadline});
-    store->deadlines.emplace(rec->in.deadline, rec->number);
+    store->open.emplace(rec->number, dispatcher_store::entry{rec, run, deadline});
+    store->deadlines.emplace(deadline, rec->number);
     watch(rec->number, run);
     arm();
   }
@@ -127,7 +128,10 @@ struct dispatcher_state {
     for (auto& [name, upstream] : n.upstreams) post(upstream, gone);
     post(n.governor, gone);
     if (!goes_on && rec->seat_asked) post(n.flights, flight_leave{id});
-    if (rec->answered || rec->caller_gone) return forget(id);
+    if (rec->answered || rec->caller_gone) {
+      if (rec->shares) rec->shares->leave(id);
+      return forget(id);
+    }
     spdlog::warn("request {}: its run died ({}), going on with another", rec->in.id, to_string(down.reason));
     if (++rec->losses > losses_limit) {
       answer_without_run(*rec, 500, "internal_error", "the request failed inside the gateway", {});

@@ -30,6 +30,7 @@ flight_channel::~flight_channel() { pay(0); }
 flight_channel::progress flight_channel::board(passenger p) {
   std::lock_guard lock(guard_);
   const auto who = p.who;
+  if (first_ > 0 && !riders_.count(who)) return {state::too_late, false, false, {}};
   auto [it, fresh] = riders_.try_emplace(who);
   auto& r = it->second;
   if (!fresh) {

@@ -30,7 +30,7 @@ public:
     std::shared_ptr<reply_channel> way; // a door's: tells how far it has read later, never while it is given more
     caf::actor_addr run;                // hears flight_ended
   };
-  enum class state : std::uint8_t { flying, ended, failed };
+  enum class state : std::uint8_t { flying, ended, failed, too_late };
   /// How far a caller is, and what there is to know about its flight.
   struct progress {
     state now = state::flying;
@@ -38,7 +38,7 @@ public:
     bool pays = false; // the flight settles with its client
     std::string source;
   };
-  /// Takes the caller along. Once more: its run is another now.
+  /// Takes the caller along. Once more: its run is another now. too_late: the beginning is not kept any more.
   progress board(passenger);
   progress look(request_id who) const;
   /// It gets nothing any more.

@@ -15,6 +15,7 @@ std::string key_of(const run_record& rec) {
   auto key = rec.cache_key + rec.in.settings->hash;
   if (auto less = rec.in.dispensable & dispensable_features(*rec.asked); !less.none())
     key += "\nor without " + to_string(less);
+  if (rec.patient) key += "\npatient";
   if (!rec.asked->stream) return key;
   key += "\nstream";
   if (auto options = rec.asked->stream_options_value)
@@ -45,8 +46,8 @@ struct flights_state {
         if (s->changed) flown->flight->live_by(*s->changed);
         return {flown->flight, s->leads};
       }
-      if (auto last = book.leave(caller.number)) store->flown.erase(*last);
       book.close(s->flight);
+      leave(caller.number);
     }
     auto rec = flight_for(caller, terms, now);
     store->flown.emplace(rec->number, rec);
@@ -60,6 +61,7 @@ struct flights_state {
     auto rec = std::make_shared<run_record>();
     rec->number = new_request_number();
     rec->flight = std::make_shared<flight_channel>(store->names->governor, terms);
+    rec->patient = leader.patient;
     auto& in = rec->in;
     in.id = leader.in.id;
     in.settings = leader.in.settings;

@@ -180,15 +180,11 @@ void run_state::on_caller_left() {
   leave(to_string(failure_class::cancelled));
 }
 
-/// Whatever a question under way may still bring us goes back.
+/// Whatever a question under way may still bring us goes back unused. The client's own admission (serial 0), once it is
+/// there, is settled with what was spent.
 void run_state::give_back() {
-  // Not the client's own admission (serial 0): that is settled with what was spent.
-  letter<owner_gone>::post(governor_ptr(), owner_gone{rec->number, {1, UINT32_MAX}});
-  if (opening)
-    letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->breakers.at(opening->at.provider)),
-                             owner_gone{rec->number, {}});
-  opening.reset();
-  asking.reset();
+  withdraw_question();
+  if (!rec->admission) letter<settle_lease>::post(governor_ptr(), settle_lease{{rec->number, 0}, {false, {}, {}}});
 }
 
 void run_state::leave(std::string_view outcome) {

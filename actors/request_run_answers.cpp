@@ -220,7 +220,7 @@ bool run_state::may_be_stale(failure_class why) const {
 }
 
 void run_state::give_stale_or(final_answer answer, failure_class why) {
-  if (rec->in.for_cache) return give(answer, why);
+  if (rec->in.for_cache) return nothing_left(answer, why);
   if (!may_be_stale(why)) return give_canned_or(answer, why);
   end_attempts(failure_class::cancelled);
   withdraw_question();
@@ -293,9 +293,8 @@ bool run_state::may_be_canned(failure_class why) const {
 void run_state::nothing_left(const final_answer& answer, failure_class why) {
   if (!std::exchange(waits_otherwise, false)) return give(answer, why);
   if (rec->plan) return perform(rec->plan->nothing_to_offer(clock::now()));
-  if (step_off()) return; // the flight waits for nobody: those who have nothing else do, each for itself
-  rec->shares.reset();
-  start_plan();
+  rec->patient = true; // that flight waits for nobody: those who have nothing else share one that does
+  ask_other_seat();
 }
 
 /// The last rung of the ladder.

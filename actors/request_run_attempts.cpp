@@ -71,7 +71,7 @@ void run_state::start_plan() {
   with.level = rec->in.level;
   with.deadline = rec->in.deadline;
   with.dispensable = dispensable();
-  with.yields = rec->flight || (rec->durable && rec->durable->kept());
+  with.yields = (rec->flight && !rec->patient) || (rec->durable && rec->durable->kept());
   rec->plan.emplace(std::move(with));
   if (rec->asked->stream) watch_caller();
   perform(rec->plan->begin(clock::now()));
@@ -123,11 +123,11 @@ void run_state::ask_capacity() {
   ask.first_attempt = asking->first_attempt;
   self->request(names->governor, caf::infinite, std::move(ask))
       .then(
-          [this, id = asked_lease, until = asking->wait_until](const capacity_reply& r) {
+          [this, id = asked_lease, until = asking->wait_until, kept = lease_end()](const capacity_reply& r) {
             if (!awaited(id) || opening) return; // the lease went back when the question was withdrawn
             inside();
             allowed_retries = r.max_retries;
-            if (r.granted) return granted(r.got);
+            if (r.granted) return granted(r.got, kept);
             const auto why = r.no.why;
             const bool too_late =
                 why == refusal_reason::resting || why == refusal_reason::over_limit || why == refusal_reason::backlog;
@@ -140,14 +140,15 @@ void run_state::ask_capacity() {
           });
 }
 
-void run_state::granted(const grant& g) {
+void run_state::granted(const grant& g, instant kept_until) {
   opening = std::make_unique<attempt>();
   opening->lease = g.id;
-  opening->kept_until = lease_end();
+  opening->kept_until = kept_until;
   opening->at = asking->targets[g.target_index];
   opening->key = g.key;
   opening->limited_key = g.rate_limited_key;
   opening->stamp_at_once = g.stamp_at_once;
+  keep_lease_of(*opening); // somebody with more time may have joined meanwhile
   ask_permit_now();
 }
 

@@ -74,10 +74,10 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   // The flight's own work is not the provider's time, nor is what was over before we came ours.
   const auto waited = clock::now() - std::exchange(outside_since, {});
   rec->provider_time += std::min(waited, rec->shares->so_far().provider_time);
+  if (seen.now == flight_channel::state::too_late) return ask_other_seat();
   rec->head_sent = seen.head_sent;
   if (seen.now == flight_channel::state::failed) {
     auto told = rec->shares->failure_of(rec->number);
-    rec->tokens_spent = told.tokens;
     waits_otherwise = told.answer.outage && !rec->head_sent;
     return give_stale_or(std::move(told.answer), told.why);
   }
@@ -86,6 +86,12 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   rec->report().source = seen.source;
   settle_client(0);
   leave("ok");
+}
+
+void run_state::ask_other_seat() {
+  if (step_off()) return;
+  rec->shares.reset();
+  ask_seat();
 }
 
 /// Nothing of the flight goes to the caller from here on. True: it had its whole answer already, and the run is over.
@@ -99,6 +105,7 @@ bool run_state::step_off() {
     }
     rec->head_sent = seen.head_sent;
     rec->paid = rec->paid || seen.pays;
+    rec->tokens_spent += rec->shares->failure_of(rec->number).tokens;
   }
   letter<flight_leave>::post(caf::actor_cast<caf::strong_actor_ptr>(names->flights), flight_leave{rec->number});
   return false;
@@ -133,15 +140,20 @@ void run_state::take_terms() {
   const auto terms = rec->flight->terms();
   const auto before = std::exchange(rec->in.deadline, terms.until);
   const bool more_urgent = terms.level < std::exchange(rec->in.level, terms.level);
-  if (rec->plan) rec->plan->live_by(terms.until, terms.level);
-  for (auto& a : tries)
-    if (a && a->kept_until < terms.until + lease_slack / 2) {
-      a->kept_until = lease_end();
-      self->send(names->governor, keep_lease{a->lease, a->kept_until});
-    }
+  if (!rec->plan) return;
+  const auto until = rec->plan->live_by(terms.until, terms.level, clock::now());
+  for (auto* a : {tries[0].get(), tries[1].get(), opening.get()})
+    if (a) keep_lease_of(*a);
   if (!asking) return;
-  if (asking->wait_until == before) asking->wait_until = terms.until;
+  if (asking->wait_until == before) asking->wait_until = std::max(before, until); // it was cut short by the deadline
   if (more_urgent && !opening) ask_capacity(); // in place of the question that waits at the lower level
+}
+
+/// A lease must not end under its call.
+void run_state::keep_lease_of(attempt& a) {
+  if (a.kept_until >= lease_end() - lease_slack / 2) return;
+  a.kept_until = lease_end();
+  self->send(names->governor, keep_lease{a.lease, a.kept_until});
 }
 
 instant run_state::lease_end() const { return rec->in.deadline + lease_slack; }

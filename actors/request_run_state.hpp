@@ -92,11 +92,13 @@ struct run_state {
   void board();
   void on_flight_ended();
   void flight_came(const flight_channel::progress& seen);
+  void ask_other_seat();
   bool step_off();
   int attempts() const;
   std::string story() const;
   void fly();
   void take_terms();
+  void keep_lease_of(attempt& a);
   instant lease_end() const;
   void tell_story();
 
@@ -112,7 +114,7 @@ struct run_state {
   void new_question();
   void ask_capacity();
   bool awaited(lease_id question) const { return !over && asking && asked_lease == question; }
-  void granted(const grant& g);
+  void granted(const grant& g, instant kept_until);
   void ask_permit_now();
   void not_ours();
   void begin_attempt();

@@ -50,6 +50,7 @@ struct run_record {
   std::size_t merged = 0;                   // of so many durable requests; 0: of its caller's alone
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
   std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
+  bool patient = false; // it waits for whoever rests, to its deadline: nothing of before was left to give
 
   // -- the run's, from here on
   std::string batch_shape; // with whom it may be merged; empty: with nobody

@@ -1,7 +1,5 @@
 #include "core/flight_book.hpp"
 
-#include <algorithm>
-
 namespace mainstay {
 
 std::optional<flight_book::seat> flight_book::join(const std::string& key, number who, const terms& with,
@@ -18,7 +16,7 @@ std::optional<flight_book::seat> flight_book::join(const std::string& key, numbe
   const auto n = found->second;
   auto& f = flights_.at(n);
   ++saved_;
-  f.callers.push_back(who);
+  f.callers.insert(who);
   seats_.emplace(who, n);
   seat s{n, false, false, {}};
   if (with.until > f.lives_by.until || with.level < f.lives_by.level) {
@@ -41,7 +39,7 @@ std::optional<flight_book::number> flight_book::leave(number who) {
   const auto n = has->second;
   seats_.erase(has);
   auto& callers = flights_.at(n).callers;
-  callers.erase(std::find(callers.begin(), callers.end(), who));
+  callers.erase(who);
   if (!callers.empty()) return {};
   forget(n);
   return n;

@@ -14,8 +14,8 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
-#include <vector>
 
 namespace mainstay {
 
@@ -57,7 +57,7 @@ private:
     std::string key;
     number leader = 0;
     terms lives_by;
-    std::vector<number> callers;
+    std::unordered_set<number> callers;
   };
   void forget(number);
   void forget_landed(instant now);

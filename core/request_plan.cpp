@@ -92,6 +92,16 @@ instant request_plan::last_limit(instant now) {
   return *whole_until_;
 }
 
+instant request_plan::live_by(instant deadline, priority level, instant now) {
+  if (const auto before = std::exchange(with_.deadline, deadline); whole_until_ == before) whole_until_.reset();
+  with_.level = level;
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    const bool asked = std::find(asked_.begin(), asked_.end(), i) != asked_.end();
+    if (!asked && !targets_[i].out && targets_[i].rung >= rung_) return patience(now);
+  }
+  return last_limit(now);
+}
+
 std::optional<feature> request_plan::to_leave_out(instant now) const {
   if (exhausted(now)) return std::nullopt;
   for (auto& s : targets_)

@@ -101,11 +101,9 @@ public:
   /// The run that carried out this plan is gone (its attempts with it, if any were under way): go on.
   plan_step recover(instant now);
 
-  /// There is more time now, or it is more urgent.
-  void live_by(instant deadline, priority level) noexcept {
-    with_.deadline = deadline;
-    with_.level = level;
-  }
+  /// There is more time now, or it is more urgent. Returns until when capacity is worth waiting for in the acquire
+  /// under way.
+  instant live_by(instant deadline, priority level, instant now);
 
   /// Another call may be made and still leave one for everybody who was not asked yet.
   bool spares_a_call() const { return with_.policy.attempts - attempts_ > static_cast<int>(untried()); }

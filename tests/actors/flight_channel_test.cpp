@@ -186,9 +186,12 @@ BOOST_AUTO_TEST_CASE(what_is_kept_is_bounded_then_nobody_joins_and_the_slowest_s
   for (int i = 0; i < 10; ++i) callers[2]->take();
   BOOST_TEST(allowed > before);
   for (int i = 0; i < 80; ++i) callers[2]->take();
+  BOOST_TEST((board(3).now == state::too_late), "its seat was given before, and the beginning is gone meanwhile");
+  BOOST_TEST((board(2).now == state::flying));
   end();
   BOOST_TEST(of(2).size() == 74u);
   BOOST_TEST(of(1).size() == 74u);
+  BOOST_TEST(of(3).empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_failure_is_for_the_callers_runs_and_the_first_one_pays_for_it) {

@@ -684,4 +684,31 @@ BOOST_AUTO_TEST_CASE(a_circuit_that_stays_open_for_long_is_waited_for_only_witho
   BOOST_CHECK(wait_of(plan.no_permit(at("a"), start + 25s, start + 8s)) == start + 25s);
 }
 
+BOOST_AUTO_TEST_CASE(more_time_is_waited_out_for_the_last_ones_only) {
+  auto c = two_rungs();
+  c.policy.failover_wait = 5s;
+  c.deadline = start + 2s;
+  request_plan plan(c);
+  BOOST_TEST((acquire_of(plan.begin(start)).wait_until == start + 2s));
+  BOOST_TEST((plan.live_by(start + 60s, priority::normal, start + 1s) == start + 6s), "a fallback is left");
+  auto step = acquire_of(plan.refused(no(refusal_reason::over_limit), start + 6s));
+  BOOST_TEST(step.targets[0].provider == "b");
+  BOOST_TEST((plan.live_by(start + 90s, priority::normal, start + 7s) == start + 90s), "nobody is left");
+}
+
+BOOST_AUTO_TEST_CASE(with_more_time_the_whole_answer_is_waited_for_as_long_as_anybody_is) {
+  request_plan::circumstances c;
+  c.ladder = {{at("a"), at("b")}};
+  c.policy.failover_wait = 5s;
+  c.policy.max_retries = 0;
+  c.deadline = start + 2s;
+  c.dispensable.add(feature::tools);
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k", start);
+  auto step = acquire_of(plan.failed(1, lacking("tools are not supported"), start, 0.5, 0));
+  BOOST_TEST((step.wait_until == start + 2s), "the deadline cuts it short");
+  BOOST_TEST((plan.live_by(start + 60s, priority::normal, start + 1s) == start + 6s));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

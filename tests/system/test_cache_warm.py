@@ -125,6 +125,21 @@ def test_failures_are_told_by_line_and_slow_it_down(start, tmp_path):
     assert gateway.chat("good one").source == "cache"
 
 
+def test_a_line_waits_for_a_provider_that_rests(start, tmp_path):
+    mock = start.mock()
+    gateway = start.gateway({**config(mock), "providers": [provider("a", mock, breaker={"failure_threshold": 2, "recovery_timeout": "4s"})]})
+    mock.script({"status": 503})
+
+    def rests():
+        gateway.chat("are you there?", headers={"x-mainstay-deadline-ms": "300"})
+        return any(b["state"] == "open" for b in gateway.ctl("breakers")["breakers"])
+    wait_for(rests)
+    mock.script()
+    code, done = warm(gateway, write(tmp_path, chat_body("q")))
+    assert code == 0 and counts(done) == (1, 0, 0), done
+    assert gateway.chat("q").source == "cache"
+
+
 def test_without_a_cache_it_says_so(start, tmp_path):
     mock = start.mock()
     gateway = start.gateway({"providers": [provider("a", mock)], "models": [model("smart", "a/m")]})

@@ -242,6 +242,19 @@ def test_who_waits_is_the_trial_and_who_would_wait_in_vain_hears_at_once(house):
     assert len(house.listings()) == asked, "somebody waited"
 
 
+def test_equal_requests_that_wait_out_an_outage_share_the_call_that_ends_it(house):
+    gateway = house.gateway(cache={"ttl": "1h"}, models=[model("smart", "a/m")], breaker={**QUICK, "recovery_timeout": "3s"})
+    house.fail()
+    house.bring_down()
+    with ThreadPoolExecutor(12) as pool:
+        callers = [pool.submit(gateway.chat, "the same", headers={"x-mainstay-deadline-ms": "30000"}) for _ in range(12)]
+        wait_for(lambda: gateway.ctl("cache")["callers_on_flights"] == 12 and gateway.status()["waiting"] == 1)
+        house.heal()
+        assert all(c.result().complete("the same") for c in callers)
+    assert len([e for e in house.calls() if e["text"] == "the same" and e["status"] == 200]) == 1
+    wait_for(gateway.at_rest)
+
+
 def test_a_crash_and_a_reload_change_nothing(house):
     gateway = house.gateway(degradation=CANNED)
     house.fail()
