@@ -1,0 +1,94 @@
+// Who runs again, and when: in the order of core/replay_queue, alone or together, or not while their model is down.
+#include "actors/jitter.hpp"
+#include "actors/journal_state.hpp"
+
+namespace mainstay {
+
+/// After everything that may have changed who runs next.
+void journal_state::go_on() {
+  if (open) return; // its end comes here too
+  const auto now = clock::now();
+  while (!store->failing) {
+    auto n = store->queue.next(now);
+    if (!n) break;
+    try {
+      auto together = store->batches.pool.companions(*n, batch_size::most, now);
+      if (together.size() < 2 || !run_together(std::move(together))) run(*n);
+    } catch (const sqlite::error& e) {
+      store->queue.park(*n, now, draw());
+      wait_again(*n);
+      return fail(e);
+    }
+  }
+  arm();
+}
+
+void journal_state::run(std::int64_t number) {
+  store->batches.pool.leave(number);
+  auto r = store->file.unanswered(number);
+  if (!r) return drop(number, false);
+  const auto who = owner_of(*r);
+  if (!who) { // perhaps a later configuration knows it
+    store->queue.put_off(number, clock::now(), draw());
+    return wait_again(number);
+  }
+  auto rec = record_of(r->level, *who, number);
+  store->runs[number] = rec->number;
+  auto& in = rec->in;
+  in.id = r->name;
+  in.cache = static_cast<cache_mode>(r->cache);
+  in.body = r->body;
+  in.idempotency_key = r->upstream_key;
+  rec->durable_id = r->id;
+  submit(rec);
+}
+
+/// Null where no clients are configured; none: the configuration does not know it.
+std::optional<const config::client_settings*> journal_state::owner_of(const journal_request& r) const {
+  auto& clients = store->settings->clients;
+  for (auto& c : clients)
+    if (c.name == r.client) return &c;
+  if (clients.empty() && r.client == inbound{}.client_name()) return nullptr;
+  return std::nullopt;
+}
+
+/// For another run of what is here already.
+std::shared_ptr<run_record> journal_state::record_of(priority level, const config::client_settings* client,
+                                                     std::int64_t number) {
+  auto rec = std::make_shared<run_record>();
+  rec->number = new_request_number();
+  auto& in = rec->in;
+  in.settings = store->settings;
+  in.client = client;
+  in.level = level;
+  in.received = clock::now();
+  in.deadline = in.received + in.settings->deadline;
+  rec->durable = std::make_shared<journal_channel>(store->names->journal, number, rec->number);
+  rec->durable->asked = true;
+  rec->admitted_once = true;
+  in.reply = rec->durable;
+  return rec;
+}
+
+void journal_state::submit(const run_record_ptr& rec) {
+  ++store->replayed;
+  letter<submission>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher), submission{rec});
+}
+
+journal_held journal_state::hold(const std::vector<std::string>& models) {
+  std::map<std::string, replay_queue::held_group> all;
+  for (auto& g : store->queue.held()) all[g.name] = g;
+  store->queue.hold(models, clock::now());
+  for (auto& g : store->queue.held()) all[g.name] = g;
+  go_on();
+  journal_held out;
+  for (auto& [name, g] : all) out.models.push_back({name, g.now, g.in_all});
+  return out;
+}
+
+void journal_state::let_try(const journal_try& t) {
+  store->queue.let_try(t.model, t.permits);
+  go_on();
+}
+
+} // namespace mainstay
