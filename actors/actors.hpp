@@ -103,8 +103,10 @@ using journal_actor =
                      caf::reacts_to<letter<journal_collect>>, caf::reacts_to<letter<journal_cancel>>,
                      caf::replies_to<repeat_recall>::with<repeat_recalled>, caf::reacts_to<letter<repeat_keep>>,
                      caf::replies_to<journal_hold>::with<journal_held>,
-                     caf::reacts_to<journal_try>,                // from the recovery
-                     caf::replies_to<journal_flush>::with<bool>, // when all that came before is on disk, or failed
+                     caf::reacts_to<journal_try>, // from the recovery
+                     caf::reacts_to<journal_drain>,
+                     caf::replies_to<journal_flush>::with<std::uint64_t>, // when all that came before is on disk, or
+                                                                          // failed
                      caf::reacts_to<commit_due>, caf::reacts_to<run_wake>, caf::replies_to<look>::with<journal_view>,
                      MAINSTAY_SUPERVISED>;
 

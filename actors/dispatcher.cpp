@@ -181,11 +181,8 @@ struct dispatcher_state {
     if (drains.empty() || (!store->open.empty() && now < drain_until)) return;
     drain_result result;
     for (auto& [id, e] : store->open) {
-      if (e.record->flight) continue; // its callers are counted
-      if (e.record->durable && e.record->durable->kept()) {
-        result.kept += std::max<std::size_t>(1, e.record->merged); // nothing is lost with them
-        continue;
-      }
+      if (e.record->flight) continue;                               // its callers are counted
+      if (e.record->durable && e.record->durable->kept()) continue; // the journal counts them
       ++result.cut;
       if (result.cut_ids.size() < cut_ids_listed) result.cut_ids.push_back(e.record->in.id);
     }

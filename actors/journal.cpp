@@ -48,7 +48,7 @@ void journal_state::end_batch(fate f) {
 void journal_state::arm() {
   auto next = store->failing ? try_disk_at : expire_at; // what cannot be written does not expire
   if (!store->callers.empty()) next = std::min(next, clock::now() + look_at_callers_every);
-  if (auto due = store->queue.due(); due && !store->failing) next = std::min(next, *due);
+  if (auto due = store->queue.due(); due && !store->failing && !store->draining) next = std::min(next, *due);
   if (armed <= next) return;
   armed = next;
   send_at(self, next, run_wake{++generation});
@@ -116,6 +116,27 @@ void journal_state::expired(const journal_file::expired& gone) {
     spdlog::warn("journal: {} requests had no answer when their retention ended", gone.unanswered.size());
 }
 
+/// Answered when everything that came before is on disk, or cannot be.
+void journal_state::flush(caf::typed_response_promise<std::uint64_t> promise) {
+  store->draining = true;
+  const auto end = [=, this](fate f) mutable {
+    if (f == fate::died) {
+      promise.deliver(caf::make_error(caf::sec::request_receiver_down));
+      return;
+    }
+    end_callers();
+    promise.deliver(std::uint64_t{store->queue.size()});
+  };
+  write([&]() -> effect { return end; }, end);
+}
+
+void journal_state::end_callers() {
+  for (auto& [number, all] : std::exchange(store->callers, {}))
+    for (auto& c : all)
+      c->refuse(503, "shutting_down", "the node shuts down; the request goes on after its next start: collect it then",
+                {{"retry-after", "1"}});
+}
+
 journal_view journal_state::view() {
   auto& s = *store;
   journal_view v;
@@ -179,8 +200,9 @@ journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_stat
         return promise;
       },
       [&st](const letter<repeat_keep>& mail) { st.keep(mail); },
-      [&st, self](const journal_flush&) -> caf::result<bool> {
-        auto promise = self->make_response_promise<caf::typed_response_promise<bool>>();
+      [&st](const journal_drain&) { st.store->draining = true; },
+      [&st, self](const journal_flush&) -> caf::result<std::uint64_t> {
+        auto promise = self->make_response_promise<caf::typed_response_promise<std::uint64_t>>();
         st.flush(promise);
         return promise;
       },

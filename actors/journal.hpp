@@ -28,7 +28,7 @@ struct journal_store {
   std::unordered_map<std::int64_t, request_id> runs; // under way: which run has them
   batch_book batches;
   std::unordered_map<std::int64_t, std::vector<std::shared_ptr<live_caller>>> callers;
-  bool failing = false;
+  bool failing = false, draining = false;
   std::uint64_t requests = 0; // in the file
   std::uint64_t accepted = 0, stored = 0, replayed = 0, parks = 0, refused = 0, expired = 0, commits = 0;
 };

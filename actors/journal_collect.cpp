@@ -98,15 +98,4 @@ void journal_state::keep(const letter<repeat_keep>& mail) {
       end);
 }
 
-/// Answered when everything that came before is on disk, or cannot be.
-void journal_state::flush(caf::typed_response_promise<bool> promise) {
-  const auto end = [promise](fate f) mutable {
-    if (f == fate::died)
-      promise.deliver(caf::make_error(caf::sec::request_receiver_down));
-    else
-      promise.deliver(true);
-  };
-  write([&]() -> effect { return end; }, end);
-}
-
 } // namespace mainstay

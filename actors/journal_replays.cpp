@@ -8,7 +8,7 @@ namespace mainstay {
 void journal_state::go_on() {
   if (open) return; // its end comes here too
   const auto now = clock::now();
-  while (!store->failing) {
+  while (!store->failing && !store->draining) {
     auto n = store->queue.next(now);
     if (!n) break;
     try {

@@ -69,6 +69,8 @@ struct journal_state {
   void try_disk(instant now);
   void expire(instant now);
   void expired(const journal_file::expired& gone);
+  void flush(caf::typed_response_promise<std::uint64_t> promise);
+  void end_callers();
   journal_view view();
 
   // -- what it takes in
@@ -88,7 +90,6 @@ struct journal_state {
   void stop_run(std::int64_t number);
   void recall(const std::string& key, recall_promise promise);
   void keep(const letter<repeat_keep>& mail);
-  void flush(caf::typed_response_promise<bool> promise);
 
   // -- what runs come to
   void done(const letter<journal_done>& mail);

@@ -24,7 +24,8 @@ void live_caller::takes_stream(bool usage) {
 
 void live_caller::accepted(const std::string& request_name) {
   std::lock_guard lock(guard_);
-  if (!way_ || std::exchange(told_, true)) return;
+  if (!way_ || !accepted_.empty()) return;
+  accepted_ = request_name;
   way_->accepted({{"x-request-id", request_name}}, make_bytes(R"({"state":"pending"})"));
 }
 
@@ -59,8 +60,14 @@ void live_caller::settle(const kept_answer& a) {
   way->stream_error(a.status, a.body, a.headers);
 }
 
-void live_caller::refuse(int status, const std::string& code, const std::string& message) {
-  settle(error_answer(status, code, message));
+void live_caller::refuse(int status, const std::string& code, const std::string& message, header_list headers) {
+  auto a = error_answer(status, code, message);
+  a.headers = std::move(headers);
+  {
+    std::lock_guard lock(guard_);
+    if (!accepted_.empty()) a.headers.emplace_back("x-request-id", accepted_);
+  }
+  settle(a);
 }
 
 void live_caller::left() {

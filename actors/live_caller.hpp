@@ -32,7 +32,8 @@ public:
 
   /// The end: a whole answer, as a stream where it asked for one.
   void settle(const kept_answer&);
-  void refuse(int status, const std::string& code, const std::string& message);
+  /// The same, with an error; under the request's name, where that was accepted.
+  void refuse(int status, const std::string& code, const std::string& message, header_list headers = {});
 
   void left();
   bool gone() const;
@@ -42,7 +43,8 @@ private:
 
   mutable std::mutex guard_;
   std::shared_ptr<mq::response> way_; // null: it had its end
-  bool streams_ = false, usage_ = false, begun_ = false, told_ = false;
+  std::string accepted_;              // under this name; empty: it heard nothing of it
+  bool streams_ = false, usage_ = false, begun_ = false;
   bytes_ptr end_usage_;
   header_list end_trailers_;
 };

@@ -73,9 +73,8 @@ struct drain_order {
   duration limit{};
 };
 struct drain_result {
-  std::size_t cut = 0;
+  std::size_t cut = 0; // durable requests that are in the journal are not
   std::vector<std::string> cut_ids;
-  std::size_t kept = 0; // durable ones, left to the next start
 };
 struct dispatcher_view {
   std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;
@@ -381,6 +380,9 @@ struct journal_collect : journal_question {};
 struct journal_cancel : journal_question {};
 /// What was in the mailbox when the first of a batch was opened has been handled.
 struct commit_due {};
+/// The node drains: nothing is run again before the next start.
+struct journal_drain {};
+/// The doors are about to stop: whoever still waits for an answer is told so. The reply: how many have none.
 struct journal_flush {};
 struct repeat_recall {
   std::string key;
@@ -619,7 +621,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::journal_accept) X(mainstay::journal_verdict) X(mainstay::letter<mainstay::journal_done>) \
   X(mainstay::letter<mainstay::journal_collect>) X(mainstay::letter<mainstay::journal_cancel>) \
   X(mainstay::journal_hold) X(mainstay::journal_held) X(mainstay::journal_try) X(mainstay::listing_over) X(mainstay::recovery_view) \
-  X(mainstay::commit_due) X(mainstay::journal_flush) X(mainstay::repeat_recall) X(mainstay::repeat_recalled) \
+  X(mainstay::commit_due) X(mainstay::journal_drain) X(mainstay::journal_flush) X(mainstay::repeat_recall) X(mainstay::repeat_recalled) \
   X(mainstay::letter<mainstay::repeat_keep>) X(mainstay::journal_view) X(mainstay::repeat_ask) \
   X(mainstay::repeat_reply) X(mainstay::letter<mainstay::repeat_over>) X(mainstay::repeats_view) \
   X(mainstay::warm_ask) X(mainstay::warm_reply) X(mainstay::letter<mainstay::warm_over>) \

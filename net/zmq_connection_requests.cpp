@@ -83,7 +83,8 @@ void connection::end_all(int status, std::string_view code, std::string_view tex
     for (auto& [id, e] : std::exchange(requests_, {})) {
       --loop_.in_flight;
       if (!e->leave()) continue;
-      if (phase_ != phase::closed) send(error_message(e->id, e->req_client, status, code, text));
+      if (phase_ != phase::closed)
+        send(error_message(e->id, e->req_client, status, code, text, {{"retry-after", "1"}}));
       e->tell_left();
     }
   });

@@ -289,6 +289,7 @@ def test_a_drain_leaves_what_was_merged_in_the_journal(house):
         send_all(d, [f"q {i}" for i in range(5)])
         wait_for(lambda: house.mock.stats()["open"] == 1)
         assert house.now.stop() == 0
+        assert {(labels["status"], body["error"]["code"]) for _, labels, body in receive_all(d, 5)} == {(503, "shutting_down")}
     assert "5 durable requests stay in the journal" in house.now.log()
     house.mock.reset()
     house.gateway()

@@ -251,14 +251,25 @@ def test_after_a_kill_what_has_no_answer_runs_again_by_priority_under_its_key(ho
 
 def test_a_drain_leaves_them_in_the_journal_and_ends_well(house):
     house.gateway(drain="200ms")
-    house.mock.script({"latency_ms": 60000})
-    house.leave_one(b"1", "later")
-    wait_for(lambda: house.mock.stats()["open"] == 1)
-    assert house.now.stop() == 0
-    assert "1 durable requests stay in the journal" in house.now.log()
+    house.mock.script({"text": "fails", "status": 503}, {"text": "runs", "latency_ms": 60000})
+    tomorrow = {"not-before": (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()}
+    with Dealer(house.now.zmq_url) as d, Dealer(house.now.zmq_url) as collector:
+        names = {b"later": durable(d, b"later", "later", headers=tomorrow), b"parked": durable(d, b"parked", "fails"), b"runs": durable(d, b"runs", "runs")}
+        collector.send(b"later", b"collect")
+        assert collector.receive()[1] == "accepted"
+        wait_for(lambda: house.mock.stats()["open"] == 1 and house.journal()["parked"] == 1)
+        assert house.now.stop() == 0
+        told = [d.receive() for _ in names] + [collector.receive()]
+    assert {got for got, *_ in told[:3]} == set(names)
+    for got, kind, labels, body in told:
+        assert (kind, labels) == ("error", {"status": 503, "retry-after": "1", "x-request-id": names[got]})
+        assert body["error"]["code"] == "shutting_down"
+    assert "3 durable requests stay in the journal without an answer" in house.now.log()
+    assert "every other accepted request was answered" in house.now.log() and "every accepted request" not in house.now.log()
     house.mock.reset()
     house.gateway()
-    assert text(house.collect(b"1")[2]) == expected_text("later")
+    assert house.journal()["unanswered"] > 0
+    assert text(house.collect(b"runs")[2]) == expected_text("runs") and text(house.collect(b"parked")[2]) == expected_text("fails")
 
 
 def test_a_drain_ends_when_who_still_waits_has_its_answer(house):
@@ -276,6 +287,7 @@ def test_a_drain_ends_when_who_still_waits_has_its_answer(house):
                 ends[got] = (kind, labels["status"])
         assert all(e == (("reply", "end")[int(i) % 2], 200) for i, e in ends.items()), ends
         assert ended.result() == 0
+    assert "drained: every accepted request was answered" in house.now.log()
     house.gateway()
     assert house.journal()["unanswered"] == 0 and all(house.collect(b"%d" % i)[0] == 200 for i in range(20))
     assert len(house.mock.seen()) == 20

@@ -215,12 +215,17 @@ std::optional<drain_result> daemon::drain_dispatcher(instant until) {
   }
 }
 
-void daemon::flush_journal() {
-  if (!house_.names->journal) return;
+std::optional<std::uint64_t> daemon::flush_journal() {
+  if (!house_.names->journal) return 0;
   caf::scoped_actor self{*system_};
-  self->request(house_.names->journal, flush_patience, journal_flush{})
-      .receive([](bool) {},
-               [](const caf::error&) { spdlog::warn("drain: the journal did not say that all is on disk"); });
+  for (const auto until = clock::now() + flush_patience;;) {
+    std::optional<std::uint64_t> unanswered;
+    bool died = false; // a restarted journal has the same requests: it is asked again
+    self->request(house_.names->journal, std::max(until - clock::now(), duration(0s)), journal_flush{})
+        .receive([&](std::uint64_t n) { unanswered = n; },
+                 [&](const caf::error& e) { died = e == caf::sec::request_receiver_down && !given_up_; });
+    if (!died) return unanswered;
+  }
 }
 
 int daemon::drain() {
@@ -232,23 +237,23 @@ int daemon::drain() {
   spdlog::info("draining: finishing what runs, at most {} s", std::chrono::duration<double>(limit).count());
   if (http_) http_->drain();
   if (zmq_) zmq_->drain();
-  auto cut = drain_dispatcher(clock::now() + limit);
-  auto patience = clock::now() + flush_patience;
-  flush_journal(); // whose answers leave when they are on disk
+  if (house_.names->journal) caf::anon_send(house_.names->journal, journal_drain{});
+  const auto cut = drain_dispatcher(clock::now() + limit);
+  const auto patience = clock::now() + flush_patience;
+  const auto unanswered = flush_journal(); // whose answers leave when they are on disk
   while (http_ && http_->connections() > 0 && clock::now() < patience) std::this_thread::sleep_for(5ms);
+  if (!unanswered) spdlog::error("drain: the journal did not say that all is on disk, and what has no answer");
+  if (unanswered.value_or(0) > 0)
+    spdlog::info("drain: {} durable requests stay in the journal without an answer; the next start runs them again",
+                 *unanswered);
   if (given_up_) return exit_given_up;
   if (!cut) {
     spdlog::error("drain: the dispatcher did not say what became of its requests");
     return exit_cut;
   }
   if (cut->cut == 0) {
-    if (cut->kept > 0)
-      spdlog::info(
-          "drained: {} durable requests stay in the journal for the next start, every other accepted request was "
-          "answered",
-          cut->kept);
-    else
-      spdlog::info("drained: every accepted request was answered");
+    spdlog::info(unanswered == 0 ? "drained: every accepted request was answered"
+                                 : "drained: every other accepted request was answered");
     return 0;
   }
   std::string ids;

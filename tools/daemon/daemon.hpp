@@ -37,7 +37,8 @@ private:
   void shut_down();
   std::string later_settings(const config::settings&) const;
   std::optional<drain_result> drain_dispatcher(instant until);
-  void flush_journal();
+  /// How many durable requests have no answer; none: it did not say.
+  std::optional<std::uint64_t> flush_journal();
   daemon_hooks hooks();
 
   std::string file_;

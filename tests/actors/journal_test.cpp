@@ -1,0 +1,179 @@
+// The journal's actor over a real file: who is told what when the node drains.
+#include "actors/intake.hpp"
+#include "actors/journal.hpp"
+#include "actors/journal_channel.hpp"
+#include "actors/turn.hpp"
+#include "net/chat_answer.hpp"
+#include "tests/support/folder.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <mutex>
+
+using namespace mainstay;
+
+namespace {
+
+/// What a caller hears, one line each; may be told from the journal's thread.
+class heard final : public mq::response {
+public:
+  void accepted(header_list, bytes_ptr) override { add("accepted"); }
+  void reply(int status, header_list headers, bytes_ptr body) override {
+    add(std::to_string(status) + " " + read_error(status, headers, *body, {}).code);
+    std::lock_guard lock(guard_);
+    headers_ = std::move(headers);
+  }
+  void stream_head(header_list) override { add("head"); }
+  void stream_event(bytes_ptr) override { add("event"); }
+  void stream_comment(std::string) override {}
+  void stream_end(bytes_ptr, header_list) override { add("end"); }
+  void stream_error(int status, bytes_ptr, header_list) override { add("broken " + std::to_string(status)); }
+  void observe_progress(std::size_t, std::function<void(std::size_t)>) override {}
+  void on_caller_left(std::function<void()>) override {}
+  void on_cancel(std::function<void()>) override {}
+
+  std::vector<std::string> lines() const {
+    std::lock_guard lock(guard_);
+    return lines_;
+  }
+  header_list headers() const {
+    std::lock_guard lock(guard_);
+    return headers_;
+  }
+
+private:
+  void add(std::string line) {
+    std::lock_guard lock(guard_);
+    lines_.push_back(std::move(line));
+  }
+  mutable std::mutex guard_;
+  std::vector<std::string> lines_;
+  header_list headers_;
+};
+
+using lines = std::vector<std::string>;
+
+struct fixture {
+  test::folder place;
+  caf::actor_system_config config;
+  caf::actor_system system{config};
+  caf::scoped_actor asker{system};      // in a run's place
+  caf::scoped_actor dispatcher{system}; // who would run them hears of it here
+  std::shared_ptr<event_loop> loop = std::make_shared<event_loop>("test");
+  std::unique_ptr<turn> turns = std::make_unique<turn>(system, loop);
+  caf::strong_actor_ptr front = stable_front::make(system, *turns),
+                        dispatcher_front = stable_front::make(system, *turns);
+  std::shared_ptr<config::settings> settings = std::make_shared<config::settings>();
+  std::shared_ptr<journal_store> store;
+
+  fixture() {
+    config::model_settings m;
+    m.name = "smart";
+    settings->models.push_back(m);
+    config::journal_settings s;
+    s.path = place.path("journal.db");
+    store = std::make_shared<journal_store>(s);
+    store->settings = settings;
+    auto names = std::make_shared<directory>();
+    names->journal = name();
+    names->dispatcher = caf::actor_cast<dispatcher_actor>(dispatcher_front);
+    store->names = names;
+    stable_front::point_to(dispatcher_front, caf::actor_cast<caf::strong_actor_ptr>(caf::actor(dispatcher.ptr())));
+  }
+  ~fixture() {
+    caf::anon_send_exit(caf::actor_cast<caf::actor>(front), caf::exit_reason::user_shutdown);
+    stable_front::close(front);
+    stable_front::close(dispatcher_front);
+    store->callers.clear();
+    store->names = nullptr;
+    front = dispatcher_front = nullptr;
+    turns.reset();
+  }
+
+  journal_actor name() const { return caf::actor_cast<journal_actor>(front); }
+  caf::strong_actor_ptr start() {
+    auto a = spawn_journal(system, store);
+    stable_front::point_to(front, a);
+    return a;
+  }
+
+  struct request {
+    std::shared_ptr<heard> way = std::make_shared<heard>();
+    std::shared_ptr<live_caller> caller = std::make_shared<live_caller>(way, instant::max());
+    run_record_ptr rec = std::make_shared<run_record>();
+  };
+  request asks(const std::string& id, utc_time not_before = {}) {
+    request r;
+    r.rec->number = new_request_number();
+    r.rec->durable = std::make_shared<journal_channel>(name(), r.caller, r.rec->number);
+    r.rec->durable_id = id;
+    r.rec->not_before = not_before;
+    r.rec->model = &settings->models[0];
+    r.rec->in.id = "req-" + id + "-" + std::to_string(r.rec->number);
+    r.rec->in.settings = settings;
+    r.rec->in.body = make_bytes(R"({"model":"smart","messages":[]})");
+    return r;
+  }
+  /// None: the journal died over it.
+  std::optional<journal_verdict::way> accept(const request& r) {
+    std::optional<journal_verdict::way> said;
+    asker->request(name(), 10s, journal_accept{r.rec})
+        .receive([&](const journal_verdict& v) { said = v.what; }, [](const caf::error&) {});
+    return said;
+  }
+  std::uint64_t flush() {
+    std::uint64_t unanswered = 99;
+    asker->request(name(), 10s, journal_flush{})
+        .receive([&](std::uint64_t n) { unanswered = n; }, [](const caf::error&) {});
+    return unanswered;
+  }
+  void hold(std::vector<std::string> models) {
+    asker->request(name(), 10s, journal_hold{std::move(models)})
+        .receive([](const journal_held&) {}, [](const caf::error&) {});
+  }
+  journal_view look_at() {
+    journal_view seen;
+    asker->request(name(), 10s, look{})
+        .receive([&](journal_view& v) { seen = std::move(v); }, [](const caf::error&) {});
+    return seen;
+  }
+};
+
+const auto tomorrow = std::chrono::system_clock::now() + std::chrono::hours(24);
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(journals, fixture)
+
+BOOST_AUTO_TEST_CASE(
+    when_the_doors_stop_whoever_waits_is_told_so_under_its_requests_name_and_what_has_no_answer_is_counted) {
+  start();
+  const auto running = asks("1"), later = asks("2", tomorrow), done = asks("3");
+  BOOST_TEST((accept(running) == journal_verdict::way::run));
+  BOOST_TEST((accept(later) == journal_verdict::way::left));
+  BOOST_TEST((accept(done) == journal_verdict::way::run));
+  done.rec->durable->reply(200, {}, make_bytes("{}"));
+  BOOST_TEST(flush() == 2u);
+  for (auto* r : {&running, &later}) {
+    BOOST_TEST(r->way->lines() == (lines{"accepted", "503 shutting_down"}));
+    BOOST_TEST((r->way->headers() == header_list{{"retry-after", "1"}, {"x-request-id", r->rec->in.id}}));
+  }
+  BOOST_TEST(done.way->lines().front() == "accepted");
+  BOOST_TEST(done.way->lines().back().starts_with("200"));
+}
+
+BOOST_AUTO_TEST_CASE(while_the_node_drains_nothing_is_run_again) {
+  start();
+  const auto r = asks("1");
+  BOOST_TEST((accept(r) == journal_verdict::way::run));
+  hold({"smart"});
+  r.rec->durable->reply(503, {}, make_bytes("{}")); // waits for its model
+  BOOST_TEST(look_at().parked == 1u);
+  asker->send(name(), journal_drain{});
+  hold({}); // it may run
+  BOOST_TEST(look_at().running == 0u);
+  BOOST_TEST(dispatcher->mailbox().empty());
+  BOOST_TEST(flush() == 1u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
