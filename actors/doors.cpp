@@ -192,9 +192,10 @@ private:
     response->on_cancel([names = names_, weak = std::weak_ptr(rec), waiter = std::weak_ptr(caller), id,
                          client = rec->in.client_name()] {
       auto record = weak.lock();
-      if (!record || record->durable->asked)
-        return letter<journal_cancel>::post(front(names->journal), journal_cancel{{client, id, waiter.lock()}});
-      record->durable->caller()->refuse(499, "cancelled", "the request was cancelled"); // the journal never hears of it
+      const bool called_off = record && record->durable->call_off();
+      // Also then: it may be the repetition of one that the journal has.
+      letter<journal_cancel>::post(front(names->journal), journal_cancel{{client, id, waiter.lock()}, called_off});
+      if (!called_off) return;
       record->caller_gone = true;
       letter<caller_left>::post(front(names->dispatcher), caller_left{record->number});
     });

@@ -21,6 +21,10 @@ void journal_state::refuse(accept_promise& promise, fate f) {
 }
 
 void journal_state::accept(const run_record_ptr& rec, accept_promise promise) {
+  if (rec->durable->over()) { // called off, say
+    promise.deliver(verdict_of(journal_verdict::way::left));
+    return;
+  }
   write([&] { return take_in(rec, promise); }, [=, this](fate f) mutable { refuse(promise, f); });
 }
 

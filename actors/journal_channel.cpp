@@ -62,6 +62,16 @@ bool journal_channel::kept() const {
   return number_ != 0;
 }
 
+bool journal_channel::call_off() {
+  std::lock_guard lock(guard_);
+  return number_ == 0 && !std::exchange(over_, true);
+}
+
+bool journal_channel::over() const {
+  std::lock_guard lock(guard_);
+  return over_;
+}
+
 void journal_channel::asks_for(const std::string& model) {
   std::lock_guard lock(guard_);
   model_ = model;

@@ -33,7 +33,7 @@ public:
   journal_channel(journal_actor, std::int64_t number, request_id run);
   ~journal_channel() override;
 
-  /// It is on disk. False: its run ended before, its caller heard an error.
+  /// It is on disk. False: too late, as `over` tells.
   bool keep_as(std::int64_t number);
   /// The journal has it, and its caller: the run of this channel is over without an answer.
   void hand_over();
@@ -41,9 +41,13 @@ public:
   void gather(const std::string& model);
   const std::shared_ptr<live_caller>& caller() const noexcept { return caller_; }
   bool kept() const;
+  /// Its caller wants it to end. True: nothing is accepted of it from now on. False: the journal has it, or an answer
+  /// came.
+  bool call_off();
+  /// Nothing more comes this way: an answer did, or it was handed over or called off.
+  bool over() const;
   /// What its run came to know: for the journal.
   void asks_for(const std::string& model);
-  std::atomic<bool> asked{false}; // the journal has been asked to take it
 
   void reply(int status, header_list headers, bytes_ptr body) override;
   void stream_head(header_list headers) override;

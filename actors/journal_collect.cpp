@@ -3,6 +3,12 @@
 
 namespace mainstay {
 
+namespace {
+
+kept_answer cancelled() { return error_answer(499, "cancelled", "the request was cancelled"); }
+
+} // namespace
+
 void journal_state::unavailable(const std::shared_ptr<live_caller>& caller) {
   if (caller) caller->refuse(503, "journal_unavailable", "the journal cannot be read or written now");
 }
@@ -34,7 +40,7 @@ void journal_state::cancel(const letter<journal_cancel>& mail) {
         auto known = store->file.find(q.client, q.id);
         kept_answer_ptr ended;
         if (known && !known->answer) {
-          auto a = error_answer(499, "cancelled", "the request was cancelled");
+          auto a = cancelled();
           a.headers = {{"x-request-id", known->name}};
           ended = std::make_shared<const kept_answer>(std::move(a));
           store->file.answer(known->number, *ended, utc_now(), end_of_life());
@@ -44,11 +50,15 @@ void journal_state::cancel(const letter<journal_cancel>& mail) {
           mail.opened();
           auto& caller = mail.content().caller;
           if (f == fate::failed) return unavailable(caller);
-          if (!ended)
-            return caller ? caller->refuse(404, "unknown_id", "no request with this id is in flight") : void();
-          stop_run(known->number);
-          settled(known->number, ended, false);
-          if (caller) caller->settle(*ended);
+          if (ended) {
+            stop_run(known->number);
+            settled(known->number, ended, false);
+            if (caller) caller->settle(*ended);
+          } else if (caller && mail.content().called_off) {
+            caller->settle(cancelled());
+          } else if (caller) {
+            caller->refuse(404, "unknown_id", "no request with this id is in flight");
+          }
         };
       },
       [=, this](fate f) {

@@ -64,7 +64,6 @@ std::shared_ptr<run_record> journal_state::record_of(priority level, const confi
   in.received = clock::now();
   in.deadline = in.received + in.settings->deadline;
   rec->durable = std::make_shared<journal_channel>(store->names->journal, number, rec->number);
-  rec->durable->asked = true;
   rec->admitted_once = true;
   in.reply = rec->durable;
   return rec;

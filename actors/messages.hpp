@@ -377,7 +377,9 @@ struct journal_question {
   void on_lost();
 };
 struct journal_collect : journal_question {};
-struct journal_cancel : journal_question {};
+struct journal_cancel : journal_question {
+  bool called_off = false; // what it asked for itself is not accepted: if it was the first, there is nothing else
+};
 /// What was in the mailbox when the first of a batch was opened has been handled.
 struct commit_due {};
 /// The node drains: nothing is run again before the next start.

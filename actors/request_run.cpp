@@ -92,7 +92,6 @@ void run_state::ask_to_keep() {
   if (now >= journal_until) return journal_silent();
   if (rec->asked->stream) rec->durable->caller()->takes_stream(rec->asked->wants_usage);
   if (rec->batch && rec->batch_shape.empty()) rec->batch_shape = batch_shape(*rec->asked, rec->in.client_name());
-  rec->durable->asked = true;
   wake_at(journal_until, waking::ask_journal);
   self->request(names->journal, caf::infinite, journal_accept{rec})
       .then(

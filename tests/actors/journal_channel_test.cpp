@@ -90,6 +90,22 @@ BOOST_AUTO_TEST_CASE(from_then_on_it_is_the_journals_and_told_once) {
   BOOST_TEST(way->lines.empty());
 }
 
+BOOST_AUTO_TEST_CASE(what_is_called_off_first_is_not_kept_and_what_is_kept_first_is_not_called_off) {
+  auto c = channel();
+  BOOST_TEST(c->call_off());
+  BOOST_TEST(c->over());
+  BOOST_TEST(!c->call_off());
+  BOOST_TEST(!c->keep_as(3));
+  c->reply(503, {}, make_bytes("its run ends")); // who called it off hears from the journal
+  BOOST_TEST(way->lines.empty());
+  auto d = channel();
+  BOOST_TEST(d->keep_as(4));
+  BOOST_TEST(!d->call_off());
+  BOOST_TEST(!d->over());
+  d.reset();
+  BOOST_TEST(!posted().answer);
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_ends_without_a_word_is_told_too_unless_it_was_handed_over) {
   auto c = channel();
   c->keep_as(3);

@@ -1,4 +1,5 @@
-// The journal's actor over a real file: who is told what when the node drains.
+// The journal's actor over a real file: who is told what when the node drains, and what becomes of a cancel whose
+// request is not on disk yet, also where the actor dies over both.
 #include "actors/intake.hpp"
 #include "actors/journal.hpp"
 #include "actors/journal_channel.hpp"
@@ -121,6 +122,10 @@ struct fixture {
         .receive([&](const journal_verdict& v) { said = v.what; }, [](const caf::error&) {});
     return said;
   }
+  void cancel(const request& r) {
+    letter<journal_cancel>::post(front,
+                                 journal_cancel{{"local", r.rec->durable_id, r.caller}, r.rec->durable->call_off()});
+  }
   std::uint64_t flush() {
     std::uint64_t unanswered = 99;
     asker->request(name(), 10s, journal_flush{})
@@ -136,6 +141,9 @@ struct fixture {
     asker->request(name(), 10s, look{})
         .receive([&](journal_view& v) { seen = std::move(v); }, [](const caf::error&) {});
     return seen;
+  }
+  void until_told(const request& r) {
+    for (const auto end = clock::now() + 10s; r.way->lines().empty() && clock::now() < end;) look_at();
   }
 };
 
@@ -174,6 +182,69 @@ BOOST_AUTO_TEST_CASE(while_the_node_drains_nothing_is_run_again) {
   BOOST_TEST(look_at().running == 0u);
   BOOST_TEST(dispatcher->mailbox().empty());
   BOOST_TEST(flush() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_that_comes_before_its_request_holds) {
+  start();
+  const auto r = asks("1");
+  cancel(r);
+  until_told(r);
+  const auto written = look_at().commits;
+  BOOST_TEST((accept(r) == journal_verdict::way::left));
+  BOOST_TEST(r.way->lines() == (lines{"499 cancelled"}));
+  flush();
+  BOOST_TEST(look_at().commits == written + 1); // of the flush: no kill finds the request on disk
+  BOOST_TEST(look_at().requests == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_holds_that_dies_with_its_request_in_the_mailbox_and_comes_again_first) {
+  const auto r = asks("1");
+  asker->send(name(), inject_fault{}); // nobody is behind the name yet: all of it waits
+  auto asked = asker->request(name(), 10s, journal_accept{r.rec});
+  cancel(r);
+  auto first = spawn_journal(system, store);
+  asker->monitor(caf::actor_cast<caf::actor>(first));
+  stable_front::point_to(front, std::move(first));
+  asker->receive([](const caf::down_msg&) {});
+  stable_front::point_to(front, nullptr);
+  bool bounced = false;
+  asked.receive([](const journal_verdict&) {}, [&](const caf::error&) { bounced = true; });
+  BOOST_TEST(bounced);
+  start();
+  until_told(r);                                         // its letter came again
+  BOOST_TEST((accept(r) == journal_verdict::way::left)); // the run asks again
+  BOOST_TEST(r.way->lines() == (lines{"499 cancelled"}));
+  BOOST_TEST(look_at().requests == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_of_what_is_on_disk_is_its_answer) {
+  start();
+  const auto r = asks("1");
+  BOOST_TEST((accept(r) == journal_verdict::way::run));
+  cancel(r);
+  look_at(); // after its commit
+  flush();
+  BOOST_TEST(r.way->lines() == (lines{"accepted", "499 cancelled"}));
+  BOOST_TEST(look_at().answered == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_of_a_repetition_that_the_journal_has_not_seen_ends_the_first_one) {
+  start();
+  const auto first = asks("1", tomorrow), again = asks("1");
+  BOOST_TEST((accept(first) == journal_verdict::way::left));
+  cancel(again);
+  flush();
+  BOOST_TEST((accept(again) == journal_verdict::way::left));
+  BOOST_TEST(first.way->lines() == (lines{"accepted", "499 cancelled"}));
+  BOOST_TEST(again.way->lines() == (lines{"499 cancelled"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_cancel_of_what_nobody_sent_is_a_404) {
+  start();
+  const auto r = asks("1");
+  letter<journal_cancel>::post(front, journal_cancel{{"local", "1", r.caller}});
+  flush();
+  BOOST_TEST(r.way->lines() == (lines{"404 unknown_id"}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

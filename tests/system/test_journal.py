@@ -182,6 +182,29 @@ def test_cancel_ends_a_durable_request_for_good(house):
     assert house.collect(b"1")[0] == 499 and house.journal()["unanswered"] == 0
 
 
+def test_a_cancel_holds_whatever_becomes_of_the_journal_actor_meanwhile(house):
+    house.gateway()
+    house.mock.script({"latency_ms": 60000})
+    with Dealer(house.now.zmq_url) as d, ThreadPoolExecutor(1) as pool:
+        sent, ends = 0, {}
+        for _ in range(10):
+            crash = pool.submit(house.now.ctl, "drill", "crash", "journal")
+            while not crash.done():
+                for _ in range(10):
+                    d.send(b"%d" % sent, b"chat", chat_body(f"q {sent}"), {"durable": True})
+                    d.send(b"%d" % sent, b"cancel")
+                    sent += 1
+            while len(ends) < sent:
+                got, kind, labels, body = d.receive()
+                if kind != "accepted":
+                    assert got not in ends and (kind, labels["status"]) == ("error", 499), (got, kind, labels, body)
+                    ends[got] = kind
+        wait_for(lambda: house.mock.stats()["open"] == 0)
+        assert house.journal()["unanswered"] == 0
+        assert {collect(d, b"%d" % i)[0] for i in range(sent)} <= {404, 499}
+    assert next(a["restarts"] for a in house.now.ctl("actors")["actors"] if a["name"] == "journal") == 10
+
+
 def d_name(house, request_id):
     return next(r["request"] for r in house.journal()["latest"] if r["id"] == request_id.decode())
 
