@@ -24,16 +24,15 @@ std::string state_of(const journal_file::row& r) {
 void journal_state::commit() {
   if (!open) return;
   try {
-    store->file.commit();
+    open->commit();
   } catch (const sqlite::error& e) { return fail(e); }
-  open = false;
+  open.reset();
   ++store->commits;
   end_batch(fate::stored);
 }
 
 void journal_state::fail(const sqlite::error& e) {
-  store->file.roll_back();
-  open = false;
+  open.reset();
   if (!std::exchange(store->failing, true))
     spdlog::error("journal {}; durable requests are refused until it can be written again", e.what());
   try_disk_at = clock::now() + try_disk_every;

@@ -33,13 +33,13 @@ struct journal_state {
 
   journal_actor::pointer self = nullptr;
   std::shared_ptr<journal_store> store;
-  bool open = false;         // a transaction
+  std::unique_ptr<sqlite::transaction> open;
   std::vector<effect> after; // to be done when it has ended, in order
   std::uint64_t generation = 0;
   instant armed = instant::max(), expire_at{}, try_disk_at{};
 
   ~journal_state() {
-    if (open) store->file.roll_back();
+    open.reset();
     for (auto& e : after) e(fate::died);
   }
 
@@ -49,8 +49,7 @@ struct journal_state {
   void write(Work work, effect otherwise) {
     try {
       if (!open) {
-        store->file.begin();
-        open = true;
+        open = store->file.begin();
         self->send(self, commit_due{}); // behind all that waits already
       }
       after.push_back(work());

@@ -34,10 +34,8 @@ cache_file::cache_file(sqlite::opened_file opened)
         "INSERT INTO answers (key, born, cost, completion) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
         "SET born = excluded.born, cost = excluded.cost, completion = excluded.completion")),
     oldest_(db_->prepare("SELECT id, born FROM answers ORDER BY born LIMIT 1")),
-    remove_(db_->prepare("DELETE FROM answers WHERE id = ?")), pages_(db_->prepare("PRAGMA page_count")),
-    free_pages_(db_->prepare("PRAGMA freelist_count")),
-    entries_(static_cast<std::size_t>(db_->number("SELECT count(*) FROM answers"))),
-    page_size_(static_cast<std::size_t>(db_->number("PRAGMA page_size"))) {
+    remove_(db_->prepare("DELETE FROM answers WHERE id = ?")), usage_(*db_),
+    entries_(static_cast<std::size_t>(db_->number("SELECT count(*) FROM answers"))) {
   db_->run("PRAGMA synchronous = NORMAL"); // nobody is promised that it outlives the machine
 }
 
@@ -83,16 +81,6 @@ std::size_t cache_file::prune(const bounds& within, utc_time now, std::size_t mo
   together.commit();
   entries_ -= gone;
   return gone;
-}
-
-std::size_t cache_file::bytes() {
-  const auto of = [](sqlite::statement& s) {
-    s.begin();
-    const auto n = s.next() ? static_cast<std::size_t>(s.number(0)) : 0;
-    s.end();
-    return n;
-  };
-  return (of(pages_) - of(free_pages_)) * page_size_;
 }
 
 } // namespace mainstay

@@ -33,15 +33,16 @@ public:
   std::size_t prune(const bounds&, utc_time now, std::size_t most);
 
   std::size_t entries() const noexcept { return entries_; }
-  /// Of the file that are in use; what was deleted leaves room that is used again.
-  std::size_t bytes();
+  /// Of the file that are in use.
+  std::size_t bytes() { return usage_.bytes(); }
 
 private:
   explicit cache_file(sqlite::opened_file);
   sqlite::broken_file broken_;
   std::unique_ptr<sqlite::database> db_;
-  sqlite::statement find_, has_, put_, oldest_, remove_, pages_, free_pages_;
-  std::size_t entries_ = 0, page_size_ = 0;
+  sqlite::statement find_, has_, put_, oldest_, remove_;
+  sqlite::usage usage_;
+  std::size_t entries_ = 0;
 };
 
 } // namespace mainstay

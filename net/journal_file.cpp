@@ -100,12 +100,11 @@ struct journal_file::statements {
                              "?, ?, ?) ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, status = "
                              "excluded.status, headers = excluded.headers, body = excluded.body, expires = "
                              "excluded.expires WHERE repeats.expires <= ?")),
-      pages(db.prepare("PRAGMA page_count")), free_pages(db.prepare("PRAGMA freelist_count")),
-      page_size(db.number("PRAGMA page_size")) {}
+      usage(db) {}
 
   sqlite::statement find, add, add_body, settle, answer, drop_body, drop_answer, drop_request, read_answer, read, ended,
-      drop_repeats, find_repeat, keep_repeat, pages, free_pages;
-  std::int64_t page_size;
+      drop_repeats, find_repeat, keep_repeat;
+  sqlite::usage usage;
 };
 
 void journal_file::drop::operator()(statements* s) const noexcept { delete s; }
@@ -116,14 +115,7 @@ journal_file::journal_file(const std::string& path, utc_time now, duration patie
 journal_file::journal_file(sqlite::opened_file opened)
   : broken_(std::move(opened.broken)), db_(std::move(opened.db)), say_(new statements(*db_)) {}
 
-void journal_file::begin() { db_->run("BEGIN IMMEDIATE"); }
-void journal_file::commit() { db_->run("COMMIT"); }
-
-void journal_file::roll_back() noexcept {
-  try {
-    db_->run("ROLLBACK");
-  } catch (const sqlite::error&) {} // it has ended already, by the failure
-}
+std::unique_ptr<sqlite::transaction> journal_file::begin() { return std::make_unique<sqlite::transaction>(*db_); }
 
 std::optional<journal_file::known_request> journal_file::find(const std::string& client, const std::string& id) {
   auto& s = say_->find;
@@ -230,16 +222,7 @@ void journal_file::keep_repeated(const std::string& key, const std::string& fing
                         sqlite::blob{text_of(a.body)}, stamp(expires), stamp(now));
 }
 
-std::uint64_t journal_file::bytes_in_use() {
-  auto number_of = [](sqlite::statement& s) {
-    s.begin();
-    s.next();
-    const auto n = s.number(0);
-    s.end();
-    return n;
-  };
-  return static_cast<std::uint64_t>((number_of(say_->pages) - number_of(say_->free_pages)) * say_->page_size);
-}
+std::uint64_t journal_file::bytes_in_use() { return say_->usage.bytes(); }
 
 journal_file::facts journal_file::count() {
   facts f;

@@ -1,7 +1,7 @@
 // The journal's SQLite file: durable requests with the one answer of each, and the answers that idempotency keys get
 // again. Owns the file's form; what to write, and when, is its user's business. Every call may block on the disk, and
-// throws sqlite::error. Between begin() and commit() everything happens together or not at all; what was committed
-// outlives the process and the machine's power.
+// throws sqlite::error. What happens in a transaction happens together or not at all; what was committed outlives the
+// process and the machine's power.
 #pragma once
 
 #include "core/kept_answer.hpp"
@@ -37,9 +37,7 @@ public:
   const std::string& path() const noexcept { return db_->path(); }
   const sqlite::broken_file& found_broken() const noexcept { return broken_; }
 
-  void begin();
-  void commit();
-  void roll_back() noexcept;
+  std::unique_ptr<sqlite::transaction> begin();
 
   struct known_request {
     std::int64_t number = 0;

@@ -132,6 +132,20 @@ void database::fail(int code) const {
   throw error(path_, words, fault_of(code));
 }
 
+usage::usage(database& of)
+  : pages_(of.prepare("PRAGMA page_count")), free_pages_(of.prepare("PRAGMA freelist_count")),
+    page_size_(static_cast<std::uint64_t>(of.number("PRAGMA page_size"))) {}
+
+std::uint64_t usage::bytes() {
+  const auto number = [](statement& s) {
+    s.begin();
+    const auto n = s.next() ? static_cast<std::uint64_t>(s.number(0)) : 0;
+    s.end();
+    return n;
+  };
+  return (number(pages_) - number(free_pages_)) * page_size_;
+}
+
 transaction::~transaction() {
   auto* db = in_.handle_.get();
   if (!sqlite3_get_autocommit(db)) sqlite3_exec(db, "ROLLBACK", nullptr, nullptr, nullptr);

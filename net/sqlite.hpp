@@ -110,6 +110,17 @@ private:
   std::unique_ptr<sqlite3, close> handle_;
 };
 
+/// How much of a file is in use; what was deleted leaves room that is used again.
+class usage {
+public:
+  explicit usage(database&);
+  std::uint64_t bytes();
+
+private:
+  statement pages_, free_pages_;
+  std::uint64_t page_size_;
+};
+
 /// What happens between its birth and commit() happens wholly or not at all.
 class transaction {
 public:
