@@ -71,7 +71,7 @@ struct embedding_state {
     ask.level = priority::low;
     ask.targets = {order.at};
     ask.tokens = tokens();
-    ask.wait_until = order.until;
+    ask.wait_until = order.may_wait ? order.until : clock::now();
     ask.expires = order.until + 1min;
     ask.wait_for_circuits = false;
     self->request(order.names->governor, caf::infinite, std::move(ask))

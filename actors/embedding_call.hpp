@@ -16,6 +16,7 @@ struct embedding_order {
   target at;
   std::string text;
   instant until{};
+  bool may_wait = true;                         // for capacity; else it is asked now or not at all
   std::function<void(std::vector<float>)> done; // from any thread; empty: none
 };
 

@@ -92,6 +92,7 @@ struct metrics_state {
   }
 
   void take(const config::settings& s) {
+    store->registry.reconfigure(s);
     std::size_t keys = 0;
     for (auto& p : s.providers) keys += p.keys.size();
     store->load.reconfigure({s.forecast.value_or(load_thresholds{}), total_tpm(s), keys, s.forecast.has_value()});

@@ -51,6 +51,12 @@ public:
     return m;
   }
 
+  /// All of them, also those whose things are gone.
+  void clear() {
+    for (auto& [key, metric] : known_) family_.Remove(metric);
+    known_.clear();
+  }
+
 private:
   Family<Metric>& family_;
   std::vector<std::string> labels_;
@@ -158,6 +164,7 @@ struct metrics_registry::body {
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
+  std::set<std::string> providers, keys; // in the configuration: the actors remember others too, by name
   std::unordered_map<std::string, std::uint64_t> restarts_seen;
   metrics_view seen;
   std::map<std::string, served_counts> served;
@@ -222,9 +229,23 @@ void metrics_registry::count(const batch_report& r) {
   body_->batch_parts.at({r.model, "alone"}).Increment(static_cast<double>(r.alone));
 }
 
+void metrics_registry::reconfigure(const config::settings& s) {
+  auto& b = *body_;
+  b.providers.clear();
+  b.keys.clear();
+  for (auto& p : s.providers) {
+    b.providers.insert(p.name);
+    for (auto& k : p.keys) b.keys.insert(k.name);
+  }
+  b.breaker_state.clear();
+  b.key_health.clear();
+  b.limit_used.clear();
+}
+
 void metrics_registry::set_limits(const governor::view& v) {
   auto& b = *body_;
   for (auto& k : v.keys) {
+    if (!b.keys.count(k.key)) continue;
     if (k.limits.rpm) b.limit_used.at({k.key, "rpm"}).Set(k.rpm_used);
     if (k.limits.tpm) b.limit_used.at({k.key, "tpm"}).Set(k.tpm_used);
     if (k.limits.rps) b.limit_used.at({k.key, "rps"}).Set(k.rps_used);
@@ -236,10 +257,13 @@ void metrics_registry::set_limits(const governor::view& v) {
 }
 
 void metrics_registry::set_keys(const std::vector<key_book::view>& keys) {
-  for (auto& k : keys) body_->key_health.at({k.standing.key}).Set(k.standing.disabled ? 0 : k.standing.health);
+  auto& b = *body_;
+  for (auto& k : keys)
+    if (b.keys.count(k.standing.key)) b.key_health.at({k.standing.key}).Set(k.standing.disabled ? 0 : k.standing.health);
 }
 
 void metrics_registry::set_breaker(const breaker_view& v) {
+  if (!body_->providers.count(v.provider)) return;
   for (auto& c : v.circuits) body_->breaker_state.at({v.provider, c.model}).Set(static_cast<double>(c.state));
 }
 

@@ -18,6 +18,8 @@ public:
   void count(const run_report&);
   void count(const batch_report&);
 
+  /// What left the configuration has no gauges any more; the next views set those of the others.
+  void reconfigure(const config::settings&);
   void set_limits(const governor::view&);
   void set_keys(const std::vector<key_book::view>&);
   void set_breaker(const breaker_view&);

@@ -68,6 +68,7 @@ struct similar_state {
     store->by_vectors.reset();
     remembered.clear();
     answers.clear();
+    for (auto& [id, q] : std::exchange(questions, {})) q.promise.deliver(count(nullptr)); // to another model
   }
 
   void take(const take_settings& news) {
@@ -102,7 +103,7 @@ struct similar_state {
     auto promise = self->make_response_promise<ask_promise>();
     auto text = asked->text;
     questions.emplace(id, question{std::move(*asked), promise});
-    embed(id, std::move(text));
+    embed(id, std::move(text), false);
     return promise;
   }
 
@@ -133,7 +134,7 @@ struct similar_state {
       const auto id = next++;
       auto text = asked->text;
       answers.emplace(id, answer{std::move(*asked), std::move(one->completion)});
-      embed(id, std::move(text));
+      embed(id, std::move(text), true);
     }
   }
 
@@ -145,13 +146,15 @@ struct similar_state {
 
   // -- the model
 
-  void embed(std::uint64_t id, std::string text) {
+  /// A look-up does not queue: whoever asked would wait longer for what may be no use than for its answer.
+  void embed(std::uint64_t id, std::string text, bool may_wait) {
     embedding_order order;
     order.settings = settings;
     order.names = names;
     order.at = {store->model->provider, store->model->model};
     order.text = std::move(text);
     order.until = clock::now() + store->model->timeout;
+    order.may_wait = may_wait;
     order.done = [weak = caf::actor_cast<caf::actor_addr>(self), id](std::vector<float> vector) {
       // to this very actor, not to its successor
       if (auto to = caf::actor_cast<similar_actor>(weak)) tell(to, embedded{id, std::move(vector)}, nullptr);

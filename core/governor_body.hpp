@@ -45,6 +45,9 @@ struct governor::body {
   static lane lane_of(const waiter&);
   prospect& outlook_of(const waiter&, instant now);
   double left_free_by(const waiter&, instant now) const noexcept;
+  /// Levels of which nobody goes before the load's reserve lets its oldest go: where keys have windows, whose last part
+  /// is kept for others.
+  level_flags held_levels(const waiting_queue&, instant now) const;
   void wake_all(provider_gate&);
 
   governor_settings settings;

@@ -130,7 +130,9 @@ void governor::body::refuse(waiter& w, const prospect& p, instant now) {
 std::optional<duration> governor::body::backlog(const pool& p, const queue_place& place, instant now) const {
   const auto rate = p.group->served.per_second(now);
   if (!rate) return {};
-  const auto before = p.queue.before(place.client, place.level, place.wait_until, weights, now);
+  const auto held = held_levels(p.queue, now);
+  if (held[static_cast<std::size_t>(place.level)]) return {}; // what lets it go is not what got through
+  const auto before = p.queue.before(place.client, place.level, place.wait_until, weights, held, now);
   auto all = before + 1;
   for (const auto& [which, other] : p.group->lanes) // they take turns
     if (other != &p) all += std::min(static_cast<double>(other->queue.size()), before + 1);
@@ -139,7 +141,9 @@ std::optional<duration> governor::body::backlog(const pool& p, const queue_place
 
 void governor::body::shed(pool& p, instant now) {
   for (int i = 0; i < most_shed && !p.queue.empty(); ++i) {
-    auto& w = static_cast<waiter&>(p.queue.last_in_line(weights, now));
+    auto* last = p.queue.last_in_line(weights, held_levels(p.queue, now), now);
+    if (!last) return;
+    auto& w = static_cast<waiter&>(*last);
     if (w.held_by && w.held_by->holds()) return; // nobody can tell while load returns
     const auto wait = backlog(p, w, now);
     if (!in_vain(wait, w.wait_until, now)) return;
@@ -156,6 +160,19 @@ prospect& governor::body::outlook_of(const waiter& w, instant now) {
 
 double governor::body::left_free_by(const waiter& w, instant now) const noexcept {
   return reserve.share(w.level, now - w.since);
+}
+
+level_flags governor::body::held_levels(const waiting_queue& queue, instant now) const {
+  level_flags held{};
+  for (std::size_t i = 0; i < priority_count; ++i) {
+    const auto level = static_cast<priority>(i);
+    const auto oldest = queue.oldest(level);
+    held[i] = oldest && reserve.share(level, now - *oldest) > 0;
+  }
+  if (held == level_flags{}) return held;
+  const auto& all = static_cast<const waiter&>(queue.most_urgent()).way->candidates;
+  const auto has_window = [](auto& c) { return c.meter->meter.limits().rpm || c.meter->meter.limits().tpm; };
+  return std::any_of(all.begin(), all.end(), has_window) ? held : level_flags{};
 }
 
 void governor::body::wake_all(provider_gate& provider) {

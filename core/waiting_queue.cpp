@@ -83,7 +83,7 @@ double share_before(instant first, instant last, instant t) {
 } // namespace
 
 double waiting_queue::before(const std::string& client, priority level, instant wait_until,
-                             const level_weights& weights, instant now) const {
+                             const level_weights& weights, const level_flags& held, instant now) const {
   const auto& mine = levels_[static_cast<std::size_t>(level)];
   double rounds = 0; // of its own client's turns before its own
   if (const auto found = mine.by_client.find(client); found != mine.by_client.end()) {
@@ -97,7 +97,7 @@ double waiting_queue::before(const std::string& client, priority level, instant 
                                    1.0 * std::max(weights[static_cast<std::size_t>(level)], 0));
   double all = here;
   for (std::size_t i = 0; i < priority_count; ++i) {
-    if (i == static_cast<std::size_t>(level)) continue;
+    if (i == static_cast<std::size_t>(level) || held[i]) continue;
     const auto theirs = static_cast<double>(levels_[i].by_age.size());
     const auto by_weight = own_weight > 0 ? (here + 1) * weight_of(i, weights, now) / own_weight : theirs;
     all += std::min(theirs, by_weight);
@@ -105,16 +105,22 @@ double waiting_queue::before(const std::string& client, priority level, instant 
   return all;
 }
 
-queue_place& waiting_queue::last_in_line(const level_weights& weights, instant now) const {
+queue_place* waiting_queue::last_in_line(const level_weights& weights, const level_flags& held, instant now) const {
   const level* last = nullptr;
   double least = 0;
   for (std::size_t i = 0; i < priority_count; ++i) {
     const auto weight = weight_of(i, weights, now);
-    if (levels_[i].by_age.empty() || (last && weight > least)) continue;
+    if (levels_[i].by_age.empty() || held[i] || (last && weight > least)) continue;
     last = &levels_[i];
     least = weight;
   }
-  return *last->by_age.rbegin()->second;
+  return last ? last->by_age.rbegin()->second : nullptr;
+}
+
+std::optional<instant> waiting_queue::oldest(priority level) const {
+  const auto& all = levels_[static_cast<std::size_t>(level)].by_age;
+  if (all.empty()) return std::nullopt;
+  return all.begin()->second->since;
 }
 
 double waiting_queue::weight_of(std::size_t i, const level_weights& weights, instant now) const noexcept {

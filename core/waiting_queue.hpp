@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -27,6 +28,7 @@ struct queue_place {
 };
 
 using level_weights = std::array<int, priority_count>;
+using level_flags = std::array<bool, priority_count>;
 
 class waiting_queue {
 public:
@@ -42,10 +44,15 @@ public:
   void in_turn(std::vector<queue_place*>& out, std::size_t count, std::size_t per_client, const level_weights&,
                instant now) const;
   /// How many are likely to be served before a newcomer with that wait, if nobody leaves or comes: of its own client
-  /// those with less time, of the others what they get meanwhile by turns and weights. O(clients that wait).
-  double before(const std::string& client, priority, instant wait_until, const level_weights&, instant now) const;
-  /// The one who came last to the level whose turn comes least often; the queue must not be empty.
-  queue_place& last_in_line(const level_weights&, instant now) const;
+  /// those with less time, of the others what they get meanwhile by turns and weights. Levels that are `held` get
+  /// nothing. O(clients that wait).
+  double before(const std::string& client, priority, instant wait_until, const level_weights&, const level_flags& held,
+                instant now) const;
+  /// The one who came last to the level whose turn comes least often, of those that are not `held`; null: there is
+  /// none.
+  queue_place* last_in_line(const level_weights&, const level_flags& held, instant now) const;
+  /// Since when the one who came first to that level waits; none: nobody does.
+  std::optional<instant> oldest(priority) const;
   /// The one whose wait ends first; the queue must not be empty.
   queue_place& most_urgent() const { return *by_deadline_.begin()->place; }
 

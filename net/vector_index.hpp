@@ -1,6 +1,8 @@
 // Which of many vectors are near a given one, by the cosine of their angle. Groups share nothing. A small group is
 // compared whole, exactly; a large one is searched through a graph of neighbours (HNSW: Malkov, Yashunin, TPAMI 2020;
-// library: hnswlib), which may miss one in a hundred. Vectors are kept once, as floats of unit length.
+// library: hnswlib), which may miss one in a hundred. Vectors are kept once, as floats of unit length. A graph that has
+// three places in four empty is left for a smaller one, a few vectors with each change, so that memory follows the size
+// and nobody waits for it.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +33,8 @@ public:
   /// With at least that cosine, the best first.
   std::vector<match> find(std::uint64_t group, std::span<const float>, double threshold, std::size_t most) const;
   std::size_t size() const noexcept;
+  /// Places for vectors that memory is taken for, those of no vector included.
+  std::size_t capacity() const noexcept;
 
 private:
   struct body;

@@ -153,6 +153,39 @@ BOOST_AUTO_TEST_CASE(a_crowd_that_is_held_back_does_not_stand_before_the_urgent)
   }
 }
 
+/// One call at a time, ten a second; of 60,000 requests a minute, 100 or 59,000 used.
+struct slow_world : world {
+  explicit slow_world(limit_set limits) : world({key("k", limits)}, 1) {
+    gov.set_pressure(load_pressure::high);
+    held = granted().id;
+    for (int i = 0; i < 300; ++i) {
+      auto low = of_level(*this, priority::low, 200s);
+      waits(low);
+    }
+    now += 20s; // they have aged
+    for (int i = 0; i < 30; ++i) one_more(priority::normal);
+  }
+  lease_id held;
+  /// Somebody comes who goes at once, for how quick it is to be known.
+  void one_more(priority level) {
+    waits(of_level(*this, level, 100s));
+    now += 100ms;
+    done(held);
+    for (const auto& id : granted_by_tick()) held = id;
+  }
+  /// How many of the normal ones with that patience are let in.
+  int let_in(duration patience, int most) {
+    int n = 0;
+    while (n < most && std::holds_alternative<queued>(acquire(of_level(*this, priority::normal, patience)))) ++n;
+    return n;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(who_is_held_back_does_not_count_as_a_crowd_before_the_others) {
+  slow_world w({.rpm = 60});
+  BOOST_TEST(w.let_in(50s, 450) == 450);
+}
+
 BOOST_AUTO_TEST_CASE(a_flood_of_the_urgent_lets_the_least_urgent_through_in_the_end) {
   world w({key("k", {.rpm = 60})});
   w.gov.set_pressure(load_pressure::beyond);

@@ -12,6 +12,7 @@ namespace {
 
 const instant t0 = instant{} + 1000s;
 constexpr level_weights weights{8, 4, 1};
+constexpr level_flags none{};
 
 struct fixture {
   waiting_queue queue;
@@ -119,21 +120,22 @@ BOOST_AUTO_TEST_CASE(a_level_that_could_not_use_its_turns_has_not_saved_them_up)
 }
 
 BOOST_AUTO_TEST_CASE(a_newcomer_behind_nobody_is_next) {
-  BOOST_TEST(queue.before("app", priority::low, t0 + 60s, weights, t0) == 0.0);
+  BOOST_TEST(queue.before("app", priority::low, t0 + 60s, weights, none, t0) == 0.0);
 }
 
 BOOST_AUTO_TEST_CASE(behind_a_flood_of_others_a_modest_client_is_soon_served) {
   for (int i = 0; i < 1000; ++i) add(priority::normal, "greedy");
-  BOOST_TEST(queue.before("modest", priority::normal, t0 + 60s, weights, t0) == 1.0);
-  BOOST_TEST(queue.before("greedy", priority::normal, t0 + 60s, weights, t0) == 1000.0);
-  BOOST_TEST(queue.before("greedy", priority::high, t0 + 60s, weights, t0) <= 1.0);
-  BOOST_TEST(queue.before("modest", priority::low, t0 + 60s, weights, t0) == 4.0);
+  BOOST_TEST(queue.before("modest", priority::normal, t0 + 60s, weights, none, t0) == 1.0);
+  BOOST_TEST(queue.before("greedy", priority::normal, t0 + 60s, weights, none, t0) == 1000.0);
+  BOOST_TEST(queue.before("greedy", priority::high, t0 + 60s, weights, none, t0) <= 1.0);
+  BOOST_TEST(queue.before("modest", priority::low, t0 + 60s, weights, none, t0) == 4.0);
 }
 
 BOOST_AUTO_TEST_CASE(who_has_less_time_than_most_of_its_own_goes_before_them) {
   for (int i = 1; i <= 100; ++i) add(priority::normal, "app", i * 1s);
-  BOOST_TEST(queue.before("app", priority::normal, t0, weights, t0) == 0.0);
-  BOOST_TEST(queue.before("app", priority::normal, t0 + 50s, weights, t0) == 50.0, boost::test_tools::tolerance(0.02));
+  BOOST_TEST(queue.before("app", priority::normal, t0, weights, none, t0) == 0.0);
+  BOOST_TEST(queue.before("app", priority::normal, t0 + 50s, weights, none, t0) == 50.0,
+             boost::test_tools::tolerance(0.02));
 }
 
 BOOST_AUTO_TEST_CASE(how_many_go_before_is_told_about_right) {
@@ -148,7 +150,7 @@ BOOST_AUTO_TEST_CASE(how_many_go_before_is_told_about_right) {
           duration(1ms * static_cast<int>(below(60000))));
     const auto level = static_cast<priority>(below(3));
     const auto client = "c" + std::to_string(below(clients + 1));
-    const auto told = queue.before(client, level, t0 + 60s, weights, t0);
+    const auto told = queue.before(client, level, t0 + 60s, weights, none, t0);
     auto& newcomer = add(level, client);
     int before = 0;
     while (serve() != &newcomer) ++before;
@@ -162,7 +164,17 @@ BOOST_AUTO_TEST_CASE(last_in_line_is_the_newest_of_the_level_that_is_served_leas
   add(priority::low, "app");
   auto& newest = add(priority::low, "other");
   add(priority::normal, "app");
-  BOOST_TEST(&queue.last_in_line(weights, t0) == &newest);
+  BOOST_TEST(queue.last_in_line(weights, none, t0) == &newest);
+}
+
+BOOST_AUTO_TEST_CASE(levels_that_are_held_go_before_nobody_and_are_not_in_line) {
+  for (int i = 0; i < 100; ++i) add(priority::low, "app");
+  auto& normal = add(priority::normal, "app");
+  const level_flags low_held{false, false, true};
+  BOOST_TEST(queue.before("app", priority::normal, t0 + 60s, weights, none, t0) > 1.0);
+  BOOST_TEST(queue.before("app", priority::normal, t0 + 60s, weights, low_held, t0) == 1.0);
+  BOOST_TEST(queue.last_in_line(weights, low_held, t0) == &normal);
+  BOOST_TEST(queue.last_in_line(weights, {true, true, true}, t0) == nullptr);
 }
 
 BOOST_AUTO_TEST_CASE(random_walk_serves_everybody_once_and_forgets_who_left) {

@@ -124,6 +124,51 @@ BOOST_AUTO_TEST_CASE(a_large_group_finds_what_is_near_soon_and_what_left_never) 
   BOOST_TEST(index.find(1, all[1], 0.1, 16).empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_group_that_has_lost_most_of_its_vectors_gives_their_memory_back_bit_by_bit) {
+  std::mt19937 draw(5);
+  constexpr std::uint32_t many = 5000, dimensions = 32;
+  vector_index index(dimensions, 500);
+  std::vector<std::vector<float>> all;
+  std::vector<bool> there(many, true);
+  for (std::uint32_t i = 0; i < many; ++i) {
+    all.push_back(random_vector(draw, dimensions));
+    index.add(i, 1, all.back());
+  }
+  const auto before = index.capacity();
+  BOOST_TEST(before >= many);
+  std::size_t most = before, left = many;
+  const auto all_right = [&] { // of some, those that are there, and no others
+    int wrong = 0;
+    for (std::uint32_t i = 0; i < many; i += 50) {
+      const auto got = index.find(1, all[i], 0.99, 4);
+      wrong += there[i] != (!got.empty() && got.front().id == i);
+    }
+    return wrong <= 2; // the graph may miss one in a hundred
+  };
+  while (left > 200) {
+    const auto i = draw() % many;
+    if (there[i] && draw() % 5) {
+      index.remove(i);
+      there[i] = false;
+      --left;
+    } else if (!there[i] && draw() % 200 == 0) { // some come back meanwhile
+      index.add(i, 1, all[i] = random_vector(draw, dimensions));
+      there[i] = true;
+      ++left;
+    }
+    most = std::max(most, index.capacity());
+    if (left % 500 == 0) BOOST_REQUIRE(all_right());
+  }
+  BOOST_TEST(index.size() == left);
+  BOOST_TEST(index.capacity() <= 2048u);
+  BOOST_TEST(most <= before * 3 / 2 + 2048);
+  BOOST_TEST(all_right());
+  for (std::uint32_t i = 0; i < many; ++i)
+    if (!there[i]) index.add(i, 1, all[i]);
+  there.assign(many, true);
+  BOOST_TEST(all_right());
+}
+
 BOOST_AUTO_TEST_CASE(near_vectors_answer_each_other_but_not_where_what_matters_differs) {
   embedded_answers all({});
   const std::vector<float> one{1, 0.01f, 0, 0}, other{1, 0, 0.02f, 0}, far{0, 1, 0, 0};

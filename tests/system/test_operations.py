@@ -142,6 +142,23 @@ def test_every_command_answers_as_a_table_and_as_json(start):
     assert "secret-" not in str([gateway.ctl(c) for c in ("status", "keys", "limits", "models")])
 
 
+def test_gauges_of_what_left_the_configuration_go(start):
+    a, b = start.mock("a"), start.mock("b")
+    keys = ({"name": "k1", "rpm": 100}, {"name": "k2", "rpm": 100})
+    gateway = start.gateway({"providers": [provider("a", a, keys), provider("b", b)], "models": [model("smart", "a/m", fallbacks=["b/m"])]})
+    assert gateway.chat("q").status == 200
+    told = lambda: {name for name in gateway.metrics() if name.startswith(("mainstay_key_health", "mainstay_limit_used", "mainstay_breaker_state"))}
+    wait_for(lambda: any("b-k1" in name for name in told()) and any("a-k2" in name for name in told()))
+    before = told()
+    config = gateway.config
+    config["providers"] = [provider("a", a, keys[:1])]
+    config["models"] = [model("smart", "a/m")]
+    gateway.write(config)
+    gateway.ctl("reload")
+    wait_for(lambda: told() and not any(gone in name for name in told() for gone in ("b-k1", "a-k2", 'provider="b"')))
+    assert told() < before, "nothing new, and what stayed is still told"
+
+
 def test_the_metrics_door(start):
     mock = start.mock()
     gateway = start.gateway({**config(mock, cache={"ttl": "1h"}), "providers": [provider("a", mock, ({"name": "k1", "rpm": 1000},))]})

@@ -1,6 +1,7 @@
 """Answers to similar questions: on the ladder when nobody answers, or always where the file says so; what they are kept apart by; the threshold; what an actor's death and a reload do."""
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -232,6 +233,41 @@ def test_always_embeds_a_question_once(start):
     gateway.ctl("drill", "crash", "similar")
     wait_for(lambda: next(a for a in gateway.ctl("actors")["actors"] if a["name"] == "similar")["restarts"] == 1)
     wait_for(lambda: gateway.chat(SOUP_ASKED, headers={"x-mainstay-cache": "use"}).source in ("similar", "cache"))
+    wait_for(gateway.at_rest)
+
+
+def test_a_look_up_does_not_wait_for_its_models_capacity(start):
+    mock, e = start.mock(), start.mock("e")
+    base = embedded_config(mock, e, use="always", timeout="20s")
+    base["providers"][1] = provider("e", e, ({"name": "k", "concurrency": 1},))
+    gateway = start.gateway(base)
+    kept(gateway, SOUP)
+    e.script({"path": "/v1/embeddings", "fault": "silence"})
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(gateway.chat, "Explain volcanoes")
+        wait_for(lambda: len(e.seen()) == 2)
+        began = time.monotonic()
+        assert gateway.chat("Explain glaciers").source == "primary"  # its only place is taken
+        assert time.monotonic() - began < 5 * SLOW
+        e.script()
+        e.kill()
+        assert first.result().source == "primary"
+    wait_for(gateway.at_rest)
+
+
+def test_a_question_that_is_under_way_when_the_model_changes_finds_nothing(start):
+    mock, e = start.mock(), start.mock("e")
+    gateway = start.gateway(embedded_config(mock, e, use="always", timeout="20s"))
+    kept(gateway, SOUP)
+    e.script({"path": "/v1/embeddings", "latency_ms": 3000})
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(gateway.chat, SOUP_ASKED)
+        wait_for(lambda: len(e.seen()) == 2)
+        changed = gateway.config
+        changed["cache"]["similar"]["model"] = "e-large"
+        gateway.write(changed)
+        gateway.ctl("reload")
+        assert asked.result().source == "primary"
     wait_for(gateway.at_rest)
 
 
