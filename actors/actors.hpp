@@ -48,6 +48,7 @@ using governor_actor =
                      caf::reacts_to<governor::circuit_news>, // from the breakers
                      caf::reacts_to<governor::model_news>,   // from the breakers
                      caf::reacts_to<governor::outage_news>,  // from the recovery
+                     caf::reacts_to<governor::budget_news>,  // from the metrics
                      caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>, caf::reacts_to<note_due>,
                      caf::reacts_to<months_kept>, // from the state keeper
                      caf::reacts_to<load_orders>, // from the metrics
@@ -93,8 +94,9 @@ using similar_actor = caf::typed_actor<caf::reacts_to<writes_wait>, caf::replies
                                        caf::replies_to<look>::with<similar_view>, MAINSTAY_SUPERVISED>;
 
 /// What must outlive a restart, in a file. Only where the configuration names one.
-using state_keeper_actor =
-    caf::typed_actor<caf::reacts_to<keep_months>, caf::reacts_to<keep_load>, MAINSTAY_SUPERVISED>;
+using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, caf::reacts_to<keep_load>,
+                                            caf::replies_to<keep_costs>::with<bool>, // false: they are not written
+                                            MAINSTAY_SUPERVISED>;
 
 /// Durable requests and their answers on disk. Only where the configuration names a file.
 using journal_actor =
@@ -138,7 +140,8 @@ using metrics_actor =
                      caf::reacts_to<rate_due>,
                      caf::replies_to<scrape>::with<std::string>, // Prometheus text
                      caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
-                     caf::replies_to<ask_forecast>::with<load_watch::view>, MAINSTAY_SUPERVISED>;
+                     caf::replies_to<ask_forecast>::with<load_watch::view>,
+                     caf::replies_to<ask_costs>::with<costs_view>, MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.

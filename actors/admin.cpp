@@ -59,6 +59,8 @@ private:
         {"metrics", &console::metrics, "requests by source and outcome, latency, tokens"},
         {"forecast", &console::forecast,
          "the load now, in the next hour and the day ahead; its level and what it asks for"},
+        {"cost", &console::cost,
+         "[--by model|client|provider|hour] [--days N]  what calls cost since midnight UTC, or that many days"},
         {"drill", &console::drill, "crash ACTOR  break something on purpose"},
         {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
         {"drain", &console::drain, "finish what runs, then exit"},
@@ -199,6 +201,33 @@ private:
   void forecast() {
     const auto v = ask<load_watch::view>(store_.names->metrics, ask_forecast{});
     write_forecast(json_, v, ask<cache_view>(store_.names->cache));
+  }
+
+  void cost() {
+    ask_costs q;
+    std::uint64_t days = 1;
+    std::string by = "model";
+    for (std::size_t i = 1; i < words_.size(); i += 2) {
+      if (words_[i] == "--by")
+        by = word(i + 1);
+      else if (words_[i] == "--days")
+        days = number(i + 1);
+      else
+        throw console_error("say: cost [--by model|client|provider|hour] [--days N]");
+    }
+    static const std::map<std::string, cost_ledger::by> groups{{"model", cost_ledger::by::model},
+                                                               {"client", cost_ledger::by::client},
+                                                               {"provider", cost_ledger::by::provider},
+                                                               {"hour", cost_ledger::by::hour}};
+    const auto group = groups.find(by);
+    if (group == groups.end()) throw console_error("--by takes model, client, provider or hour");
+    const auto kept = std::chrono::floor<std::chrono::days>(cost_ledger::kept_for).count();
+    if (days < 1 || days > static_cast<std::uint64_t>(kept))
+      throw console_error("--days takes 1 to " + std::to_string(kept) + ": older hours are not kept");
+    q.group = group->second;
+    const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+    q.from = today - std::chrono::days(days - 1);
+    write_costs(json_, ask<costs_view>(store_.names->metrics, q), by);
   }
 
   void cache() {

@@ -74,9 +74,19 @@ void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<
   letter<key_outcome>::post(pointer(links.names.key_manager), key_outcome{a.key, a.secret_hash, how, retry_after});
 }
 
-void report(const attempt& a, std::optional<failure_class> how, run_record& rec, const token_usage& part = {}) {
-  attempt_report r{a.at.provider, configured_model(rec, a.at), a.key, how, {}, clock::now() - a.began, part.input,
-                   part.output};
+void report(const attempt& a, std::optional<failure_class> how, run_record& rec, const token_usage& billed,
+            const token_usage& part = {}) {
+  attempt_report r{a.at.provider,
+                   configured_model(rec, a.at),
+                   a.key,
+                   how,
+                   {},
+                   clock::now() - a.began,
+                   part.input,
+                   part.output,
+                   billed,
+                   {}};
+  if (const auto& prices = rec.in.settings->prices) r.usd = prices->cost(a.at.provider, a.at.model, billed);
   if (a.first_visible != instant{}) r.first_token = a.first_visible - a.began;
   rec.report().attempts.push_back(std::move(r));
 }
@@ -98,20 +108,17 @@ token_usage attempt::usage_or_estimate(const chat_request& asked, const std::opt
   return out;
 }
 
-std::uint64_t attempt::tokens_if_failed(const chat_request& asked, failure_class what) const {
-  if (status >= 300) return 0;
+token_usage attempt::usage_if_failed(const chat_request& asked, failure_class what) const {
+  if (status >= 300) return {};
   bool answering = relay ? relay->saw_visible() : status >= 200 && size > 0;
-  if (answering) {
-    auto all = usage_or_estimate(asked, relay ? relay->usage() : std::nullopt);
-    return all.input + all.output;
-  }
+  if (answering) return usage_or_estimate(asked, relay ? relay->usage() : std::nullopt);
   switch (what) { // it may be at work on the prompt all the same
   case failure_class::first_byte_timeout:
   case failure_class::idle_timeout:
   case failure_class::total_timeout:
   case failure_class::cancelled:
-  case failure_class::deadline: return began != instant{} ? asked.prompt_tokens : 0;
-  default: return 0;
+  case failure_class::deadline: return {began != instant{} ? asked.prompt_tokens : 0, 0, 0, 0};
+  default: return {};
   }
 }
 
@@ -201,7 +208,7 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
     learned = {provider_lessons::event::kind::whole_answer, cost.output, clock::now() - a.began};
   settle_permit_of(a, {}, learned, links);
   tell_key(a, {}, {}, links);
-  report(a, {}, rec);
+  report(a, {}, rec, cost);
   rec.report().source = a.source;
   rec.report().provider = a.at.provider;
   rec.report().target_model = configured_model(rec, a.at);
@@ -209,7 +216,8 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
 
 void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
   auto& rec = links.rec;
-  auto tokens = a.tokens_if_failed(*rec.asked, f.what);
+  const auto billed = a.usage_if_failed(*rec.asked, f.what);
+  const auto tokens = billed.input + billed.output;
   cancel(a, links);
   token_usage part;
   if (a.relay && a.relay->contributed()) part = a.usage_or_estimate(*rec.asked, a.relay->usage());
@@ -229,7 +237,7 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
       learned = {provider_lessons::event::kind::too_slow, 0, provider->timeouts.first_byte};
   settle_permit_of(a, judged, learned, links);
   tell_key(a, judged, f.said.retry_after, links);
-  report(a, f.what, rec, part);
+  report(a, f.what, rec, billed, part);
 }
 
 } // namespace mainstay

@@ -40,9 +40,9 @@ struct attempt {
 
   bool refused_or_ignored_prefill() const { return prefill_refused || (relay && relay->ignored_prefill()); }
   std::string joined() const;
-  /// Tokens the provider will want to be paid for although the answer is not whole: none where it refused, the prompt
+  /// What the provider will want to be paid for although the answer is not whole: nothing where it refused, the prompt
   /// and what came of the answer where it was at work.
-  std::uint64_t tokens_if_failed(const chat_request&, failure_class) const;
+  token_usage usage_if_failed(const chat_request&, failure_class) const;
   /// The provider's count where it gave one, else an estimate from what came.
   token_usage usage_or_estimate(const chat_request&, const std::optional<token_usage>&) const;
 };

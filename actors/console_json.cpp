@@ -347,6 +347,39 @@ void write_forecast(console_json& j, const load_watch::view& v, const cache_view
   j.end_table();
 }
 
+void write_costs(console_json& j, const costs_view& v, std::string_view by) {
+  if (!v.priced) j.text("prices", "none: the configuration names no price list");
+  const auto amounts = [&j](const cost_ledger::amounts& a) {
+    j.number("usd", a.usd)
+        .number("saved_usd", a.saved_usd)
+        .count("calls", a.calls)
+        .count("unpriced_calls", a.unpriced)
+        .count("saved_calls", a.saved)
+        .count("input_tokens", a.tokens.input)
+        .count("output_tokens", a.tokens.output)
+        .count("cached_tokens", a.tokens.cached)
+        .count("reasoning_tokens", a.tokens.reasoning);
+  };
+  amounts(v.total);
+  j.table("costs");
+  for (const auto& [name, a] : v.groups) {
+    j.row().text(by, name.empty() ? "(nobody asked)" : name);
+    amounts(a);
+    j.end_row();
+  }
+  j.end_table();
+  if (v.budgets.empty()) return;
+  j.table("budgets");
+  for (const auto& b : v.budgets)
+    j.row()
+        .text("client", b.client)
+        .number("spent_today_usd", b.spent_usd)
+        .number("daily_usd", b.daily_usd)
+        .text("state", b.spent_usd >= b.daily_usd ? "spent" : "open")
+        .end_row();
+  j.end_table();
+}
+
 void write_metrics(console_json& j, const metrics_view& v) {
   j.count("requests", v.requests)
       .count("ok", v.ok)

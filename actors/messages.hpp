@@ -6,6 +6,7 @@
 #include "actors/letter.hpp"
 #include "config/settings.hpp"
 #include "core/breaker.hpp"
+#include "core/cost_ledger.hpp"
 #include "core/flight_book.hpp"
 #include "core/kept_answer.hpp"
 #include "core/key_health.hpp"
@@ -331,6 +332,9 @@ struct keep_months {
 struct keep_load {
   load_pattern::cells cells{};
 };
+struct keep_costs {
+  std::vector<cost_ledger::row> rows;
+};
 
 // -- journal
 
@@ -524,6 +528,8 @@ struct attempt_report {
   duration first_token{}; // zero: none came
   duration took{};
   std::uint64_t input_tokens = 0, output_tokens = 0; // of a failed one that gave a part of the answer, estimated
+  token_usage billed;        // what its provider wants to be paid for, estimated where it does not say
+  std::optional<double> usd; // what that costs; none: the model's price is not known
 };
 struct run_report {
   std::string id, client, model; // `model` is the configured name
@@ -538,6 +544,7 @@ struct run_report {
   std::uint64_t charged_tokens = 0;     // to keys, failed attempts included, estimated where nobody said
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
+  double saved_usd = 0;                 // what an answer that was there already would have cost
   bool flight = false;                  // only its attempts and tokens count: its callers report themselves
   bool durable = false;                 // without an answer it will be run again
 };
@@ -549,6 +556,21 @@ struct batch_report {
 /// A moment is over: do providers still fail, and how is the load?
 struct rate_due {};
 struct ask_forecast {};
+/// What calls cost since then.
+struct ask_costs {
+  utc_time from{};
+  cost_ledger::by group = cost_ledger::by::model;
+};
+struct costs_view {
+  std::vector<std::pair<std::string, cost_ledger::amounts>> groups;
+  cost_ledger::amounts total;
+  struct budget {
+    std::string client;
+    double daily_usd = 0, spent_usd = 0;
+  };
+  std::vector<budget> budgets; // of today
+  bool priced = false;         // there are prices
+};
 struct scrape {};
 /// How many requests were answered from where, since the process began.
 struct ask_served {};
@@ -611,7 +633,8 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::admit_client) X(mainstay::client_admission) X(mainstay::capacity_request) X(mainstay::capacity_reply) \
   X(mainstay::lease_sent) X(mainstay::keep_lease) X(mainstay::letter<mainstay::settle_lease>) X(mainstay::withdraw_lease) \
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
-  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) X(mainstay::governor::provider_limits) \
+  X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) \
+  X(mainstay::governor::budget_news) X(mainstay::governor::provider_limits) X(mainstay::keep_costs) X(mainstay::ask_costs) X(mainstay::costs_view) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::provider_sign) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \

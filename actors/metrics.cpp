@@ -3,6 +3,7 @@
 #include "actors/metrics_registry.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
+#include "core/request_plan.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -12,8 +13,29 @@ namespace mainstay {
 
 namespace {
 
+const std::string unknown = "unknown"; // model of who asked for one that is not there
 constexpr auto moment = 1s;            // so often failures and load are judged
 constexpr auto gauge_patience = 500ms; // an actor that does not answer a scrape in time leaves its gauges as they were
+
+/// US dollars a day, by client.
+using daily_budgets = std::map<std::string, double>;
+
+daily_budgets budgets_of(const config::settings& s) {
+  daily_budgets out;
+  for (auto& c : s.clients)
+    if (c.daily_usd) out.emplace(c.name, *c.daily_usd);
+  return out;
+}
+
+/// Until when, by client.
+std::map<std::string, instant> spent_of(const cost_ledger& costs, const daily_budgets& budgets) {
+  const auto now = std::chrono::system_clock::now();
+  const auto midnight = clock::now() + (cost_ledger::end_of_day(now) - now);
+  std::map<std::string, instant> out;
+  for (const auto& [client, daily] : budgets)
+    if (costs.spent_today(client, now) >= daily) out.emplace(client, midnight);
+  return out;
+}
 
 /// The views one scrape gathers.
 struct scrape_round {
@@ -26,6 +48,8 @@ struct metrics_state {
   metrics_actor::pointer self = nullptr;
   std::shared_ptr<metrics_store> store;
   directory_ptr names;
+  daily_budgets budgets;
+  bool priced = false;
 
   /// Asks `who` for its view and hands it to `use`; whatever happens, the round hears of it once.
   template <class View, class Handle, class Use>
@@ -68,6 +92,67 @@ struct metrics_state {
     if (r.charged_tokens > 0) store->load.count(r.charged_tokens, std::chrono::system_clock::now());
   }
 
+  void count_costs(const run_report& r) {
+    const auto now = std::chrono::system_clock::now();
+    const auto hour = std::chrono::floor<std::chrono::hours>(now);
+    const auto& model = r.model.empty() ? unknown : r.model;
+    for (const auto& a : r.attempts) {
+      cost_ledger::amounts what;
+      what.usd = a.usd.value_or(0);
+      what.calls = 1;
+      what.unpriced = !a.usd && a.billed.input + a.billed.output > 0;
+      what.tokens = a.billed;
+      store->costs.add({hour, r.client, model, a.provider}, what);
+    }
+    const bool from_before = r.source == to_string(answer_source::cache) ||
+                             r.source == to_string(answer_source::stale) ||
+                             r.source == to_string(answer_source::similar);
+    if (from_before && r.outcome == "ok") {
+      cost_ledger::amounts what;
+      what.saved = 1;
+      what.saved_usd = r.saved_usd;
+      store->costs.add({hour, r.client, model, ""}, what);
+    }
+    if (!r.attempts.empty() && budgets.count(r.client)) judge_budgets();
+  }
+
+  void judge_budgets() {
+    auto spent = spent_of(store->costs, budgets);
+    const auto same = [](auto& a, auto& b) { return a.first == b.first; };
+    if (std::equal(spent.begin(), spent.end(), store->spent.begin(), store->spent.end(), same)) return;
+    for (const auto& [client, until] : spent)
+      if (!store->spent.count(client))
+        spdlog::warn("client {}: its budget of {:.2f} US dollars a day is spent", client, budgets.at(client));
+    store->spent = std::move(spent);
+    tell_budgets();
+  }
+
+  void tell_budgets() { self->send(names->governor, governor::budget_news{store->spent}); }
+
+  void keep_changed_costs() {
+    if (!names->state_keeper) return;
+    auto rows = store->costs.changes();
+    if (rows.empty()) return;
+    const auto again = [this] { store->costs.all_changed(); };
+    self->request(names->state_keeper, caf::infinite, keep_costs{std::move(rows)})
+        .then(
+            [again](bool kept) {
+              if (!kept) again();
+            },
+            [again](const caf::error&) { again(); });
+  }
+
+  costs_view look_at_costs(const ask_costs& q) const {
+    costs_view v;
+    v.groups = store->costs.sums(q.group, q.from);
+    v.total = store->costs.total(q.from);
+    v.priced = priced;
+    const auto now = std::chrono::system_clock::now();
+    for (const auto& [client, daily] : budgets)
+      v.budgets.push_back({client, daily, store->costs.spent_today(client, now)});
+    return v;
+  }
+
   void judge_load() {
     auto& load = store->load;
     const auto now = std::chrono::system_clock::now();
@@ -95,6 +180,8 @@ struct metrics_state {
     store->registry.reconfigure(s);
     std::size_t keys = 0;
     for (auto& p : s.providers) keys += p.keys.size();
+    budgets = budgets_of(s);
+    priced = s.prices != nullptr;
     store->load.reconfigure({s.forecast.value_or(load_thresholds{}), total_tpm(s), keys, s.forecast.has_value()});
   }
 
@@ -106,6 +193,7 @@ struct metrics_state {
     round->promise = self->make_response_promise<caf::typed_response_promise<std::string>>();
     auto& r = store->registry;
     r.set_forecast(store->load.look(std::chrono::system_clock::now()));
+    r.set_budgets(!store->spent.empty());
     ++round->missing; // ours, until all were asked
     ask<governor::view>(round, names->governor, [&r](auto& v) { r.set_limits(v); });
     ask<std::vector<key_book::view>>(round, names->key_manager, [&r](auto& v) { r.set_keys(v); });
@@ -135,6 +223,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         st.store->registry.count(mail.content());
         st.count_failures(mail.content());
         st.count_load(mail.content());
+        st.count_costs(mail.content());
         mail.opened();
       },
       [&st](const batch_report& b) { st.store->registry.count(b); },
@@ -142,16 +231,21 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         st.look_again();
         st.judge();
         st.judge_load();
+        st.judge_budgets(); // a new day
+        st.keep_changed_costs();
       },
       [&st](const scrape&) { return st.gather(); },
       [&st](const ask_served&) { return served_view{st.store->registry.served()}; },
       [&st](const look&) { return st.store->registry.view(); },
       [&st](const ask_forecast&) { return st.store->load.look(std::chrono::system_clock::now()); },
+      [&st](const ask_costs& q) { return st.look_at_costs(q); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         st.names = s.names;
         st.take(*s.value);
+        st.judge_budgets();
+        st.tell_budgets();
         st.judge_load();
         st.self->send(st.names->cache, provider_trouble{st.store->trouble}); // who died may not have heard of it
         st.give_orders();
@@ -161,11 +255,19 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
 
 } // namespace
 
-std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& earlier) {
+std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& load,
+                                                  const std::vector<cost_ledger::row>& costs) {
   auto store = std::make_shared<metrics_store>();
-  store->load.restore(earlier);
+  store->load.restore(load);
+  store->costs.restore(costs);
   return store;
 }
+
+governor::budget_news spent_budgets(const metrics_store& store, const config::settings& s) {
+  return {spent_of(store.costs, budgets_of(s))};
+}
+
+std::vector<cost_ledger::row> unwritten_costs(metrics_store& store) { return store.costs.changes(); }
 
 const load_pattern& load_of(const metrics_store& store) { return store.load.load().pattern(); }
 

@@ -8,8 +8,13 @@
 namespace mainstay {
 
 struct metrics_store; // the registry; outlives the actor
-/// `earlier`: the week's load that earlier processes learned.
-std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& earlier);
+/// What earlier processes wrote down: the week's load, and what calls cost.
+std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& load,
+                                                  const std::vector<cost_ledger::row>& costs);
+/// What the governor is to know before anybody is asked; later it hears it from the actor.
+governor::budget_news spent_budgets(const metrics_store&, const config::settings&);
+/// To be asked for when the actor has ended.
+std::vector<cost_ledger::row> unwritten_costs(metrics_store&);
 /// The week's load as it is known now. To be asked for when the actor has ended.
 const load_pattern& load_of(const metrics_store&);
 

@@ -123,6 +123,11 @@ struct metrics_registry::body {
                          "mainstay_tokens_total",
                          "Tokens as the providers counted them.",
                          {"provider", "model", "kind"}};
+  series<Counter> cost{registry,
+                       BuildCounter(),
+                       "mainstay_cost_usd_total",
+                       "What calls to providers cost, in US dollars, by the prices that are configured.",
+                       {"model"}};
   series<Counter> retries{registry,
                           BuildCounter(),
                           "mainstay_retries_total",
@@ -197,6 +202,7 @@ void metrics_registry::count(const run_report& r) {
       b.first_token_seconds.at({a.provider, a.model}, request_buckets).Observe(seconds(a.first_token));
     add_tokens(a.provider, a.model, "input", a.input_tokens);
     add_tokens(a.provider, a.model, "output", a.output_tokens);
+    if (a.usd) b.cost.at({model}).Increment(*a.usd);
   }
   for (auto& reason : r.retry_reasons) b.retries.at({reason}).Increment();
   if (!r.cache_result.empty()) b.cache.at({r.cache_tier, r.cache_result}).Increment();
@@ -286,6 +292,10 @@ void metrics_registry::set_actors(const std::vector<actor_row>& rows) {
     if (a.restarts > seen) counter.Increment(static_cast<double>(a.restarts - seen));
     seen = a.restarts;
   }
+}
+
+void metrics_registry::set_budgets(bool one_is_spent) {
+  body_->alerts.at({"budget", "warning"}).Set(one_is_spent ? 1 : 0);
 }
 
 void metrics_registry::set_forecast(const load_watch::view& v) {

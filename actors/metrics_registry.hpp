@@ -27,6 +27,7 @@ public:
   void set_outages(const recovery_view&);
   void set_actors(const std::vector<actor_row>&);
   void set_forecast(const load_watch::view&);
+  void set_budgets(bool one_is_spent);
 
   /// Prometheus text format 0.0.4.
   std::string text() const;
@@ -46,6 +47,8 @@ struct metrics_store {
   load_watch load;
   load_orders told;             // to cache and governor
   std::uint64_t hours_kept = 0; // of those learned: they are with the state keeper
+  cost_ledger costs;
+  std::map<std::string, instant> spent; // budgets, by client: what the governor was told
 };
 
 } // namespace mainstay

@@ -173,6 +173,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
         st.store->policy.on_outage(news, clock::now());
         st.turn();
       },
+      [&st](const governor::budget_news& news) { st.store->policy.on_budgets(news); },
       [&st](const governor::provider_limits& limits) { st.store->policy.on_provider_limits(limits, clock::now()); },
       [&st](const run_wake& wake) {
         if (wake.generation != st.generation) return; // a timer that was replaced by an earlier one

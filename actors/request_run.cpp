@@ -51,7 +51,7 @@ std::uint64_t run_state::reservation() const {
 
 void run_state::ask_admission() {
   auto* c = rec->in.client;
-  if (!c || c->limits.none() || rec->admitted_once) return ask_journal();
+  if (!c || (c->limits.none() && !c->daily_usd) || rec->admitted_once) return ask_journal();
   self->request(names->governor, caf::infinite,
                 admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min})
       .then(
@@ -67,9 +67,11 @@ void run_state::admitted(const client_admission& a) {
   auto wait = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(a.retry_after).count());
   final_answer answer;
   answer.status = 429;
-  answer.type = "rate_limit_error";
-  answer.code = "client_limit";
-  answer.message = "this client's limit of " + a.limit + " is used up";
+  const bool budget = a.limit == "budget";
+  answer.type = budget ? "insufficient_quota" : "rate_limit_error";
+  answer.code = budget ? "budget_spent" : "client_limit";
+  answer.message = budget ? "this client's budget of the day is spent; it is new at midnight UTC"
+                          : "this client's limit of " + a.limit + " is used up";
   answer.retry_after_seconds = static_cast<int>(wait);
   give(answer, failure_class::rate_limited);
 }

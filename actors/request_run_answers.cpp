@@ -73,6 +73,14 @@ void run_state::cache_missed() {
   get_answer();
 }
 
+/// What the answer would cost at the target of first choice; 0 where nobody knows.
+double run_state::worth_of(const std::optional<token_usage>& usage) const {
+  const auto& prices = rec->in.settings->prices;
+  if (!prices || !usage) return 0;
+  const auto& first = rec->model->ladder.front().front();
+  return prices->cost(first.provider, first.model.empty() ? rec->asked->model : first.model, *usage).value_or(0);
+}
+
 /// A whole answer that nobody was asked for just now. False if it is none: a shared cache may hold anything.
 bool run_state::answer_whole(const bytes_ptr& completion, answer_labels labels) {
   auto facts = read_completion(*completion);
@@ -81,6 +89,7 @@ bool run_state::answer_whole(const bytes_ptr& completion, answer_labels labels) 
   if (!facts.valid || facts.error || (rec->asked->stream && chunks.empty())) return false;
   labels.model = facts.model;
   rec->report().source = labels.source;
+  rec->report().saved_usd = worth_of(facts.usage);
   auto headers = headers_for(*rec, labels, clock::now());
   rec->answered = true;
   if (rec->asked->stream)

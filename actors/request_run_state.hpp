@@ -150,6 +150,7 @@ struct run_state {
   std::string cache_scope() const;
   void ask_cache();
   void cache_missed();
+  double worth_of(const std::optional<token_usage>& usage) const;
   bool answer_whole(const bytes_ptr& completion, answer_labels labels);
   void watch_caller();
   void plain_end(attempt& a);

@@ -16,10 +16,12 @@ struct state_store {
   /// False: nothing was written.
   bool keep(const std::vector<month_count>&);
   bool keep(const load_pattern::cells&);
+  bool keep(const std::vector<cost_ledger::row>&);
 
   state_file file;
   const std::vector<month_count> earlier; // what was in it
   const load_pattern::cells earlier_load;
+  const std::vector<cost_ledger::row> earlier_costs;
   bool failing = false;
 
 private:

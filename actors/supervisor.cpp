@@ -335,7 +335,9 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
                           supervision_settings settings) {
   auto governor = std::make_shared<governor_store>(*s);
   if (kept.state) governor->policy.restore(kept.state->earlier); // before anybody is asked
-  auto metrics = make_metrics_store(kept.state ? kept.state->earlier_load : load_pattern::cells{});
+  auto metrics =
+      kept.state ? make_metrics_store(kept.state->earlier_load, kept.state->earlier_costs) : make_metrics_store({}, {});
+  governor->policy.on_budgets(spent_budgets(*metrics, *s));
   auto last_word = [governor, metrics, state = kept.state, journal = kept.journal] {
     if (journal) { // the file outlives the actors' system, what points into it must not
       journal->callers.clear();
@@ -345,6 +347,7 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
     auto counts = governor->policy.month_counts(clock::now());
     if (!counts.empty()) state->keep(counts);
     if (const auto& week = load_of(*metrics); week.known() > 0) state->keep(week.all());
+    if (const auto costs = unwritten_costs(*metrics); !costs.empty()) state->keep(costs);
   };
   auto names = std::make_shared<std::promise<directory_ptr>>();
   auto ready = names->get_future();

@@ -6,6 +6,7 @@
 namespace mainstay::config {
 namespace {
 
+constexpr double most_usd = 1e9;
 constexpr std::size_t shortest_key = 16; // below it, guessing over the network is no longer hopeless
 
 class client_reader {
@@ -13,7 +14,8 @@ public:
   explicit client_reader(bool exposed) : exposed_(exposed) {}
 
   void read(const cursor& at, client_draft& out) {
-    const section s(at, {"name", "key", "rpm", "rps", "tpm", "concurrency", "models", "priority", "canned", "partial"});
+    const section s(at, {"name", "key", "rpm", "rps", "tpm", "concurrency", "models", "priority", "canned", "partial",
+                         "daily_usd"});
     client_settings client;
     client.name = read_name(s, names_);
     if (const auto* c = s.need("key")) read_key(*c, client);
@@ -21,6 +23,10 @@ public:
     if (const auto* c = s.find("models")) read_models(*c, client, out);
     read_level(s, "priority", client.level);
     s.flag("canned", client.canned);
+    if (const auto* c = s.find("daily_usd")) {
+      client.daily_usd = c->number(0, most_usd);
+      if (!out.first_budget) out.first_budget = *c;
+    }
     if (const auto* c = s.find("partial")) read_partial(*c, client);
     out.clients.push_back(std::move(client));
   }

@@ -1,5 +1,6 @@
 // The sections that are policies without names of their own: limits, timeouts, breaker, retry, queue, recovery, cache,
 // state, journal, forecast. The ranges are wide on purpose: they stop slips of unit and sign, not experiments.
+#include "config/price_list.hpp"
 #include "config/sections.hpp"
 #include "config/units.hpp"
 
@@ -141,8 +142,7 @@ constexpr double least_threshold = 0.1; // below it any question would do
 constexpr double embedding_threshold = 0.95;
 
 /// None, without an error, where a variable that names no file is left out.
-std::optional<std::string> read_path(const section& s) {
-  const auto* at_path = s.need("path");
+std::optional<std::string> read_path_at(const cursor* at_path) {
   const auto path = at_path ? at_path->text() : std::nullopt;
   if (!path || (path->text.empty() && !path->defaulted.empty())) return std::nullopt;
   const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
@@ -158,6 +158,8 @@ std::optional<std::string> read_path(const section& s) {
     return path->text;
   return std::nullopt;
 }
+
+std::optional<std::string> read_path(const section& s) { return read_path_at(s.need("path")); }
 
 std::optional<secret> read_redis_url(const cursor& at) {
   const section r(at, {"url"});
@@ -240,6 +242,17 @@ std::optional<journal_settings> read_journal(const cursor& at) {
   if (!path) return std::nullopt;
   out.path = *path;
   return out;
+}
+
+std::shared_ptr<const price_table> read_prices(const cursor& at) {
+  const auto path = read_path_at(&at);
+  if (!path) return nullptr;
+  auto read = read_price_list(*path);
+  if (auto* problem = std::get_if<std::string>(&read)) {
+    at.error(std::move(*problem));
+    return nullptr;
+  }
+  return std::make_shared<const price_table>(std::move(std::get<price_table>(read)));
 }
 
 load_thresholds read_forecast(const cursor& at) {

@@ -28,6 +28,7 @@ std::optional<cache_settings> read_cache(const cursor&);
 std::optional<state_settings> read_state(const cursor&);
 std::optional<journal_settings> read_journal(const cursor&);
 load_thresholds read_forecast(const cursor&);
+std::shared_ptr<const price_table> read_prices(const cursor&); // the file that it names; null: it cannot be read
 void read_level(const section&, std::string_view key, priority&);
 
 // read_degradation.cpp
@@ -55,6 +56,7 @@ void read_tiers(const cursor&, tier_table&);
 struct client_draft {
   std::vector<client_settings> clients;
   std::vector<std::pair<std::string, cursor>> asked_models; // exact names among clients' models
+  std::optional<cursor> first_budget;                       // a client's daily_usd
 };
 /// `exposed`: a door listens off loopback, so that weak keys are errors.
 client_draft read_clients(const cursor&, bool exposed);

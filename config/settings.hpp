@@ -13,6 +13,7 @@
 #include "core/load_stage.hpp"
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
+#include "core/prices.hpp"
 #include "core/rate_governor.hpp"
 #include "core/retry_budget.hpp"
 #include "core/secret.hpp"
@@ -50,6 +51,7 @@ struct client_settings {
   mainstay::priority level = mainstay::priority::normal; // the default of its requests
   feature_set partial;                                   // what its requests do without rather than get an error
   bool canned = false;                                   // takes a canned answer rather than an error
+  std::optional<double> daily_usd;                       // what its calls may cost a day (UTC)
 };
 
 struct key_settings {
@@ -158,8 +160,9 @@ struct settings {
   degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
-  std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
-  std::string hash;                        // of the file's content, hex: tells versions apart
+  std::optional<load_thresholds> forecast;   // none: the load is shown, and nothing is done about it
+  std::shared_ptr<const price_table> prices; // null: nobody knows what calls cost
+  std::string hash;                          // of the file's content, hex: tells versions apart
 
   const provider_settings* provider(const std::string& name) const noexcept;
   /// The exact name if configured, else the first pattern that matches; null: unknown.

@@ -64,8 +64,9 @@ struct governor::body {
   std::vector<queue_place*> turns;      // kept for their memory
   std::vector<std::uint32_t> excluded;
   prospect ahead;
-  bool notes_due = false; // of a month's count
-  instant last_seen{};    // the newest time anybody told; reload has no other
+  std::map<std::string, instant> spent; // by client: until when its budget is
+  bool notes_due = false;               // of a month's count
+  instant last_seen{};                  // the newest time anybody told; reload has no other
 };
 
 } // namespace mainstay

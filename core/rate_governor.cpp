@@ -77,6 +77,13 @@ client_admission governor::admit(lease_id id, const std::string& name, std::uint
   auto& b = *body_;
   b.last_seen = now;
   if (const auto* held = b.book.find_admission(id)) return held->answer;
+  if (const auto spent = b.spent.find(name); spent != b.spent.end() && spent->second > now) {
+    client_admission no;
+    no.admitted = false;
+    no.limit = "budget";
+    no.retry_after = spent->second - now;
+    return no;
+  }
   const auto found = b.all.clients.find(name);
   if (found == b.all.clients.end() || found->second->absent || found->second->meter.limits().none()) return {};
   auto& meter = found->second->meter;
@@ -360,6 +367,8 @@ void governor::on_model(const model_news& news, instant now) {
   found->second->on_model(news, now);
   body_->wake_all(*found->second);
 }
+
+void governor::on_budgets(budget_news news) { body_->spent = std::move(news.spent); }
 
 void governor::on_outage(const outage_news& news, instant now) {
   auto& b = *body_;

@@ -109,7 +109,7 @@ using capacity_answer = std::variant<grant, refusal, queued>;
 
 struct client_admission {
   bool admitted = true;
-  std::string limit;      // "requests", "tokens" or "concurrency": which one refused
+  std::string limit;      // "requests", "tokens", "concurrency" or "budget": which one refused
   duration retry_after{}; // when refused: until it would fit; for concurrency 1 s
   std::optional<std::uint32_t> limit_requests, remaining_requests; // for x-ratelimit-* headers
   std::optional<std::uint64_t> limit_tokens, remaining_tokens;
@@ -129,6 +129,12 @@ public:
   /// A client's own limits, checked and charged once per request under lease {request, 0}. Clients without limits are
   /// admitted free. Idempotent: asked again under the same lease, it answers as the first time. Never queues.
   client_admission admit(lease_id, const std::string& client, std::uint64_t tokens, instant expires, instant now);
+
+  /// Whose day's budget is spent, and until when: nothing more of theirs is admitted. All others may go on.
+  struct budget_news {
+    std::map<std::string, instant> spent; // by client
+  };
+  void on_budgets(budget_news);
 
   /// Choice among all (target, key) pairs that could send now: the best score x weight, score = 0.3*free RPM + 0.3*free
   /// TPM + 0.4*health, spread by smooth weighted round-robin so that equals take turns. Skips excluded, disabled,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/failure.hpp"
+#include "core/token_usage.hpp"
 #include "net/bytes.hpp"
 
 #include <cstdint>
@@ -13,15 +14,6 @@
 #include <vector>
 
 namespace mainstay {
-
-struct token_usage {
-  std::uint64_t input = 0, output = 0, cached = 0, reasoning = 0;
-
-  token_usage& operator+=(const token_usage& o) noexcept {
-    input += o.input, output += o.output, cached += o.cached, reasoning += o.reasoning;
-    return *this;
-  }
-};
 
 /// One event of a stream. Read in one SAX pass; absent fields stay empty.
 struct chunk_facts {

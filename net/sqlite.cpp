@@ -64,6 +64,7 @@ bool statement::next() {
 }
 
 std::int64_t statement::number(int column) const noexcept { return sqlite3_column_int64(handle_.get(), column); }
+double statement::real(int column) const noexcept { return sqlite3_column_double(handle_.get(), column); }
 
 std::string statement::text(int column) const {
   const auto* begin = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
@@ -80,6 +81,7 @@ bool statement::is_null(int column) const noexcept { return sqlite3_column_type(
 void statement::reset() noexcept { sqlite3_reset(handle_.get()); }
 
 void statement::bind(int at, std::int64_t value) { in_->expect(sqlite3_bind_int64(handle_.get(), at, value)); }
+void statement::bind(int at, double value) { in_->expect(sqlite3_bind_double(handle_.get(), at, value)); }
 
 void statement::bind(int at, std::string_view value) {
   in_->expect(sqlite3_bind_text64(handle_.get(), at, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));

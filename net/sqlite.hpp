@@ -61,6 +61,7 @@ public:
   void end() noexcept { reset(); }
   /// Of the row, by column from 0.
   std::int64_t number(int column) const noexcept;
+  double real(int column) const noexcept;
   std::string text(int column) const;
   std::string bytes(int column) const;
   bool is_null(int column) const noexcept;
@@ -70,6 +71,8 @@ private:
   statement(database&, std::string_view sql);
   void reset() noexcept;
   void bind(int at, std::int64_t);
+  void bind(int at, int value) { bind(at, std::int64_t{value}); }
+  void bind(int at, double);
   void bind(int at, std::string_view); // copied; must be UTF-8
   void bind(int at, const blob&);      // copied
   struct finalize {

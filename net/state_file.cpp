@@ -1,5 +1,6 @@
 #include "net/state_file.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace mainstay {
@@ -11,9 +12,15 @@ namespace {
   " tokens_per_minute INTEGER NOT NULL CHECK (tokens_per_minute >= 0),"                                                \
   " weeks INTEGER NOT NULL CHECK (weeks > 0)) STRICT"
 
-constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS};
+#define MAINSTAY_COSTS                                                                                                 \
+  "CREATE TABLE costs (hour INTEGER NOT NULL, client TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,"      \
+  " usd REAL NOT NULL, saved_usd REAL NOT NULL, calls INTEGER NOT NULL, unpriced INTEGER NOT NULL,"                    \
+  " saved INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cached INTEGER NOT NULL,"                 \
+  " reasoning INTEGER NOT NULL, PRIMARY KEY (hour, client, model, provider)) STRICT, WITHOUT ROWID"
 
-constexpr sqlite::file_form form{0x4d737431, 2, R"(
+constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS};
+
+constexpr sqlite::file_form form{0x4d737431, 3, R"(
   CREATE TABLE months (
     provider TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -22,7 +29,7 @@ constexpr sqlite::file_form form{0x4d737431, 2, R"(
     used INTEGER NOT NULL CHECK (used >= 0),
     PRIMARY KEY (provider, key)
   ) STRICT, WITHOUT ROWID;
-)" MAINSTAY_LOAD_HOURS,
+)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS,
                                  true, upgrades};
 
 } // namespace
@@ -66,6 +73,46 @@ void state_file::keep(const load_pattern::cells& cells) {
   for (std::size_t hour = 0; hour < cells.size(); ++hour)
     if (const auto& c = cells[hour]; c.weeks > 0)
       put.run(static_cast<std::int64_t>(hour), std::int64_t{std::llround(c.mean)}, std::int64_t{c.weeks});
+  all.commit();
+}
+
+std::vector<cost_ledger::row> state_file::costs() {
+  std::vector<cost_ledger::row> out;
+  auto rows =
+      db_->prepare("SELECT hour, client, model, provider, usd, saved_usd, calls, unpriced, saved, input, output, "
+                   "cached, reasoning FROM costs ORDER BY hour");
+  const auto count = [&rows](int column) { return static_cast<std::uint64_t>(rows.number(column)); };
+  while (rows.next()) {
+    cost_ledger::row r;
+    r.where = {std::chrono::sys_time<std::chrono::hours>(std::chrono::hours(rows.number(0))), rows.text(1),
+               rows.text(2), rows.text(3)};
+    r.what.usd = rows.real(4);
+    r.what.saved_usd = rows.real(5);
+    r.what.calls = count(6);
+    r.what.unpriced = count(7);
+    r.what.saved = count(8);
+    r.what.tokens = {count(9), count(10), count(11), count(12)};
+    out.push_back(std::move(r));
+  }
+  return out;
+}
+
+void state_file::keep(const std::vector<cost_ledger::row>& costs) {
+  sqlite::transaction all(*db_);
+  auto put =
+      db_->prepare("INSERT OR REPLACE INTO costs (hour, client, model, provider, usd, saved_usd, calls, unpriced, "
+                   "saved, input, output, cached, reasoning) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const auto count = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
+  std::int64_t newest = 0;
+  for (const auto& [where, what] : costs) {
+    const std::int64_t hour = where.hour.time_since_epoch().count();
+    const auto& t = what.tokens;
+    put.run(hour, where.client, where.model, where.provider, what.usd, what.saved_usd, count(what.calls),
+            count(what.unpriced), count(what.saved), count(t.input), count(t.output), count(t.cached),
+            count(t.reasoning));
+    newest = std::max(newest, hour);
+  }
+  db_->prepare("DELETE FROM costs WHERE hour < ?").run(newest - std::int64_t{cost_ledger::kept_for.count()});
   all.commit();
 }
 

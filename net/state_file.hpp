@@ -1,9 +1,11 @@
-// What must outlive a restart, in one SQLite file: what keys have used of their month, and the week's load. Owns the
+// What must outlive a restart, in one SQLite file: what keys have used of their month, the week's load, and what
+// calls cost. Owns the
 // file's form and its version; what to write, and when, is its user's business. Every call may block on the disk: for
 // threads that may. Promises: a file that is no database, or a damaged one, is kept under another name and a new one
 // begun; a database of another program, or of a later version, is not touched.
 #pragma once
 
+#include "core/cost_ledger.hpp"
 #include "core/load_pattern.hpp"
 #include "core/month_quota.hpp"
 #include "net/sqlite_file.hpp"
@@ -30,6 +32,11 @@ public:
   load_pattern::cells load();
   /// Writes those that were seen, in whole tokens, all or none. Throws sqlite::error.
   void keep(const load_pattern::cells&);
+
+  std::vector<cost_ledger::row> costs();
+  /// Writes them over those of the same place, all or none, and deletes what is older than the ledger keeps. Throws
+  /// sqlite::error.
+  void keep(const std::vector<cost_ledger::row>&);
 
 private:
   explicit state_file(sqlite::opened_file opened) : broken_(std::move(opened.broken)), db_(std::move(opened.db)) {}

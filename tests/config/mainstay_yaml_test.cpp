@@ -8,6 +8,7 @@ using namespace mainstay::config::testing;
 namespace {
 
 loaded shipped(variables values) {
+  values.emplace("MAINSTAY_PRICES", MAINSTAY_SOURCE_DIR "/config/prices.json");
   return load_file(MAINSTAY_SOURCE_DIR "/config/mainstay.yaml", fake(std::move(values)));
 }
 

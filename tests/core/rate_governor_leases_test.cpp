@@ -147,6 +147,23 @@ BOOST_FIXTURE_TEST_CASE(a_client_hears_what_it_has_left, client_world) {
   BOOST_CHECK(second.reset_tokens == 60s);
 }
 
+BOOST_FIXTURE_TEST_CASE(whose_budget_is_spent_waits_for_it_with_limits_or_without, client_world) {
+  admit(1);
+  gov.on_budgets({{{"app", now + 5h}, {"free", now + 5h}}});
+  for (const auto* name : {"app", "free"}) {
+    const auto no = admit(2, 10, name);
+    BOOST_TEST(!no.admitted);
+    BOOST_TEST(no.limit == "budget");
+    BOOST_CHECK(no.retry_after == 5h);
+  }
+  BOOST_TEST(admit(1).admitted, "it was admitted before");
+  now += 5h;
+  BOOST_TEST(admit(3, 10, "free").admitted);
+  gov.on_budgets({{{"app", now + 5h}}});
+  gov.on_budgets({});
+  BOOST_TEST(admit(4).admitted);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_client_over_its_requests_hears_when_to_come_back, client_world) {
   admit(1);
   now += 10s;

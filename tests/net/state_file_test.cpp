@@ -66,13 +66,44 @@ BOOST_AUTO_TEST_CASE(the_weeks_load_is_there_again_in_whole_tokens) {
 
 BOOST_AUTO_TEST_CASE(a_file_from_before_the_weeks_load_keeps_its_months_and_gets_its_place) {
   open().keep({{"p", "a", february, 5}});
-  sqlite::database(file).run("DROP TABLE load_hours; PRAGMA user_version = 1");
+  sqlite::database(file).run("DROP TABLE load_hours; DROP TABLE costs; PRAGMA user_version = 1");
   auto f = open();
   load_pattern::cells cells{};
   cells[9] = {7, 1};
   f.keep(cells);
   BOOST_TEST(f.load()[9].mean == 7);
   BOOST_TEST(told(std::move(f)) == "p/a 2027-2: 5; ");
+}
+
+BOOST_AUTO_TEST_CASE(costs_are_written_over_those_of_the_same_place_and_the_oldest_go) {
+  const auto row = [](int hour, std::string client, double usd) {
+    cost_ledger::row r;
+    r.where = {std::chrono::sys_time<std::chrono::hours>(std::chrono::hours(500'000 + hour)), std::move(client), "m",
+               "p"};
+    r.what.usd = usd;
+    r.what.saved_usd = usd * 2;
+    r.what.calls = 3;
+    r.what.unpriced = 1;
+    r.what.saved = 4;
+    r.what.tokens = {10, 20, 5, 6};
+    return r;
+  };
+  const auto all = [](state_file f) {
+    std::string out;
+    for (const auto& r : f.costs())
+      out += std::to_string(r.where.hour.time_since_epoch().count() - 500'000) + " " + r.where.client + " " +
+             std::to_string(r.what.usd) + "; ";
+    return out;
+  };
+  open().keep({row(0, "shop", 1.5), row(0, "bot", 2)});
+  open().keep({row(0, "shop", 2.25), row(1, "shop", 0.1)});
+  BOOST_TEST(all(open()) == "0 bot 2.000000; 0 shop 2.250000; 1 shop 0.100000; ");
+  const auto first = open().costs()[0];
+  BOOST_TEST((first.where == row(0, "bot", 2).where && first.what.saved_usd == 4 && first.what.calls == 3));
+  BOOST_TEST((first.what.unpriced == 1u && first.what.saved == 4u && first.what.tokens.input == 10u));
+  BOOST_TEST((first.what.tokens.output == 20u && first.what.tokens.cached == 5u && first.what.tokens.reasoning == 6u));
+  open().keep({row(1 + static_cast<int>(cost_ledger::kept_for.count()), "shop", 3)});
+  BOOST_TEST(all(open()) == "1 shop 0.100000; 841 shop 3.000000; ");
 }
 
 BOOST_AUTO_TEST_CASE(a_broken_file_is_moved_aside_and_a_new_one_begun_whatever_log_lies_beside_it) {
@@ -112,7 +143,7 @@ BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_a
   BOOST_TEST(read("state.db") == before);
   std::filesystem::remove(file);
   open();
-  sqlite::database(file).run("PRAGMA user_version = 3");
+  sqlite::database(file).run("PRAGMA user_version = 4");
   BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
 }
 

@@ -72,9 +72,12 @@ int main(int argc, char** argv) {
   std::string node = "127.0.0.1:4242";
   bool json = false;
   std::vector<std::string> words;
+  std::string by, days;
   app.add_option("--node", node, "HOST:PORT of the node's admin door")->capture_default_str();
   app.add_flag("--json", json, "print the answer as JSON");
   app.add_option("command", words, "the command and its words");
+  app.add_option("--by", by, "cost: by model, client, provider or hour");
+  app.add_option("--days", days, "cost: of so many days, this one included");
   app.set_version_flag("--version", "mainstayctl " MAINSTAY_VERSION);
   app.positionals_at_end(false);
   CLI11_PARSE(app, argc, argv);
@@ -82,6 +85,9 @@ int main(int argc, char** argv) {
   try {
     where = parse_node(node);
   } catch (const CLI::Error& e) { return app.exit(e); }
+
+  for (const auto& [option, value] : {std::pair("--by", by), std::pair("--days", days)})
+    if (!value.empty()) words.insert(words.end(), {option, value});
 
   console_config config;
   caf::actor_system system(config);

@@ -41,7 +41,8 @@ struct answer {
   std::vector<choice> choices;
   std::string tool_name, tool_id; // set: the texts are that tool's arguments
   std::uint64_t prompt_tokens = 0;
-  std::uint64_t tokens = 0; // pieces of all choices
+  std::uint64_t tokens = 0;                              // pieces of all choices
+  std::uint64_t cached_tokens = 0, reasoning_tokens = 0; // as the script has it
 };
 
 // What is wrong with the answer to a merged request.

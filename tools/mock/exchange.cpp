@@ -167,11 +167,17 @@ asio::awaitable<void> exchange::play(route where, const chat_call& call, std::st
     co_await play_plain(embeddings(call.model, texts_), 0);
   } else if (where == route::model) {
     co_await play_plain(dialect_.model(path_.substr(path_.rfind("/models/") + 8)), 0);
-  } else if (auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill, verdict_.spoil); call.stream) {
-    auto events = dialect_.stream(call, answer, {provider_.given().name, verdict_.number});
-    co_await play_stream(events, call, key);
   } else {
-    co_await play_plain(dialect_.plain(call, answer, {provider_.given().name, verdict_.number}), answer.tokens);
+    auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill, verdict_.spoil);
+    answer.cached_tokens = verdict_.cached_tokens;
+    answer.reasoning_tokens = verdict_.reasoning_tokens;
+    const answer_label label{provider_.given().name, verdict_.number};
+    if (call.stream) {
+      auto events = dialect_.stream(call, answer, label);
+      co_await play_stream(events, call, key);
+    } else {
+      co_await play_plain(dialect_.plain(call, answer, label), answer.tokens);
+    }
   }
 }
 

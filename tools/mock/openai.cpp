@@ -22,8 +22,10 @@ void append_usage(std::string& out, const answer& a) {
   out += "{\"prompt_tokens\":" + std::to_string(a.prompt_tokens);
   out += ",\"completion_tokens\":" + std::to_string(a.tokens);
   out += ",\"total_tokens\":" + std::to_string(a.prompt_tokens + a.tokens);
-  out += ",\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":"
-         "{\"reasoning_tokens\":0,\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
+  out += ",\"prompt_tokens_details\":{\"cached_tokens\":" + std::to_string(std::min(a.cached_tokens, a.prompt_tokens));
+  out += ",\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":";
+  out += std::to_string(std::min(a.reasoning_tokens, a.tokens)) +
+         ",\"audio_tokens\":0,\"accepted_prediction_tokens\":0,"
          "\"rejected_prediction_tokens\":0}}";
 }
 

@@ -312,6 +312,8 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
   r.latency = read_delay(in, "latency_ms");
   r.token_pause = read_delay(in, "token_ms");
   in.number("words", r.words, 0, most_words);
+  in.number("cached_tokens", r.cached_tokens, 0, most);
+  in.number("reasoning_tokens", r.reasoning_tokens, 0, most);
   std::optional<std::string> prefill;
   in.text("prefill", prefill);
   if (prefill && prefill != "ignore") in.wrong("prefill: must be \"ignore\"");
@@ -325,8 +327,8 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
   r.limit = read_limits(in);
   in.refuse_unknown();
   if (r.what && r.limit) in.wrong("limits and a fault belong in two rules");
-  bool acts =
-      r.what || !r.headers.empty() || r.latency || r.token_pause || r.words || r.limit || r.ignore_prefill || parts;
+  bool acts = r.what || !r.headers.empty() || r.latency || r.token_pause || r.words || r.cached_tokens ||
+              r.reasoning_tokens || r.limit || r.ignore_prefill || parts;
   if (!acts && before == errors.size()) in.wrong("does nothing");
   return r;
 }
