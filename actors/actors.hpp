@@ -141,7 +141,13 @@ using metrics_actor =
                      caf::replies_to<scrape>::with<std::string>, // Prometheus text
                      caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
                      caf::replies_to<ask_forecast>::with<load_watch::view>,
-                     caf::replies_to<ask_costs>::with<costs_view>, MAINSTAY_SUPERVISED>;
+                     caf::replies_to<ask_costs>::with<costs_view>, caf::replies_to<ask_alerts>::with<alerts_view>,
+                     MAINSTAY_SUPERVISED>;
+
+/// Posts alerts to the webhook that the configuration names.
+using alert_bell_actor = caf::typed_actor<caf::reacts_to<letter<alerts_told>>, // from the metrics
+                                          caf::reacts_to<post_over>, caf::reacts_to<run_wake>,
+                                          caf::replies_to<look>::with<alert_bell_view>, MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.
@@ -171,6 +177,7 @@ struct directory {
   warmer_actor warmer;
   flights_actor flights;
   recovery_actor recovery;
+  alert_bell_actor alert_bell;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

@@ -59,6 +59,7 @@ private:
         {"metrics", &console::metrics, "requests by source and outcome, latency, tokens"},
         {"forecast", &console::forecast,
          "the load now, in the next hour and the day ahead; its level and what it asks for"},
+        {"alerts", &console::alerts, "which are on, since when, and how requests went in the last five minutes"},
         {"cost", &console::cost,
          "[--by model|client|provider|hour] [--days N]  what calls cost since midnight UTC, or that many days"},
         {"drill", &console::drill, "crash ACTOR  break something on purpose"},
@@ -152,6 +153,7 @@ private:
     count_backlog(backlog, "warmer", n.warmer);
     count_backlog(backlog, "flights", n.flights);
     count_backlog(backlog, "recovery", n.recovery);
+    count_backlog(backlog, "alert_bell", n.alert_bell);
     count_backlog(backlog, "dispatcher", n.dispatcher);
     for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
     for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
@@ -201,6 +203,11 @@ private:
   void forecast() {
     const auto v = ask<load_watch::view>(store_.names->metrics, ask_forecast{});
     write_forecast(json_, v, ask<cache_view>(store_.names->cache));
+  }
+
+  void alerts() {
+    write_alerts(json_, ask<alerts_view>(store_.names->metrics, ask_alerts{}),
+                 ask<alert_bell_view>(store_.names->alert_bell), clock::now());
   }
 
   void cost() {

@@ -347,6 +347,36 @@ void write_forecast(console_json& j, const load_watch::view& v, const cache_view
   j.end_table();
 }
 
+void write_alerts(console_json& j, const alerts_view& v, const alert_bell_view& bell, instant now) {
+  const auto& t = v.traffic;
+  j.count("requests", t.requests)
+      .number("success_percent", percent(t.success))
+      .number("retried_percent", percent(t.retried))
+      .count("calls", t.calls)
+      .number("rate_limited_percent", percent(t.rate_limited))
+      .number("server_error_percent", percent(t.server_error))
+      .number("p50_seconds", t.p50)
+      .number("p90_seconds", t.p90)
+      .number("p99_seconds", t.p99)
+      .number("p999_seconds", t.p999);
+  if (bell.configured)
+    j.count("webhook_delivered", bell.delivered)
+        .count("webhook_failed", bell.failed)
+        .count("webhook_given_up", bell.given_up)
+        .count("webhook_waiting", bell.waiting);
+  j.table("alerts");
+  for (const auto& a : v.all)
+    j.row()
+        .text("signal", a.signal)
+        .text("severity", to_string(a.severity))
+        .text("state", a.on ? "firing" : "off")
+        .number("threshold", a.threshold)
+        .number("value", a.value)
+        .number("for_seconds", a.on ? std::chrono::duration<double>(now - a.since).count() : 0)
+        .end_row();
+  j.end_table();
+}
+
 void write_costs(console_json& j, const costs_view& v, std::string_view by) {
   if (!v.priced) j.text("prices", "none: the configuration names no price list");
   const auto amounts = [&j](const cost_ledger::amounts& a) {

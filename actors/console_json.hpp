@@ -42,6 +42,7 @@ void write_warming(console_json&, const warm_reply&);
 /// No journal: only what is repeated from memory.
 void write_journal(console_json&, const std::optional<journal_view>&, const repeats_view&, utc_time now);
 void write_forecast(console_json&, const load_watch::view&, const cache_view&); // with the day ahead as bars
+void write_alerts(console_json&, const alerts_view&, const alert_bell_view&, instant now);
 /// `by`: what the groups are.
 void write_costs(console_json&, const costs_view&, std::string_view by);
 void write_metrics(console_json&, const metrics_view&);

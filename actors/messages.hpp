@@ -5,6 +5,7 @@
 
 #include "actors/letter.hpp"
 #include "config/settings.hpp"
+#include "core/alert_book.hpp"
 #include "core/breaker.hpp"
 #include "core/cost_ledger.hpp"
 #include "core/flight_book.hpp"
@@ -15,6 +16,7 @@
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
 #include "core/rate_governor.hpp"
+#include "core/recent_traffic.hpp"
 #include "core/repeat_book.hpp"
 #include "core/warming.hpp"
 #include "net/cached_answer.hpp"
@@ -547,6 +549,7 @@ struct run_report {
   double saved_usd = 0;                 // what an answer that was there already would have cost
   bool flight = false;                  // only its attempts and tokens count: its callers report themselves
   bool durable = false;                 // without an answer it will be run again
+  bool own_limit = false;               // refused for what its client may ask
 };
 /// A call that several durable requests were merged into had an answer: so many of them got theirs from it.
 struct batch_report {
@@ -556,6 +559,25 @@ struct batch_report {
 /// A moment is over: do providers still fail, and how is the load?
 struct rate_due {};
 struct ask_forecast {};
+/// Alerts that began or ended: to be told to whom the configuration names.
+struct alerts_told {
+  std::vector<alert_book::alert> all;
+};
+/// A post to the webhook is over. `status`: of the answer; 0 with an error: there was none.
+struct post_over {
+  std::uint64_t number = 0;
+  int status = 0;
+};
+struct alert_bell_view {
+  bool configured = false;
+  std::uint64_t delivered = 0, failed = 0, given_up = 0;
+  std::size_t waiting = 0;
+};
+struct ask_alerts {};
+struct alerts_view {
+  std::vector<alert_book::alert> all;
+  recent_traffic::view traffic;
+};
 /// What calls cost since then.
 struct ask_costs {
   utc_time from{};
@@ -581,7 +603,7 @@ struct metrics_view {
   std::uint64_t requests = 0, ok = 0, failed = 0, attempts = 0, retries = 0;
   std::map<std::string, std::uint64_t> by_source, by_outcome;
   std::uint64_t input_tokens = 0, output_tokens = 0;
-  double p50_seconds = 0, p99_seconds = 0;
+  double p50_seconds = 0, p99_seconds = 0; // of the last five minutes
 };
 
 // -- supervisor
@@ -635,6 +657,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) \
   X(mainstay::governor::budget_news) X(mainstay::governor::provider_limits) X(mainstay::keep_costs) X(mainstay::ask_costs) X(mainstay::costs_view) \
+  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::post_over) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::provider_sign) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \

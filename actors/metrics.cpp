@@ -37,10 +37,10 @@ std::map<std::string, instant> spent_of(const cost_ledger& costs, const daily_bu
   return out;
 }
 
-/// The views one scrape gathers.
-struct scrape_round {
-  caf::typed_response_promise<std::string> promise;
-  std::size_t missing = 0;
+/// The views that are gathered in one go.
+struct round {
+  std::function<void()> done;
+  std::size_t missing = 1; // the asker's own, until all were asked
 };
 
 struct metrics_state {
@@ -50,22 +50,23 @@ struct metrics_state {
   directory_ptr names;
   daily_budgets budgets;
   bool priced = false;
+  bool watching = false;
 
   /// Asks `who` for its view and hands it to `use`; whatever happens, the round hears of it once.
   template <class View, class Handle, class Use>
-  void ask(const std::shared_ptr<scrape_round>& round, const Handle& who, Use use) {
-    ++round->missing;
+  void ask(const std::shared_ptr<round>& all, const Handle& who, Use use) {
+    ++all->missing;
     self->request(who, gauge_patience, look{})
         .then(
-            [this, round, use](const View& v) {
+            [all, use](const View& v) {
               use(v);
-              arrived(*round);
+              arrived(*all);
             },
-            [this, round](const caf::error&) { arrived(*round); });
+            [all](const caf::error&) { arrived(*all); });
   }
 
-  void arrived(scrape_round& round) {
-    if (--round.missing == 0) round.promise.deliver(store->registry.text());
+  static void arrived(round& all) {
+    if (--all.missing == 0) all.done();
   }
 
   /// Only what providers, keys and the ways to them are to blame for.
@@ -113,7 +114,9 @@ struct metrics_state {
       what.saved_usd = r.saved_usd;
       store->costs.add({hour, r.client, model, ""}, what);
     }
-    if (!r.attempts.empty() && budgets.count(r.client)) judge_budgets();
+    const auto budget = budgets.find(r.client);
+    if (budget == budgets.end() || store->spent.count(r.client)) return;
+    if (store->costs.spent_today(r.client, now) >= budget->second) judge_budgets();
   }
 
   void judge_budgets() {
@@ -178,6 +181,7 @@ struct metrics_state {
 
   void take(const config::settings& s) {
     store->registry.reconfigure(s);
+    store->alerts.reconfigure(s);
     std::size_t keys = 0;
     for (auto& p : s.providers) keys += p.keys.size();
     budgets = budgets_of(s);
@@ -188,22 +192,65 @@ struct metrics_state {
   /// Both end with time too, when nobody calls any more.
   void look_again() { send_at(self, clock::now() + moment, rate_due{}); }
 
-  caf::result<std::string> gather() {
-    auto round = std::make_shared<scrape_round>();
-    round->promise = self->make_response_promise<caf::typed_response_promise<std::string>>();
+  /// What alerts go by, beside the traffic.
+  void look_around(const std::shared_ptr<round>& all) {
     auto& r = store->registry;
-    r.set_forecast(store->load.look(std::chrono::system_clock::now()));
-    r.set_budgets(!store->spent.empty());
-    ++round->missing; // ours, until all were asked
-    ask<governor::view>(round, names->governor, [&r](auto& v) { r.set_limits(v); });
-    ask<std::vector<key_book::view>>(round, names->key_manager, [&r](auto& v) { r.set_keys(v); });
-    ask<cache_view>(round, names->cache, [&r](auto& v) { r.set_cache(v); });
-    ask<recovery_view>(round, names->recovery, [&r](auto& v) { r.set_outages(v); });
-    ask<std::vector<actor_row>>(round, names->supervisor, [&r](auto& v) { r.set_actors(v); });
+    auto& a = store->alerts;
+    const auto load = store->load.look(std::chrono::system_clock::now());
+    r.set_forecast(load);
+    a.see(load);
+    a.see_budgets(!store->spent.empty());
+    ask<cache_view>(all, names->cache, [&](auto& v) {
+      r.set_cache(v);
+      a.see(v);
+    });
+    ask<recovery_view>(all, names->recovery, [&](auto& v) { a.see(v); });
+    if (names->journal) ask<journal_view>(all, names->journal, [&](auto& v) { a.see(v); });
     for (auto& [name, breaker] : names->breakers)
-      ask<breaker_view>(round, breaker, [&r](auto& v) { r.set_breaker(v); });
-    auto promise = round->promise;
-    arrived(*round);
+      ask<breaker_view>(all, breaker, [&](auto& v) {
+        r.set_breaker(v);
+        a.see(v);
+      });
+  }
+
+  void judge_alerts() {
+    auto changed = store->alerts.judge(clock::now());
+    for (const auto& a : changed)
+      if (alert_watch::is_news(a.signal))
+        spdlog::log(!a.on                                    ? spdlog::level::info
+                    : a.severity == alert_severity::critical ? spdlog::level::err
+                                                             : spdlog::level::warn,
+                    "alert {} ({}) {}: {:.4g}, threshold {:.4g}", a.signal, to_string(a.severity),
+                    a.on ? "began" : "ended", a.value, a.threshold);
+    if (!changed.empty())
+      letter<alerts_told>::post(caf::actor_cast<caf::strong_actor_ptr>(names->alert_bell), {std::move(changed)});
+  }
+
+  void watch() {
+    if (std::exchange(watching, true)) return; // somebody takes his time
+    auto all = std::make_shared<round>();
+    all->done = [this] {
+      watching = false;
+      judge_alerts();
+    };
+    look_around(all);
+    arrived(*all);
+  }
+
+  caf::result<std::string> gather() {
+    auto promise = self->make_response_promise<caf::typed_response_promise<std::string>>();
+    auto all = std::make_shared<round>();
+    all->done = [this, promise]() mutable {
+      judge_alerts();
+      store->registry.set_alerts(store->alerts.all());
+      promise.deliver(store->registry.text());
+    };
+    auto& r = store->registry;
+    look_around(all);
+    ask<governor::view>(all, names->governor, [&r](auto& v) { r.set_limits(v); });
+    ask<std::vector<key_book::view>>(all, names->key_manager, [&r](auto& v) { r.set_keys(v); });
+    ask<std::vector<actor_row>>(all, names->supervisor, [&r](auto& v) { r.set_actors(v); });
+    arrived(*all);
     return promise;
   }
 };
@@ -221,6 +268,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   return {
       [&st](const letter<run_report>& mail) {
         st.store->registry.count(mail.content());
+        st.store->alerts.count(mail.content(), clock::now());
         st.count_failures(mail.content());
         st.count_load(mail.content());
         st.count_costs(mail.content());
@@ -233,11 +281,21 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         st.judge_load();
         st.judge_budgets(); // a new day
         st.keep_changed_costs();
+        st.watch();
       },
       [&st](const scrape&) { return st.gather(); },
       [&st](const ask_served&) { return served_view{st.store->registry.served()}; },
-      [&st](const look&) { return st.store->registry.view(); },
+      [&st](const look&) {
+        auto v = st.store->registry.view();
+        const auto traffic = st.store->alerts.traffic(clock::now());
+        v.p50_seconds = traffic.p50;
+        v.p99_seconds = traffic.p99;
+        return v;
+      },
       [&st](const ask_forecast&) { return st.store->load.look(std::chrono::system_clock::now()); },
+      [&st](const ask_alerts&) {
+        return alerts_view{st.store->alerts.all(), st.store->alerts.traffic(clock::now())};
+      },
       [&st](const ask_costs& q) { return st.look_at_costs(q); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },

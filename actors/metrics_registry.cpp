@@ -64,29 +64,6 @@ private:
   std::string key_;
 };
 
-/// The latest request times, for the console's percentiles.
-class recent_times {
-public:
-  void add(double s) {
-    if (ring_.size() < capacity)
-      ring_.push_back(s);
-    else
-      ring_[next_++ % capacity] = s;
-  }
-  double quantile(double q) const {
-    if (ring_.empty()) return 0;
-    auto sorted = ring_;
-    auto at = std::min(sorted.size() - 1, static_cast<std::size_t>(q * static_cast<double>(sorted.size())));
-    std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(at), sorted.end());
-    return sorted[at];
-  }
-
-private:
-  static constexpr std::size_t capacity = 4096;
-  std::vector<double> ring_;
-  std::size_t next_ = 0;
-};
-
 } // namespace
 
 struct metrics_registry::body {
@@ -173,13 +150,11 @@ struct metrics_registry::body {
   std::unordered_map<std::string, std::uint64_t> restarts_seen;
   metrics_view seen;
   std::map<std::string, served_counts> served;
-  recent_times times;
 };
 
 metrics_registry::metrics_registry() : body_(std::make_unique<body>()) {
   for (auto* level : {"high", "normal", "low"}) body_->queue_depth.at({level}).Set(0);
   body_->overhead_seconds.at({}, overhead_buckets);
-  body_->alerts.at({"all_targets_down", "critical"}).Set(0);
 }
 metrics_registry::~metrics_registry() = default;
 
@@ -226,7 +201,6 @@ void metrics_registry::count(const run_report& r) {
   ++(r.outcome == "ok" ? v.ok : v.failed);
   ++v.by_outcome[r.outcome];
   ++v.by_source[std::string(source)];
-  b.times.add(took);
 }
 
 void metrics_registry::count(const batch_report& r) {
@@ -265,7 +239,8 @@ void metrics_registry::set_limits(const governor::view& v) {
 void metrics_registry::set_keys(const std::vector<key_book::view>& keys) {
   auto& b = *body_;
   for (auto& k : keys)
-    if (b.keys.count(k.standing.key)) b.key_health.at({k.standing.key}).Set(k.standing.disabled ? 0 : k.standing.health);
+    if (b.keys.count(k.standing.key))
+      b.key_health.at({k.standing.key}).Set(k.standing.disabled ? 0 : k.standing.health);
 }
 
 void metrics_registry::set_breaker(const breaker_view& v) {
@@ -277,10 +252,9 @@ void metrics_registry::set_cache(const cache_view& v) {
   if (v.redis_configured) body_->redis_up.at({}).Set(v.redis_up ? 1 : 0);
 }
 
-void metrics_registry::set_outages(const recovery_view& v) {
-  const bool down =
-      std::any_of(v.models.begin(), v.models.end(), [](auto& m) { return m.phase == outage_phase::down; });
-  body_->alerts.at({"all_targets_down", "critical"}).Set(down);
+void metrics_registry::set_alerts(const std::vector<alert_book::alert>& all) {
+  body_->alerts.clear();
+  for (auto& a : all) body_->alerts.at({a.signal, to_string(a.severity)}).Set(a.on);
 }
 
 const std::map<std::string, served_counts>& metrics_registry::served() const { return body_->served; }
@@ -294,25 +268,15 @@ void metrics_registry::set_actors(const std::vector<actor_row>& rows) {
   }
 }
 
-void metrics_registry::set_budgets(bool one_is_spent) {
-  body_->alerts.at({"budget", "warning"}).Set(one_is_spent ? 1 : 0);
-}
-
 void metrics_registry::set_forecast(const load_watch::view& v) {
   auto& b = *body_;
   b.forecast.at({"5m"}).Set(v.in_5m);
   b.forecast.at({"15m"}).Set(v.in_15m);
   b.forecast.at({"60m"}).Set(v.in_60m);
-  b.alerts.at({"forecast_high", "warning"}).Set(v.level == load_level::high ? 1 : 0);
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }
 
-metrics_view metrics_registry::view() const {
-  auto v = body_->seen;
-  v.p50_seconds = body_->times.quantile(0.50);
-  v.p99_seconds = body_->times.quantile(0.99);
-  return v;
-}
+metrics_view metrics_registry::view() const { return body_->seen; }
 
 } // namespace mainstay

@@ -2,7 +2,7 @@
 // the gauges to, and the text of it. Not thread-safe by itself: the MetricsAggregator is its only user.
 #pragma once
 
-#include "actors/messages.hpp"
+#include "actors/alert_watch.hpp"
 #include "core/error_rate.hpp"
 #include "core/load_watch.hpp"
 
@@ -24,10 +24,9 @@ public:
   void set_keys(const std::vector<key_book::view>&);
   void set_breaker(const breaker_view&);
   void set_cache(const cache_view&);
-  void set_outages(const recovery_view&);
+  void set_alerts(const std::vector<alert_book::alert>&);
   void set_actors(const std::vector<actor_row>&);
   void set_forecast(const load_watch::view&);
-  void set_budgets(bool one_is_spent);
 
   /// Prometheus text format 0.0.4.
   std::string text() const;
@@ -48,6 +47,7 @@ struct metrics_store {
   load_orders told;             // to cache and governor
   std::uint64_t hours_kept = 0; // of those learned: they are with the state keeper
   cost_ledger costs;
+  alert_watch alerts;
   std::map<std::string, instant> spent; // budgets, by client: what the governor was told
 };
 

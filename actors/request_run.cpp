@@ -64,6 +64,7 @@ void run_state::ask_admission() {
 void run_state::admitted(const client_admission& a) {
   rec->admission = a;
   if (a.admitted) return ask_journal();
+  rec->report().own_limit = true;
   auto wait = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(a.retry_after).count());
   final_answer answer;
   answer.status = 429;

@@ -1,5 +1,6 @@
 #include "actors/supervisor.hpp"
 
+#include "actors/alert_bell.hpp"
 #include "actors/answer_keeper.hpp"
 #include "actors/breaker.hpp"
 #include "actors/cache.hpp"
@@ -200,6 +201,15 @@ struct supervisor_state {
         "recovery", [store, own = d.recovery](caf::actor_system& y) { return spawn_recovery(y, store, own); }, front);
   }
 
+  void add_alert_bell(directory& d, const config::settings_ptr& s) {
+    auto store = std::make_shared<alert_bell_store>(s, client);
+    auto front = stable_front::make(self->system(), *home);
+    d.alert_bell = caf::actor_cast<alert_bell_actor>(front);
+    adopt(
+        "alert_bell", [store, own = d.alert_bell](caf::actor_system& y) { return spawn_alert_bell(y, store, own); },
+        front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
              const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
@@ -220,6 +230,7 @@ struct supervisor_state {
     add_state_keeper(*d);
     add_journal(*d, *s);
     add_flights(d);
+    add_alert_bell(*d, s);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;

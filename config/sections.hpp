@@ -31,6 +31,9 @@ load_thresholds read_forecast(const cursor&);
 std::shared_ptr<const price_table> read_prices(const cursor&); // the file that it names; null: it cannot be read
 void read_level(const section&, std::string_view key, priority&);
 
+// read_alerts.cpp
+alert_settings read_alerts(const cursor&);
+
 // read_degradation.cpp
 degradation_settings read_degradation(const cursor&, bool a_client_allows_it);
 

@@ -3,6 +3,7 @@
 // at once.
 #pragma once
 
+#include "core/alert_book.hpp"
 #include "core/answer_lives.hpp"
 #include "core/backoff.hpp"
 #include "core/canned_answers.hpp"
@@ -143,6 +144,13 @@ struct journal_settings {
   std::size_t entries = 1'000'000; // as well
 };
 
+struct alert_settings {
+  alert_book::rules rates;         // of requests and calls
+  std::uint64_t min_requests = 20; // in five minutes; fewer say nothing
+  std::optional<secret> webhook;   // where alerts are posted to
+  std::optional<secret> webhook_secret;
+};
+
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
@@ -161,6 +169,7 @@ struct settings {
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
   std::optional<load_thresholds> forecast;   // none: the load is shown, and nothing is done about it
+  std::optional<alert_settings> alerts;      // none: rates are not judged, nobody is told
   std::shared_ptr<const price_table> prices; // null: nobody knows what calls cost
   std::string hash;                          // of the file's content, hex: tells versions apart
 

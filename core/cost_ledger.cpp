@@ -27,22 +27,28 @@ cost_ledger::amounts& cost_ledger::amounts::operator+=(const amounts& o) noexcep
   return *this;
 }
 
-void cost_ledger::put(const place& where, const amounts& what) {
-  rows_[where] += what;
+cost_ledger::rows::iterator cost_ledger::put(const place& where, const amounts& what) {
+  const auto row = rows_.try_emplace(where).first;
+  row->second.what += what;
   if (what.usd > 0) spent_[{std::chrono::floor<std::chrono::days>(where.hour), where.client}] += what.usd;
+  return row;
 }
 
-void cost_ledger::add(place where, const amounts& what) {
-  put(where, what);
-  changed_.insert(std::move(where));
+void cost_ledger::note(rows::iterator row) {
+  if (!std::exchange(row->second.changed, true)) changed_.push_back(row);
+}
+
+void cost_ledger::add(const place& where, const amounts& what) {
+  note(put(where, what));
   drop_oldest();
 }
 
 void cost_ledger::drop_oldest() {
   const auto newest = rows_.empty() ? decltype(place::hour){} : rows_.rbegin()->first.hour;
   while (!rows_.empty() && (rows_.size() > most_rows || rows_.begin()->first.hour + kept_for < newest)) {
-    changed_.erase(rows_.begin()->first);
-    rows_.erase(rows_.begin());
+    const auto oldest = rows_.begin();
+    if (oldest->second.changed) changed_.erase(std::find(changed_.begin(), changed_.end(), oldest));
+    rows_.erase(oldest);
   }
   while (!spent_.empty() && spent_.begin()->first.first + kept_for < newest) spent_.erase(spent_.begin());
 }
@@ -68,7 +74,7 @@ std::vector<std::pair<std::string, cost_ledger::amounts>> cost_ledger::sums(by w
     return std::string();
   };
   const place first{std::chrono::floor<std::chrono::hours>(from), {}, {}, {}};
-  for (auto row = rows_.lower_bound(first); row != rows_.end(); ++row) groups[name(row->first)] += row->second;
+  for (auto row = rows_.lower_bound(first); row != rows_.end(); ++row) groups[name(row->first)] += row->second.what;
   std::vector<std::pair<std::string, amounts>> out(groups.begin(), groups.end());
   if (what != by::hour)
     std::stable_sort(out.begin(), out.end(), [](auto& a, auto& b) { return a.second.usd > b.second.usd; });
@@ -83,13 +89,15 @@ cost_ledger::amounts cost_ledger::total(utc_time from) const {
 
 std::vector<cost_ledger::row> cost_ledger::changes() {
   std::vector<row> out;
-  for (const auto& where : std::exchange(changed_, {}))
-    if (const auto found = rows_.find(where); found != rows_.end()) out.push_back({where, found->second});
+  for (const auto row : std::exchange(changed_, {})) {
+    row->second.changed = false;
+    out.push_back({row->first, row->second.what});
+  }
   return out;
 }
 
 void cost_ledger::all_changed() {
-  for (const auto& [where, what] : rows_) changed_.insert(where);
+  for (auto row = rows_.begin(); row != rows_.end(); ++row) note(row);
 }
 
 void cost_ledger::restore(const std::vector<row>& rows) {

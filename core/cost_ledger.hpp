@@ -10,9 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace mainstay {
@@ -42,7 +41,7 @@ public:
     amounts what;
   };
 
-  void add(place, const amounts&);
+  void add(const place&, const amounts&);
   /// US dollars since midnight (UTC).
   double spent_today(const std::string& client, utc_time now) const;
   /// When the budgets of `now` are new again.
@@ -62,11 +61,17 @@ public:
 
 private:
   using day = std::chrono::sys_days;
-  void put(const place&, const amounts&);
+  struct kept {
+    amounts what;
+    bool changed = false;
+  };
+  using rows = std::map<place, kept>; // the oldest hour in front
+  rows::iterator put(const place&, const amounts&);
+  void note(rows::iterator);
   void drop_oldest();
 
-  std::map<place, amounts> rows_; // the oldest hour in front
-  std::set<place> changed_;
+  rows rows_;
+  std::vector<rows::iterator> changed_;
   std::map<std::pair<day, std::string>, double> spent_; // by day and client
 };
 

@@ -65,6 +65,12 @@ const row& row_of(failure_class what) noexcept {
 
 std::string_view to_string(failure_class what) noexcept { return row_of(what).label; }
 
+std::optional<failure_class> failure_named(std::string_view label) noexcept {
+  for (const auto& r : table)
+    if (r.label == label) return r.what;
+  return std::nullopt;
+}
+
 const failure_rules& rules_of(failure_class what) noexcept { return row_of(what).rules; }
 
 } // namespace mainstay

@@ -39,6 +39,8 @@ inline constexpr std::size_t failure_class_count = 21;
 
 /// "rate_limited" and so on: the label used in metrics, logs and error codes.
 std::string_view to_string(failure_class) noexcept;
+/// The class of that label; none: no class has it.
+std::optional<failure_class> failure_named(std::string_view label) noexcept;
 
 enum class blame : std::uint8_t { caller, key, target, network, nobody };
 

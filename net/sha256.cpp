@@ -2,6 +2,7 @@
 #include "net/sha256.hpp"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <memory>
 #include <stdexcept>
@@ -29,6 +30,17 @@ std::string sha256(std::string_view bytes) {
       EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) != 1 ||
       EVP_DigestFinal_ex(context.get(), reinterpret_cast<unsigned char*>(digest.data()), &length) != 1 || length != 32)
     throw std::runtime_error("OpenSSL provides no SHA-256");
+  return digest;
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view bytes) {
+  std::string digest(32, '\0');
+  unsigned length = 0;
+  if (!algorithm() ||
+      !HMAC(algorithm(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(bytes.data()),
+            bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &length) ||
+      length != 32)
+    throw std::runtime_error("OpenSSL provides no HMAC-SHA-256");
   return digest;
 }
 

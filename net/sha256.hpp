@@ -10,6 +10,9 @@ namespace mainstay {
 /// memory can make it.
 std::string sha256(std::string_view bytes);
 
+/// The 32 bytes of HMAC-SHA-256 (RFC 2104). Throws std::runtime_error if OpenSSL cannot provide it.
+std::string hmac_sha256(std::string_view key, std::string_view bytes);
+
 /// Two lower-case digits a byte.
 std::string hex(std::string_view bytes);
 

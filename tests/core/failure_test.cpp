@@ -399,4 +399,12 @@ BOOST_AUTO_TEST_CASE(a_connection_that_failed_counts_for_the_endpoint_and_an_ans
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_label_names_its_class) {
+  for (std::size_t i = 0; i < failure_class_count; ++i) {
+    const auto what = static_cast<failure_class>(i);
+    BOOST_TEST((failure_named(to_string(what)) == what));
+  }
+  BOOST_TEST(!failure_named("ok"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
