@@ -110,6 +110,7 @@ using journal_actor =
                      caf::replies_to<journal_flush>::with<std::uint64_t>, // when all that came before is on disk, or
                                                                           // failed
                      caf::reacts_to<commit_due>, caf::reacts_to<run_wake>, caf::replies_to<look>::with<journal_view>,
+                     caf::replies_to<ask_fullness>::with<double>, // the share of its bounds that is used
                      MAINSTAY_SUPERVISED>;
 
 /// Who runs, waits or gets the first answer again under an idempotency key.

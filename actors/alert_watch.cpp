@@ -11,10 +11,6 @@ const alert_book::rules conditions{{"all_targets_down", {{}, 1, false, {}}}, {"b
                                    {"budget", {1, {}, false, {}}},           {"forecast_high", {1, {}, false, {}}},
                                    {"journal_full", {0.8, 0.95, false, {}}}, {"redis_down", {1, {}, false, {}}}};
 
-double share(std::uint64_t part, std::uint64_t all) {
-  return all ? static_cast<double>(part) / static_cast<double>(all) : 0;
-}
-
 } // namespace
 
 alert_watch::alert_watch() { book_.reconfigure(conditions); }
@@ -35,11 +31,12 @@ void alert_watch::reconfigure(const config::settings& s) {
 void alert_watch::count(const run_report& r, instant now) {
   for (const auto& a : r.attempts)
     traffic_.count_call(a.failed == failure_class::rate_limited, a.failed == failure_class::server_error, now);
-  const auto why = failure_named(r.outcome);
+  const bool ok = r.outcome == "ok";
+  const auto why = ok ? std::nullopt : failure_named(r.outcome);
   const bool ours = !why || rules_of(*why).whose != blame::caller;
   if (r.flight || r.own_limit || !ours || why == failure_class::cancelled) return;
-  if (r.durable && r.outcome != "ok") return; // it will be run again
-  traffic_.count_request(r.outcome == "ok", !r.retry_reasons.empty(), r.took, now);
+  if (r.durable && !ok) return; // it will be run again
+  traffic_.count_request(ok, !r.retry_reasons.empty(), r.took, now);
 }
 
 void alert_watch::see(const recovery_view& v) {
@@ -59,10 +56,7 @@ void alert_watch::see(const breaker_view& v) {
 
 void alert_watch::see(const cache_view& v) { signals_["redis_down"] = v.redis_configured && !v.redis_up; }
 
-void alert_watch::see(const journal_view& v) {
-  signals_["journal_full"] =
-      std::max(share(v.bytes, v.most_bytes), share(static_cast<std::uint64_t>(v.requests), v.most_requests));
-}
+void alert_watch::see_journal(double fullness) { signals_["journal_full"] = fullness; }
 
 void alert_watch::see(const load_watch::view& v) { signals_["forecast_high"] = v.level == load_level::high; }
 

@@ -22,7 +22,7 @@ public:
   void see(const recovery_view&);
   void see(const breaker_view&);
   void see(const cache_view&);
-  void see(const journal_view&);
+  void see_journal(double fullness);
   void see(const load_watch::view&);
   void see_budgets(bool one_is_spent);
 

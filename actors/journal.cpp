@@ -200,6 +200,11 @@ journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_stat
       },
       [&st](const letter<repeat_keep>& mail) { st.keep(mail); },
       [&st](const journal_drain&) { st.store->draining = true; },
+      [&st](const ask_fullness&) -> caf::result<double> {
+        try {
+          return st.fullness();
+        } catch (const sqlite::error&) { return caf::make_error(caf::sec::runtime_error); }
+      },
       [&st, self](const journal_flush&) -> caf::result<std::uint64_t> {
         auto promise = self->make_response_promise<caf::typed_response_promise<std::uint64_t>>();
         st.flush(promise);

@@ -2,6 +2,8 @@
 #include "actors/journal_state.hpp"
 #include "net/sha256.hpp"
 
+#include <algorithm>
+
 namespace mainstay {
 
 namespace {
@@ -53,7 +55,7 @@ journal_state::effect journal_state::take_in(const run_record_ptr& rec, accept_p
       promise.deliver(verdict_of(journal_verdict::way::left));
     };
   }
-  if (is_full())
+  if (fullness() >= 1)
     return [=, this](fate f) mutable {
       if (f == fate::died) return refuse(promise, f);
       ++store->refused;
@@ -81,8 +83,12 @@ journal_state::effect journal_state::take_in(const run_record_ptr& rec, accept_p
   };
 }
 
-bool journal_state::is_full() {
-  return store->requests >= store->limits.entries || store->file.bytes_in_use() >= store->limits.size;
+/// The share of its bounds that is used; at 1 nothing more is accepted.
+double journal_state::fullness() {
+  const auto share = [](std::uint64_t part, std::uint64_t all) {
+    return static_cast<double>(part) / static_cast<double>(all);
+  };
+  return std::max(share(store->requests, store->limits.entries), share(store->file.bytes_in_use(), store->limits.size));
 }
 
 /// It is on disk.

@@ -76,7 +76,7 @@ struct journal_state {
   void refuse(accept_promise& promise, fate f);
   void accept(const run_record_ptr& rec, accept_promise promise);
   effect take_in(const run_record_ptr& rec, accept_promise promise);
-  bool is_full();
+  double fullness();
   void begin(std::int64_t number, const run_record_ptr& rec, utc_time ready, accept_promise& promise);
   void forget(std::int64_t number);
   void attach(const journal_file::known_request& k, const std::shared_ptr<live_caller>& caller);

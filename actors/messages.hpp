@@ -386,6 +386,8 @@ struct journal_collect : journal_question {};
 struct journal_cancel : journal_question {
   bool called_off = false; // what it asked for itself is not accepted: if it was the first, there is nothing else
 };
+/// A look counts its rows; this does not.
+struct ask_fullness {};
 /// What was in the mailbox when the first of a batch was opened has been handled.
 struct commit_due {};
 /// The node drains: nothing is run again before the next start.
@@ -657,7 +659,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) \
   X(mainstay::governor::budget_news) X(mainstay::governor::provider_limits) X(mainstay::keep_costs) X(mainstay::ask_costs) X(mainstay::costs_view) \
-  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::post_over) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
+  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::post_over) X(mainstay::ask_fullness) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::provider_sign) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \

@@ -53,10 +53,10 @@ struct metrics_state {
   bool watching = false;
 
   /// Asks `who` for its view and hands it to `use`; whatever happens, the round hears of it once.
-  template <class View, class Handle, class Use>
-  void ask(const std::shared_ptr<round>& all, const Handle& who, Use use) {
+  template <class View, class Handle, class Use, class Question = look>
+  void ask(const std::shared_ptr<round>& all, const Handle& who, Use use, Question what = {}) {
     ++all->missing;
-    self->request(who, gauge_patience, look{})
+    self->request(who, gauge_patience, what)
         .then(
             [all, use](const View& v) {
               use(v);
@@ -205,7 +205,9 @@ struct metrics_state {
       a.see(v);
     });
     ask<recovery_view>(all, names->recovery, [&](auto& v) { a.see(v); });
-    if (names->journal) ask<journal_view>(all, names->journal, [&](auto& v) { a.see(v); });
+    if (names->journal)
+      ask<double>(
+          all, names->journal, [&a](double v) { a.see_journal(v); }, ask_fullness{});
     for (auto& [name, breaker] : names->breakers)
       ask<breaker_view>(all, breaker, [&](auto& v) {
         r.set_breaker(v);

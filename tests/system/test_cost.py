@@ -72,8 +72,9 @@ def test_plain_and_streamed_calls_cost_what_the_provider_counted(house):
     assert math.isclose(clients["shop"]["usd"], price(plain.body["usage"]), rel_tol=1e-6) and clients["shop"]["calls"] == 1
     assert clients["bot"]["calls"] == 2 and clients["bot"]["cached_tokens"] == 4 and clients["bot"]["reasoning_tokens"] == 10
     assert list(house.by("model")) == ["smart"] and list(house.by("provider")) == ["a"]
-    (hour, row), = house.by("hour").items()
-    assert row["calls"] == 3 and abs((datetime.now(timezone.utc) - datetime.strptime(hour + "+0000", "%Y-%m-%d %H:%M%z")).total_seconds()) < 3700
+    hours = house.by("hour")
+    hour = list(hours)[-1]
+    assert sum(row["calls"] for row in hours.values()) == 3 and abs((datetime.now(timezone.utc) - datetime.strptime(hour + "+0000", "%Y-%m-%d %H:%M%z")).total_seconds()) < 3700
 
 
 def test_what_a_broken_call_gave_is_paid_for_and_so_is_who_went_on(house):

@@ -21,6 +21,7 @@ HTTP = os.environ.setdefault("MAINSTAY_HTTP", "127.0.0.1:8080")
 ZMQ = os.environ.setdefault("MAINSTAY_ZMQ", "tcp://127.0.0.1:5555")
 ADMIN = os.environ.setdefault("MAINSTAY_ADMIN", "127.0.0.1:4242")
 METRICS = os.environ.setdefault("MAINSTAY_METRICS", "127.0.0.1:9464")
+os.environ.setdefault("MAINSTAY_PRICES", str(ROOT / "config" / "prices.json"))
 
 
 def stop(process):
