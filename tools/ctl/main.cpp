@@ -2,6 +2,7 @@
 // reads them one after the other.
 #include "actors/actors.hpp"
 #include "tools/ctl/node.hpp"
+#include "tools/ctl/prompt.hpp"
 #include "tools/ctl/table.hpp"
 #include "tools/ctl/warm.hpp"
 
@@ -9,6 +10,7 @@
 #include <caf/io/all.hpp>
 
 #include <iostream>
+#include <optional>
 #include <sstream>
 #include <unistd.h>
 
@@ -98,11 +100,18 @@ int main(int argc, char** argv) {
   }
   mainstay::ctl::node console(system, *remote);
   if (!words.empty()) return ask(console, words, json);
-  bool prompt = isatty(STDIN_FILENO);
+  // At a terminal lines are edited; a script's are read as they are.
+  std::optional<mainstay::ctl::prompt> prompt;
+  if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) prompt.emplace(console);
+  const auto next_line = [&prompt]() -> std::optional<std::string> {
+    if (prompt) return prompt->read_line();
+    std::string line;
+    if (!std::getline(std::cin, line)) return std::nullopt;
+    return line;
+  };
   int code = 0;
-  for (std::string line;
-       (prompt ? std::cout << "mainstay> " << std::flush : std::cout), std::getline(std::cin, line);) {
-    auto spoken = words_of(line);
+  while (const auto line = next_line()) {
+    auto spoken = words_of(*line);
     if (spoken.empty()) continue;
     if (spoken[0] == "exit" || spoken[0] == "quit") break;
     code = ask(console, spoken, json);
