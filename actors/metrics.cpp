@@ -133,16 +133,16 @@ struct metrics_state {
   void tell_budgets() { self->send(names->governor, governor::budget_news{store->spent}); }
 
   void keep_changed_costs() {
-    if (!names->state_keeper) return;
-    auto rows = store->costs.changes();
-    if (rows.empty()) return;
-    const auto again = [this] { store->costs.all_changed(); };
-    self->request(names->state_keeper, caf::infinite, keep_costs{std::move(rows)})
-        .then(
-            [again](bool kept) {
-              if (!kept) again();
-            },
-            [again](const caf::error&) { again(); });
+    if (!names->state_keeper || !store->being_kept.empty()) return; // one after the other, however slow the disk is
+    store->being_kept = store->costs.changes();
+    if (store->being_kept.empty()) return;
+    self->request(names->state_keeper, caf::infinite, keep_costs{store->being_kept})
+        .then([this](bool kept) { costs_kept(kept); }, [this](const caf::error&) { costs_kept(false); });
+  }
+
+  void costs_kept(bool kept) {
+    const auto rows = std::exchange(store->being_kept, {});
+    if (!kept) store->costs.changed_still(rows);
   }
 
   costs_view look_at_costs(const ask_costs& q) const {
@@ -266,6 +266,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   st.store = std::move(store);
   st.names = std::move(names);
   st.take(*settings);
+  st.costs_kept(false); // what a predecessor did not hear of any more
   st.look_again();
   return {
       [&st](const letter<run_report>& mail) {
@@ -327,7 +328,10 @@ governor::budget_news spent_budgets(const metrics_store& store, const config::se
   return {spent_of(store.costs, budgets_of(s))};
 }
 
-std::vector<cost_ledger::row> unwritten_costs(metrics_store& store) { return store.costs.changes(); }
+std::vector<cost_ledger::row> unwritten_costs(metrics_store& store) {
+  store.costs.changed_still(store.being_kept);
+  return store.costs.changes();
+}
 
 const load_pattern& load_of(const metrics_store& store) { return store.load.load().pattern(); }
 

@@ -47,6 +47,7 @@ struct metrics_store {
   load_orders told;             // to cache and governor
   std::uint64_t hours_kept = 0; // of those learned: they are with the state keeper
   cost_ledger costs;
+  std::vector<cost_ledger::row> being_kept; // by the state keeper: not known yet whether they are
   alert_watch alerts;
   std::map<std::string, instant> spent; // budgets, by client: what the governor was told
 };

@@ -96,8 +96,9 @@ std::vector<cost_ledger::row> cost_ledger::changes() {
   return out;
 }
 
-void cost_ledger::all_changed() {
-  for (auto row = rows_.begin(); row != rows_.end(); ++row) note(row);
+void cost_ledger::changed_still(const std::vector<row>& rows) {
+  for (const auto& r : rows)
+    if (const auto found = rows_.find(r.where); found != rows_.end()) note(found);
 }
 
 void cost_ledger::restore(const std::vector<row>& rows) {

@@ -52,9 +52,10 @@ public:
   std::vector<std::pair<std::string, amounts>> sums(by, utc_time from) const;
   amounts total(utc_time from) const;
 
-  /// Rows that changed since the last time; `all`: every one.
+  /// Rows that changed since the last time.
   std::vector<row> changes();
-  void all_changed();
+  /// Those were not written down after all.
+  void changed_still(const std::vector<row>&);
   /// What an earlier process wrote down. Not to be written again.
   void restore(const std::vector<row>&);
   std::size_t size() const noexcept { return rows_.size(); }
