@@ -214,7 +214,7 @@ def test_another_path_in_a_reload_waits_for_a_restart_and_says_so(house, tmp_pat
     gateway.write({**gateway.config, "state": {"path": str(other)}})
     said = gateway.ctl("reload")["reload"]
     assert "in force" in said and "state.path: takes effect with a restart" in said and str(house.file) in said
-    assert len(house.lines("takes effect with a restart")) == 1
+    wait_for(lambda: len(house.lines("takes effect with a restart")) == 1)  # the log's own thread writes it
     gateway.write(gateway.config)
     assert "restart" not in gateway.ctl("reload")["reload"]
     house.ask(1)
