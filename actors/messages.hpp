@@ -596,6 +596,8 @@ struct costs_view {
   bool priced = false;         // there are prices
 };
 struct scrape {};
+/// The gauges are set: what is to be said of them all.
+struct make_text {};
 /// How many requests were answered from where, since the process began.
 struct ask_served {};
 struct served_view {
@@ -659,7 +661,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) \
   X(mainstay::governor::budget_news) X(mainstay::governor::provider_limits) X(mainstay::keep_costs) X(mainstay::ask_costs) X(mainstay::costs_view) \
-  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::post_over) X(mainstay::ask_fullness) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
+  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::make_text) X(mainstay::post_over) X(mainstay::ask_fullness) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::provider_sign) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \

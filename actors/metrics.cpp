@@ -37,6 +37,16 @@ std::map<std::string, instant> spent_of(const cost_ledger& costs, const daily_bu
   return out;
 }
 
+/// Makes the text of a scrape on a thread of its own: thousands of series take milliseconds, in which the loop would do
+/// nothing else. The counters go on meanwhile; prometheus-cpp's registry is made for that.
+using exposition_actor = caf::typed_actor<caf::replies_to<make_text>::with<std::string>>;
+
+exposition_actor spawn_exposition(caf::actor_system& sys, const std::shared_ptr<metrics_store>& store) {
+  return sys.spawn<caf::detached>([store]() -> exposition_actor::behavior_type {
+    return {[store](const make_text&) { return store->registry.text(); }};
+  });
+}
+
 /// The views that are gathered in one go.
 struct round {
   std::function<void()> done;
@@ -51,6 +61,9 @@ struct metrics_state {
   daily_budgets budgets;
   bool priced = false;
   bool watching = false;
+  exposition_actor exposition;
+
+  ~metrics_state() { caf::anon_send_exit(exposition, caf::exit_reason::user_shutdown); }
 
   /// Asks `who` for its view and hands it to `use`; whatever happens, the round hears of it once.
   template <class View, class Handle, class Use, class Question = look>
@@ -245,7 +258,7 @@ struct metrics_state {
     all->done = [this, promise]() mutable {
       judge_alerts();
       store->registry.set_alerts(store->alerts.all());
-      promise.deliver(store->registry.text());
+      promise.delegate(exposition, make_text{});
     };
     auto& r = store->registry;
     look_around(all);
@@ -265,6 +278,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   st.self = self;
   st.store = std::move(store);
   st.names = std::move(names);
+  st.exposition = spawn_exposition(self->system(), st.store);
   st.take(*settings);
   st.costs_kept(false); // what a predecessor did not hear of any more
   st.look_again();

@@ -1,5 +1,6 @@
 // Mainstay's metrics in prometheus-cpp's registry: what a run's report adds to the counters, what the actors' views set
-// the gauges to, and the text of it. Not thread-safe by itself: the MetricsAggregator is its only user.
+// the gauges to, and the text of it. But for the text not thread-safe by itself: the MetricsAggregator is its only
+// user.
 #pragma once
 
 #include "actors/alert_watch.hpp"
@@ -28,7 +29,7 @@ public:
   void set_actors(const std::vector<actor_row>&);
   void set_forecast(const load_watch::view&);
 
-  /// Prometheus text format 0.0.4.
+  /// Prometheus text format 0.0.4. From any thread.
   std::string text() const;
   metrics_view view() const;
   /// By model and source; durable requests that will be run again are none yet.
