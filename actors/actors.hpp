@@ -136,19 +136,24 @@ using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf:
                                         MAINSTAY_SUPERVISED>;
 
 /// Counts; hears one report per request.
-using metrics_actor =
-    caf::typed_actor<caf::reacts_to<letter<run_report>>, caf::reacts_to<batch_report>, // from the journal
-                     caf::reacts_to<rate_due>,
-                     caf::replies_to<scrape>::with<std::string>, // Prometheus text
-                     caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
-                     caf::replies_to<ask_forecast>::with<load_watch::view>,
-                     caf::replies_to<ask_costs>::with<costs_view>, caf::replies_to<ask_alerts>::with<alerts_view>,
-                     MAINSTAY_SUPERVISED>;
+using metrics_actor = caf::typed_actor<
+    caf::reacts_to<letter<report_ptr>>, caf::reacts_to<batch_report>, // from the journal
+    caf::reacts_to<rate_due>,
+    caf::replies_to<scrape>::with<std::string>, // Prometheus text
+    caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
+    caf::replies_to<ask_forecast>::with<load_watch::view>, caf::replies_to<ask_trace>::with<recent_requests::found>,
+    caf::replies_to<ask_recent>::with<recent_view>, caf::replies_to<ask_overview>::with<overview_ptr>,
+    caf::replies_to<ask_costs>::with<costs_view>, caf::replies_to<ask_alerts>::with<alerts_view>, MAINSTAY_SUPERVISED>;
 
 /// Posts alerts to the webhook that the configuration names.
 using alert_bell_actor = caf::typed_actor<caf::reacts_to<letter<alerts_told>>, // from the metrics
                                           caf::reacts_to<post_over>, caf::reacts_to<run_wake>,
                                           caf::replies_to<look>::with<alert_bell_view>, MAINSTAY_SUPERVISED>;
+
+/// Tells a collector of the requests in the sample (OpenTelemetry).
+using tracer_actor = caf::typed_actor<caf::reacts_to<trace_told>, // from the metrics
+                                      caf::reacts_to<post_over>, caf::reacts_to<run_wake>,
+                                      caf::replies_to<look>::with<tracer_view>, MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.
@@ -179,6 +184,7 @@ struct directory {
   flights_actor flights;
   recovery_actor recovery;
   alert_bell_actor alert_bell;
+  tracer_actor tracer;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

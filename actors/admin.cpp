@@ -1,7 +1,11 @@
 #include "actors/admin.hpp"
 
 #include "actors/console_json.hpp"
+#include "actors/everybody.hpp"
+#include "actors/overview.hpp"
 #include "actors/supervised.hpp"
+#include "actors/trial.hpp"
+#include "core/comparison.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -62,6 +66,12 @@ private:
         {"alerts", &console::alerts, "which are on, since when, and how requests went in the last five minutes"},
         {"cost", &console::cost,
          "[--by model|client|provider|hour] [--days N]  what calls cost since midnight UTC, or that many days"},
+        {"trace", &console::trace, "ID  the story of one request, by its x-request-id or a durable one's own name"},
+        {"requests", &console::requests,
+         "[--notable]  the latest that are over; of those that failed, were degraded, retried or slow"},
+        {"overview", &console::overview_now, "all that the dashboard and top show"},
+        {"compare", &console::compare,
+         "MODEL [--times N] [--max-tokens N] [--prompt TEXT]  asks each of its targets the same: times, errors, cost"},
         {"drill", &console::drill, "crash ACTOR  break something on purpose"},
         {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
         {"drain", &console::drain, "finish what runs, then exit"},
@@ -84,11 +94,6 @@ private:
   }
 
   bool closed() const { return stable_front::closed(caf::actor_cast<caf::strong_actor_ptr>(store_.names->admin)); }
-
-  template <class Handle>
-  void count_backlog(std::map<std::string, std::uint64_t>& of, const std::string& name, const Handle& who) {
-    of.emplace(name, ask<std::uint64_t>(who, ask_backlog{}));
-  }
 
   const std::string& word(std::size_t i) const {
     static const std::string none;
@@ -123,8 +128,8 @@ private:
         .count("refused", d.refused)
         .count("ok", m.ok)
         .count("failed", m.failed)
-        .number("p50_seconds", m.p50_seconds)
-        .number("p99_seconds", m.p99_seconds)
+        .number("p50_seconds", m.lately.of(latency::request).p50)
+        .number("p99_seconds", m.lately.of(latency::request).p99)
         .count("open_circuits", open)
         .count("keys_not_usable", unusable)
         .count("models_down", down)
@@ -133,31 +138,15 @@ private:
   }
 
   void actors() {
-    auto& n = *store_.names;
     std::map<std::string, std::uint64_t> backlog{{"admin", own_backlog_}};
-    count_backlog(backlog, "rate_governor", n.governor);
-    count_backlog(backlog, "key_manager", n.key_manager);
-    count_backlog(backlog, "cache_actor", n.cache);
-    count_backlog(backlog, "metrics_aggregator", n.metrics);
-    try { // its disk may hang: the others are shown all the same
-      if (n.state_keeper) count_backlog(backlog, "state_keeper", n.state_keeper);
-    } catch (const console_error&) {}
-    try {
-      if (n.answer_keeper) count_backlog(backlog, "answer_keeper", n.answer_keeper);
-    } catch (const console_error&) {}
-    try {
-      if (n.journal) count_backlog(backlog, "journal", n.journal);
-    } catch (const console_error&) {}
-    if (n.similar) count_backlog(backlog, "similar", n.similar);
-    count_backlog(backlog, "repeats", n.repeats);
-    count_backlog(backlog, "warmer", n.warmer);
-    count_backlog(backlog, "flights", n.flights);
-    count_backlog(backlog, "recovery", n.recovery);
-    count_backlog(backlog, "alert_bell", n.alert_bell);
-    count_backlog(backlog, "dispatcher", n.dispatcher);
-    for (auto& [name, b] : n.breakers) count_backlog(backlog, "breaker/" + name, b);
-    for (auto& [name, u] : n.upstreams) count_backlog(backlog, "upstream/" + name, u);
-    write_actors(json_, ask<std::vector<actor_row>>(n.supervisor), backlog);
+    for_everybody(*store_.names, [&](const std::string& name, const auto& who, bool on_disk) {
+      try {
+        backlog.emplace(name, ask<std::uint64_t>(who, ask_backlog{}));
+      } catch (const console_error&) {
+        if (!on_disk) throw; // a disk may hang: the others are shown all the same
+      }
+    });
+    write_actors(json_, ask<std::vector<actor_row>>(store_.names->supervisor), backlog);
   }
 
   void breakers() {
@@ -209,6 +198,51 @@ private:
     write_alerts(json_, ask<alerts_view>(store_.names->metrics, ask_alerts{}),
                  ask<alert_bell_view>(store_.names->alert_bell), clock::now());
   }
+
+  void trace() {
+    if (word(1).empty()) throw console_error("say: trace ID");
+    const auto found = ask<recent_requests::found>(store_.names->metrics, ask_trace{word(1)});
+    if (!found.request)
+      throw console_error("no such request is remembered: of those that are over, the last " +
+                          std::to_string(recent_requests::kept) + " are, and as many notable ones");
+    write_trace(json_, found);
+  }
+
+  void requests() {
+    if (words_.size() > 1 && word(1) != "--notable") throw console_error("say: requests [--notable]");
+    constexpr std::size_t shown = 50;
+    write_requests(json_, ask<recent_view>(store_.names->metrics, ask_recent{shown, words_.size() > 1}));
+  }
+
+  /// What mainstayctl says, which counts the rounds: `targets MODEL`, `ask MODEL TARGET MAX_TOKENS PROMPT`, `look
+  /// ID...`.
+  void compare() {
+    const auto& s = *store_.settings;
+    if (word(1) == "targets") {
+      json_.table("targets");
+      for (auto& t : trial_targets(s, word(2)))
+        json_.row().text("provider", t.provider).text("model", t.model.empty() ? word(2) : t.model).end_row();
+      json_.end_table();
+    } else if (word(1) == "ask" && words_.size() == 6) {
+      const auto rec = make_trial({word(2), number(3), word(5), number(4)}, s);
+      if (!rec) throw console_error("no model named " + word(2) + ", or it has fewer targets");
+      json_.text("request", rec->in.id);
+      letter<submission>::post(caf::actor_cast<caf::strong_actor_ptr>(store_.names->dispatcher), submission{rec});
+    } else if (word(1) == "look") {
+      comparison all;
+      std::uint64_t pending = 0;
+      for (std::size_t i = 2; i < words_.size(); ++i)
+        if (const auto f = ask<recent_requests::found>(store_.names->metrics, ask_trace{words_[i]}); f.request)
+          all.add(*f.request);
+        else
+          ++pending;
+      write_comparison(json_, all.look(), pending);
+    } else {
+      throw console_error("mainstayctl does the counting: say `compare MODEL` to one that knows how");
+    }
+  }
+
+  void overview_now() { json_.raw(overview_json(*ask<overview_ptr>(store_.names->metrics, ask_overview{}), true)); }
 
   void cost() {
     ask_costs q;

@@ -19,6 +19,7 @@ struct daemon_hooks {
   std::function<bool()> ready;
   std::string version;
   instant started{};
+  bool json_logs = false;
 };
 
 struct admin_store {

@@ -14,7 +14,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr auto webhook_pool = "alerts";
+constexpr auto webhook_pool = " alerts"; // no provider's: their names begin with no blank
 constexpr std::size_t most_waiting = 100;
 constexpr duration keep_trying = 10min, first_pause = 1s, longest_pause = 1min, post_patience = 10s;
 

@@ -29,8 +29,12 @@ void alert_watch::reconfigure(const config::settings& s) {
 }
 
 void alert_watch::count(const run_report& r, instant now) {
-  for (const auto& a : r.attempts)
+  for (const auto& a : r.attempts) {
     traffic_.count_call(a.failed == failure_class::rate_limited, a.failed == failure_class::server_error, now);
+    if (a.first_token != duration{}) traffic_.count(latency::first_token, a.first_token, now);
+    if (a.between_tokens != duration{}) traffic_.count(latency::between_tokens, a.between_tokens, now);
+  }
+  if (!r.flight) traffic_.count(latency::overhead, r.overhead, now);
   const bool ok = r.outcome == "ok";
   const auto why = ok ? std::nullopt : failure_named(r.outcome);
   const bool ours = !why || rules_of(*why).whose != blame::caller;
@@ -69,7 +73,7 @@ std::vector<alert_book::alert> alert_watch::judge(instant now) {
     return value;
   };
   signals_["success_rate"] = told(t.requests, t.success);
-  signals_["latency_p99"] = told(t.requests, t.p99);
+  signals_["latency_p99"] = told(t.requests, t.of(latency::request).p99);
   signals_["retry_rate"] = told(t.requests, t.retried);
   signals_["rate_limited"] = told(t.calls, t.rate_limited);
   signals_["server_error"] = told(t.calls, t.server_error);

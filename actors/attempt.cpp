@@ -76,18 +76,25 @@ void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<
 
 void report(const attempt& a, std::optional<failure_class> how, run_record& rec, const token_usage& billed,
             const token_usage& part = {}) {
-  attempt_report r{a.at.provider,
-                   configured_model(rec, a.at),
-                   a.key,
-                   how,
-                   {},
-                   clock::now() - a.began,
-                   part.input,
-                   part.output,
-                   billed,
-                   {}};
+  attempt_report r;
+  r.number = a.number;
+  r.provider = a.at.provider;
+  r.model = configured_model(rec, a.at);
+  r.key = a.key;
+  r.source = a.source;
+  r.failed = how;
+  r.status = a.status;
+  r.began = a.began - rec.in.received;
+  r.took = clock::now() - a.began;
+  r.longest_gap = a.longest_gap;
+  if (a.as_stream && billed.output > 1 && a.last_visible > a.first_visible)
+    r.between_tokens = (a.last_visible - a.first_visible) / (billed.output - 1);
+  r.input_tokens = part.input;
+  r.output_tokens = part.output;
+  r.billed = billed;
   if (const auto& prices = rec.in.settings->prices) r.usd = prices->cost(a.at.provider, a.at.model, billed);
   if (a.first_visible != instant{}) r.first_token = a.first_visible - a.began;
+  rec.note(story_mark::attempt_over, a.number);
   rec.report().attempts.push_back(std::move(r));
 }
 
@@ -98,6 +105,14 @@ std::string attempt::joined() const {
   all.reserve(size);
   for (auto& p : pieces) all += *p;
   return all;
+}
+
+void attempt::see_tokens(instant now) {
+  const auto tokens = relay->tokens();
+  if (tokens <= tokens_seen) return;
+  tokens_seen = tokens;
+  if (last_visible != instant{}) longest_gap = std::max(longest_gap, now - last_visible);
+  last_visible = now;
 }
 
 token_usage attempt::usage_or_estimate(const chat_request& asked, const std::optional<token_usage>& usage) const {
@@ -140,7 +155,7 @@ bool place(attempt& a, const attempt_links& links) {
   a.prefilled = !begun.text.empty();
   auto call = std::make_shared<http::call>();
   call->url = provider->base_url + "/chat/completions";
-  call->header_lines.reserve(3);
+  call->header_lines.reserve(5);
   call->header_lines.emplace_back("content-type: application/json");
   call->header_lines.emplace_back(rec.asked->stream ? "accept: text/event-stream" : "accept: application/json");
   // The same over all attempts, for a provider that honours it must not do the work twice. The rest of an answer is
@@ -151,6 +166,11 @@ bool place(attempt& a, const attempt_links& links) {
   if (rec.cuts > 0) line += "-cut" + std::to_string(rec.cuts);
   for (auto f : features)
     if (rec.dropped.has(f)) (line += "-without-") += to_string(f);
+  if (const auto& trace = rec.in.trace) { // who does not trace passes on what the caller said
+    const auto own = rec.in.settings->tracing ? span_of_attempt(trace->root, a.number) : trace->parent;
+    call->header_lines.push_back("traceparent: " + traceparent(*trace, own));
+    if (!trace->state.empty()) call->header_lines.push_back("tracestate: " + trace->state);
+  }
   a.cuts = rec.cuts;
   call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
   call->body = {upstream_body(*rec.asked, a.at.model, a.prefilled ? &begun : nullptr)};

@@ -24,6 +24,7 @@ struct attempt {
   bool prefilled = false;       // asked to go on with what the caller has
   bool prefill_refused = false; // and would not
   int cuts = 0;                 // of the request, when it was asked
+  std::uint8_t number = 0;      // in its request's story
   int status = 0;
   std::size_t received = 0, credited = 0; // flow control, bytes
   std::optional<stream_relay> relay;
@@ -36,10 +37,14 @@ struct attempt {
   lesson known;         // of this target
   instant kept_until{}; // the lease
   std::optional<instant> sent_at;
-  instant began{}, first_visible{};
+  instant began{}, first_visible{}, last_visible{};
+  std::uint64_t tokens_seen = 0; // of a stream
+  duration longest_gap{};        // between two pieces that brought some
 
   bool refused_or_ignored_prefill() const { return prefill_refused || (relay && relay->ignored_prefill()); }
   std::string joined() const;
+  /// A piece of the stream was read: did it bring tokens, and how long after those before?
+  void see_tokens(instant now);
   /// What the provider will want to be paid for although the answer is not whole: nothing where it refused, the prompt
   /// and what came of the answer where it was at work.
   token_usage usage_if_failed(const chat_request&, failure_class) const;

@@ -126,7 +126,7 @@ std::optional<failure_class> refusal_of(const kept_answer& a, utc_time now) {
   return reason && *reason == to_string(form) ? std::optional(form) : std::nullopt;
 }
 
-void batch_book::of_model::count(const batch_call& call, const batch_outcome& outcome) {
+batch_report batch_book::of_model::count(const batch_call& call, const batch_outcome& outcome) {
   const auto got = outcome.answered();
   std::uint64_t alone_tokens = 0;
   for (std::size_t i = 0; i < outcome.answers.size(); ++i)
@@ -135,11 +135,14 @@ void batch_book::of_model::count(const batch_call& call, const batch_outcome& ou
   parts += outcome.answers.size();
   answered += got;
   alone += outcome.answers.size() - got;
-  calls_saved += static_cast<std::int64_t>(got) - 1;
+  batch_report told{call.model, call.client, got, outcome.answers.size() - got, static_cast<std::int64_t>(got) - 1, 0};
   // As the provider counts: by what it made of our estimate for the call.
   const auto asked = static_cast<double>(outcome.usage ? outcome.usage->input : call.merged_tokens);
   const auto ratio = call.merged_tokens > 0 ? asked / static_cast<double>(call.merged_tokens) : 1;
-  tokens_saved += static_cast<std::int64_t>(ratio * static_cast<double>(alone_tokens) - asked);
+  told.tokens_saved = static_cast<std::int64_t>(ratio * static_cast<double>(alone_tokens) - asked);
+  calls_saved += told.calls_saved;
+  tokens_saved += told.tokens_saved;
+  return told;
 }
 
 } // namespace mainstay

@@ -8,6 +8,7 @@
 #include "core/batch_size.hpp"
 #include "core/failure.hpp"
 #include "core/lease.hpp"
+#include "core/run_report.hpp"
 #include "net/batch_answer.hpp"
 #include "net/chat_request.hpp"
 #include "net/journal_file.hpp"
@@ -21,6 +22,7 @@ namespace mainstay {
 /// A call under way, or about to be.
 struct batch_call {
   std::string model, shape;                 // the model's configured name
+  std::string client;                       // whose requests they are
   std::string name;                         // x-request-id of the call itself
   std::vector<std::int64_t> numbers;        // of its requests; 0: called off
   std::vector<batch_part> parts;            // beside them
@@ -89,7 +91,8 @@ struct batch_book {
     batch_size size;
     std::uint64_t calls = 0, failed = 0, parts = 0, answered = 0, alone = 0;
     std::int64_t calls_saved = 0, tokens_saved = 0;
-    void count(const batch_call&, const batch_outcome&);
+    /// Returns what to tell of this call.
+    batch_report count(const batch_call&, const batch_outcome&);
   };
 
   batch_pool pool;

@@ -81,6 +81,7 @@ console_json& console_json::end_table() {
   return *this;
 }
 std::string console_json::done() {
+  if (!raw_.empty()) return std::move(raw_);
   w_.EndObject();
   return out_.GetString();
 }
@@ -96,6 +97,7 @@ void write_actors(console_json& j, const std::vector<actor_row>& rows,
         .count("id", a.id)
         .count("restarts", a.restarts)
         .count("mailbox", waiting == backlog.end() ? 0 : waiting->second)
+        .count("messages", a.messages)
         .number("up_seconds", a.up_seconds)
         .text("last_fault", a.last_fault)
         .end_row();
@@ -308,6 +310,73 @@ void write_journal(console_json& json, const std::optional<journal_view>& j, con
 
 namespace {
 
+double milliseconds(duration d) { return std::round(std::chrono::duration<double, std::milli>(d).count() * 1e3) / 1e3; }
+
+std::string date_text(utc_time t) {
+  const auto whole = std::chrono::floor<std::chrono::milliseconds>(t);
+  const auto time = std::chrono::system_clock::to_time_t(whole);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  char text[40];
+  const auto end = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  std::snprintf(text + end, sizeof text - end, ".%03dZ", static_cast<int>(whole.time_since_epoch().count() % 1000));
+  return text;
+}
+
+std::string who_answered(const run_report& r) {
+  if (r.source.empty()) return r.shared ? "a shared call" : "nobody";
+  return r.provider.empty() ? r.source : r.source + ", " + r.provider + "/" + r.target_model;
+}
+
+const attempt_report* attempt_of(const run_report& r, std::uint8_t number) {
+  const auto found = std::find_if(r.attempts.begin(), r.attempts.end(), [&](auto& a) { return a.number == number; });
+  return number == 0 || found == r.attempts.end() ? nullptr : &*found;
+}
+
+std::string detail_of(const attempt_report& a, story_mark what) {
+  switch (what) {
+  case story_mark::sent: return "key " + a.key;
+  case story_mark::head: return "HTTP " + std::to_string(a.status);
+  case story_mark::attempt_over: {
+    auto out = a.failed ? std::string(to_string(*a.failed)) : "complete";
+    if (a.longest_gap != duration{})
+      out += ", longest gap " + std::to_string(std::llround(milliseconds(a.longest_gap))) + " ms";
+    if (a.usd) {
+      char cost[32];
+      std::snprintf(cost, sizeof cost, ", %.6f US dollars", *a.usd);
+      out += cost;
+    }
+    return out;
+  }
+  default: return "";
+  }
+}
+
+void write_story(console_json& j, std::string_view name, const run_report& r) {
+  j.table(name);
+  duration before{};
+  const auto row = [&](duration at, std::string_view what, const std::string& where, const std::string& detail) {
+    j.row()
+        .number("at_ms", milliseconds(at))
+        .number("after_ms", milliseconds(at - before))
+        .text("what", what)
+        .text("where", where)
+        .text("detail", detail)
+        .end_row();
+    before = at;
+  };
+  row({}, "came", r.client, r.model);
+  std::size_t shown = 0;
+  for (const auto& e : r.story.all()) {
+    const auto* a = attempt_of(r, e.attempt);
+    if (shown++ == request_story::first_kept && r.story.left_out() > 0)
+      row(e.at, "...", "", std::to_string(r.story.left_out()) + " are left out");
+    row(e.at, to_string(e.what), a ? a->provider + "/" + a->model : "", a ? detail_of(*a, e.what) : "");
+  }
+  row(r.took, r.ok() ? "answered" : r.outcome, r.ok() ? who_answered(r) : "", r.code);
+  j.end_table();
+}
+
 constexpr std::size_t longest_bar = 40;
 
 std::string hour_text(utc_time t) {
@@ -355,10 +424,10 @@ void write_alerts(console_json& j, const alerts_view& v, const alert_bell_view& 
       .count("calls", t.calls)
       .number("rate_limited_percent", percent(t.rate_limited))
       .number("server_error_percent", percent(t.server_error))
-      .number("p50_seconds", t.p50)
-      .number("p90_seconds", t.p90)
-      .number("p99_seconds", t.p99)
-      .number("p999_seconds", t.p999);
+      .number("p50_seconds", t.of(latency::request).p50)
+      .number("p90_seconds", t.of(latency::request).p90)
+      .number("p99_seconds", t.of(latency::request).p99)
+      .number("p999_seconds", t.of(latency::request).p999);
   if (bell.configured)
     j.count("webhook_delivered", bell.delivered)
         .count("webhook_failed", bell.failed)
@@ -388,7 +457,12 @@ void write_costs(console_json& j, const costs_view& v, std::string_view by) {
         .count("input_tokens", a.tokens.input)
         .count("output_tokens", a.tokens.output)
         .count("cached_tokens", a.tokens.cached)
-        .count("reasoning_tokens", a.tokens.reasoning);
+        .count("reasoning_tokens", a.tokens.reasoning)
+        .number("batch_usd", a.batch_usd)
+        .count("batched_calls", a.batched)
+        .count("answered", a.answered)
+        .count("rescued", a.rescued)
+        .count("lost", a.lost);
   };
   amounts(v.total);
   j.table("costs");
@@ -410,6 +484,63 @@ void write_costs(console_json& j, const costs_view& v, std::string_view by) {
   j.end_table();
 }
 
+void write_trace(console_json& j, const recent_requests::found& f) {
+  const auto& r = *f.request;
+  j.text("request", r.id);
+  if (!r.durable_id.empty()) j.text("durable_id", printable(r.durable_id));
+  j.text("arrived", date_text(r.arrived))
+      .text("client", r.client)
+      .text("model", r.model)
+      .text("kind", r.stream ? "stream" : "plain")
+      .text("priority", to_string(r.level))
+      .count("status", static_cast<std::uint64_t>(r.status))
+      .text("outcome", r.outcome)
+      .text("answered_by", who_answered(r));
+  if (!r.reason.empty()) j.text("degraded", r.reason);
+  if (!r.cache_result.empty()) j.text("cache", r.cache_tier + " " + r.cache_result);
+  j.number("took_ms", milliseconds(r.took))
+      .number("overhead_ms", milliseconds(r.overhead))
+      .count("input_tokens", r.input_tokens)
+      .count("output_tokens", r.output_tokens);
+  if (const auto usd = r.usd()) j.number("usd", *usd);
+  write_story(j, "story", r);
+  if (f.call) write_story(j, "shared_call", *f.call);
+}
+
+void write_comparison(console_json& j, const comparison::view& v, std::uint64_t pending) {
+  j.count("pending", pending)
+      .count("calls", v.calls)
+      .count("answered", v.answered)
+      .number("mean_seconds", v.mean)
+      .number("p50_seconds", v.p50)
+      .number("p95_seconds", v.p95)
+      .number("first_token_seconds", v.first_token)
+      .number("tokens_per_second", v.tokens_per_second)
+      .number("output_tokens", v.output_tokens)
+      .number("usd", v.usd)
+      .flag("priced", v.priced);
+  std::string errors;
+  for (const auto& [what, n] : v.errors) errors += (errors.empty() ? "" : ", ") + std::to_string(n) + " " + what;
+  j.text("errors", errors);
+}
+
+void write_requests(console_json& j, const recent_view& v) {
+  j.table("requests");
+  for (const auto& r : v.all)
+    j.row()
+        .text("request", r->id)
+        .text("arrived", date_text(r->arrived))
+        .text("client", r->client)
+        .text("model", r->model)
+        .text("outcome", r->outcome)
+        .text("answered_by", who_answered(*r))
+        .text("degraded", r->reason)
+        .count("calls", r->attempts.size())
+        .number("took_ms", milliseconds(r->took))
+        .end_row();
+  j.end_table();
+}
+
 void write_metrics(console_json& j, const metrics_view& v) {
   j.count("requests", v.requests)
       .count("ok", v.ok)
@@ -418,8 +549,46 @@ void write_metrics(console_json& j, const metrics_view& v) {
       .count("retries", v.retries)
       .count("input_tokens", v.input_tokens)
       .count("output_tokens", v.output_tokens)
-      .number("p50_seconds", v.p50_seconds)
-      .number("p99_seconds", v.p99_seconds);
+      .count("retried", v.retried)
+      .count("rescued", v.rescued)
+      .number("output_per_input",
+              v.input_tokens ? static_cast<double>(v.output_tokens) / static_cast<double>(v.input_tokens) : 0);
+  j.table("latency_5m_seconds");
+  for (const auto l : latencies) {
+    const auto& p = v.lately.of(l);
+    j.row()
+        .text("of", to_string(l))
+        .number("p50", p.p50)
+        .number("p90", p.p90)
+        .number("p99", p.p99)
+        .number("p999", p.p999)
+        .end_row();
+  }
+  j.end_table();
+  const auto totals = [&j](std::string_view of, const totals_by_name& all) {
+    j.table(std::string(of) + "s");
+    for (const auto& [name, t] : all)
+      j.row()
+          .text(of, name)
+          .count("requests", t.requests)
+          .count("failed", t.failed)
+          .count("input_tokens", t.tokens.input)
+          .count("output_tokens", t.tokens.output)
+          .count("cached_tokens", t.tokens.cached)
+          .count("reasoning_tokens", t.tokens.reasoning)
+          .end_row();
+    j.end_table();
+  };
+  totals("model", v.models);
+  totals("client", v.clients);
+  j.table("retries");
+  for (std::size_t n = 0; n < v.retries_of.size(); ++n)
+    if (v.retries_of[n] > 0)
+      j.row()
+          .text("more_calls", n + 1 == v.retries_of.size() ? std::to_string(n) + " or more" : std::to_string(n))
+          .count("requests", v.retries_of[n])
+          .end_row();
+  j.end_table();
   j.table("sources");
   for (auto& [source, n] : v.by_source) j.row().text("source", source).count("requests", n).end_row();
   j.end_table();

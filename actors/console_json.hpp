@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/messages.hpp"
+#include "core/comparison.hpp"
 
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
@@ -18,6 +19,8 @@ public:
   console_json& number(std::string_view name, double value);
   console_json& count(std::string_view name, std::uint64_t value);
   console_json& flag(std::string_view name, bool value);
+  /// In place of all members: an object that somebody else made.
+  void raw(std::string object) { raw_ = std::move(object); }
   console_json& table(std::string_view name); // begins an array of rows
   console_json& row();                        // begins a row in it
   console_json& end_row();
@@ -26,6 +29,7 @@ public:
 
 private:
   void key(std::string_view name);
+  std::string raw_;
   rapidjson::StringBuffer out_;
   rapidjson::Writer<rapidjson::StringBuffer> w_;
 };
@@ -46,6 +50,9 @@ void write_alerts(console_json&, const alerts_view&, const alert_bell_view&, ins
 /// `by`: what the groups are.
 void write_costs(console_json&, const costs_view&, std::string_view by);
 void write_metrics(console_json&, const metrics_view&);
+void write_requests(console_json&, const recent_view&);
+void write_trace(console_json&, const recent_requests::found&);
+void write_comparison(console_json&, const comparison::view&, std::uint64_t pending);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,
                   instant now);
 

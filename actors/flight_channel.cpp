@@ -80,8 +80,15 @@ flight_channel::progress flight_channel::seen(const rider& r) const {
   p.now = r.now;
   p.head_sent = r.head_sent;
   p.pays = payer_ == r.is.who && end_ != ending::failed;
-  if (end_ != ending::failed)
-    if (auto* source = find_header(head_ ? *head_ : last_labels_, "x-mainstay-source")) p.source = *source;
+  if (end_ == ending::failed) return p;
+  const auto label = [this](const char* name) {
+    const auto* value = find_header(head_ ? *head_ : last_labels_, name);
+    return value ? *value : std::string();
+  };
+  p.source = label("x-mainstay-source");
+  p.provider = label("x-mainstay-provider");
+  p.model = label("x-mainstay-model");
+  p.reason = label("x-mainstay-reason");
   return p;
 }
 

@@ -35,8 +35,8 @@ public:
   struct progress {
     state now = state::flying;
     bool head_sent = false;
-    bool pays = false; // the flight settles with its client
-    std::string source;
+    bool pays = false;                           // the flight settles with its client
+    std::string source, provider, model, reason; // as its labels say: who answered, and why it is a degraded answer
   };
   /// Takes the caller along. Once more: its run is another now. too_late: the beginning is not kept any more.
   progress board(passenger);
@@ -53,6 +53,7 @@ public:
 
   /// Of the attempts so far.
   struct story {
+    request_id flight = 0; // its run's number; 0: it has not begun
     std::string text;
     int attempts = 0;
     duration provider_time{};

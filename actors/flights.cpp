@@ -71,6 +71,7 @@ struct flights_state {
     in.received = now;
     in.deadline = terms.until;
     in.body = leader.in.body;
+    in.trace = leader.in.trace;
     in.reply = rec->flight;
     rec->asked = leader.asked;
     rec->model = leader.model;

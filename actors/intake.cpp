@@ -67,6 +67,36 @@ std::optional<feature_set> read_features(std::string_view list) {
   return out;
 }
 
+std::uint64_t random_number() {
+  thread_local std::mt19937_64 random{[] {
+    std::random_device device;
+    std::seed_seq seed{device(), device(), device(), device()};
+    return std::mt19937_64(seed);
+  }()};
+  for (;;)
+    if (const auto n = random()) return n;
+}
+
+/// The trace that a request is a part of: its caller's, who decides whether it is in the sample, or a new one where
+/// this node traces; else none.
+std::shared_ptr<const trace_context> trace_of(const config::settings& s, const header_list& headers) {
+  std::optional<trace_context> t;
+  if (const auto* given = find_header(headers, "traceparent")) t = read_traceparent(*given);
+  if (t) {
+    const auto* state = find_header(headers, "tracestate");
+    if (state && state->size() <= trace_context::longest_state) t->state = *state;
+  }
+  if (!s.tracing) return t ? std::make_shared<const trace_context>(std::move(*t)) : nullptr;
+  if (!t) {
+    t.emplace();
+    t->id_high = random_number();
+    t->id_low = random_number();
+    t->sampled = in_sample(*t, s.tracing->sample);
+  }
+  t->root = random_number();
+  return std::make_shared<const trace_context>(std::move(*t));
+}
+
 intake_refusal bad(std::string message, std::string param) {
   return {400, std::move(message), "invalid_request_error", "invalid_header", std::move(param)};
 }
@@ -165,6 +195,7 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
     }
   }
   in.deadline = now + limit;
+  in.trace = trace_of(*in.settings, headers);
   rec->number = new_request_number();
   in.id = new_request_name(rec->number);
   return rec;

@@ -45,6 +45,7 @@ bool journal_state::run_together(std::vector<std::int64_t> all) {
   auto [body, key, call] = std::move(*composer).finish();
   auto rec = record_of(priority::low, *who, -1); // a number of nobody's
   rec->merged = call.numbers.size();
+  call.client = rec->in.client_name();
   rec->in.id = call.name = new_request_name(rec->number);
   rec->in.body = std::move(body);
   rec->in.idempotency_key = std::move(key);
@@ -106,9 +107,7 @@ void journal_state::batch_over(const letter<journal_done>& mail, const batch_out
     }
   }
   if (f == fate::stored) {
-    model.count(call, outcome);
-    const auto got = outcome.answered();
-    self->send(store->names->metrics, batch_report{call.model, got, outcome.answers.size() - got});
+    self->send(store->names->metrics, model.count(call, outcome));
     outcome.cut_short ? model.size.too_large() : model.size.answered(now - call.began, call.limit);
   }
   go_on();

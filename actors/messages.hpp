@@ -16,8 +16,10 @@
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
 #include "core/rate_governor.hpp"
+#include "core/recent_requests.hpp"
 #include "core/recent_traffic.hpp"
 #include "core/repeat_book.hpp"
+#include "core/run_report.hpp"
 #include "core/warming.hpp"
 #include "net/cached_answer.hpp"
 #include "net/http_client.hpp"
@@ -526,38 +528,6 @@ struct upstream_view {
 
 // -- metrics_aggregator
 
-struct attempt_report {
-  std::string provider, model, key;
-  std::optional<failure_class> failed;
-  duration first_token{}; // zero: none came
-  duration took{};
-  std::uint64_t input_tokens = 0, output_tokens = 0; // of a failed one that gave a part of the answer, estimated
-  token_usage billed;        // what its provider wants to be paid for, estimated where it does not say
-  std::optional<double> usd; // what that costs; none: the model's price is not known
-};
-struct run_report {
-  std::string id, client, model; // `model` is the configured name
-  std::string source;            // "" if it was refused before anybody was asked
-  int status = 0;
-  std::string outcome; // "ok", or the failure class
-  std::vector<attempt_report> attempts;
-  int retries = 0;
-  std::vector<std::string> retry_reasons;
-  duration took{}, overhead{};
-  std::uint64_t input_tokens = 0, output_tokens = 0, cached_tokens = 0, reasoning_tokens = 0;
-  std::uint64_t charged_tokens = 0;     // to keys, failed attempts included, estimated where nobody said
-  std::string provider, target_model;   // who answered
-  std::string cache_tier, cache_result; // "" if the cache was not asked
-  double saved_usd = 0;                 // what an answer that was there already would have cost
-  bool flight = false;                  // only its attempts and tokens count: its callers report themselves
-  bool durable = false;                 // without an answer it will be run again
-  bool own_limit = false;               // refused for what its client may ask
-};
-/// A call that several durable requests were merged into had an answer: so many of them got theirs from it.
-struct batch_report {
-  std::string model; // the configured name
-  std::size_t answered = 0, alone = 0;
-};
 /// A moment is over: do providers still fail, and how is the load?
 struct rate_due {};
 struct ask_forecast {};
@@ -565,7 +535,16 @@ struct ask_forecast {};
 struct alerts_told {
   std::vector<alert_book::alert> all;
 };
-/// A post to the webhook is over. `status`: of the answer; 0 with an error: there was none.
+/// A request in the sample: its spans are to be told.
+struct trace_told {
+  report_ptr report;
+};
+struct tracer_view {
+  bool configured = false;
+  std::uint64_t sent = 0, dropped = 0, failed_posts = 0; // requests; posts
+  std::size_t waiting = 0;
+};
+/// A post to the webhook or to the collector is over. `status`: of the answer; 0 with an error: there was none.
 struct post_over {
   std::uint64_t number = 0;
   int status = 0;
@@ -575,6 +554,22 @@ struct alert_bell_view {
   std::uint64_t delivered = 0, failed = 0, given_up = 0;
   std::size_t waiting = 0;
 };
+/// A request that is over, by x-request-id or a durable one's own name. Answered with recent_requests::found.
+struct ask_trace {
+  std::string id;
+};
+/// The latest requests that are over.
+struct ask_recent {
+  std::size_t most = 0;
+  bool notable_only = false;
+};
+struct recent_view {
+  std::vector<report_ptr> all; // newest first
+};
+struct overview; // actors/overview.hpp
+using overview_ptr = std::shared_ptr<const overview>;
+/// All that there is to see at a glance. Gathered at most once a second, however many ask.
+struct ask_overview {};
 struct ask_alerts {};
 struct alerts_view {
   std::vector<alert_book::alert> all;
@@ -603,11 +598,20 @@ struct ask_served {};
 struct served_view {
   std::map<std::string, served_counts> by_model;
 };
+/// Of a client, a model or a provider, since the process began.
+struct request_totals {
+  std::uint64_t requests = 0, failed = 0; // of a provider: calls
+  token_usage tokens;
+};
+using totals_by_name = std::map<std::string, request_totals>;
 struct metrics_view {
   std::uint64_t requests = 0, ok = 0, failed = 0, attempts = 0, retries = 0;
   std::map<std::string, std::uint64_t> by_source, by_outcome;
   std::uint64_t input_tokens = 0, output_tokens = 0;
-  double p50_seconds = 0, p99_seconds = 0; // of the last five minutes
+  std::uint64_t retried = 0, rescued = 0; // requests that took more than one call, and those of them that were answered
+  std::array<std::uint64_t, 9> retries_of{}; // requests by calls beyond the first: 8 or more in the last
+  totals_by_name models, clients;
+  recent_traffic::view lately;
 };
 
 // -- supervisor
@@ -619,6 +623,7 @@ struct actor_row {
   bool up = false;
   std::string last_fault;
   double up_seconds = 0;
+  std::uint64_t messages = 0; // that went to it by its name
 };
 struct crash_order {
   std::string name;
@@ -661,7 +666,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) \
   X(mainstay::governor::budget_news) X(mainstay::governor::provider_limits) X(mainstay::keep_costs) X(mainstay::ask_costs) X(mainstay::costs_view) \
-  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::make_text) X(mainstay::post_over) X(mainstay::ask_fullness) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
+  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::make_text) X(mainstay::trace_told) X(mainstay::tracer_view) X(mainstay::post_over) X(mainstay::ask_fullness) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::provider_sign) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \
@@ -679,7 +684,8 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::warm_ask) X(mainstay::warm_reply) X(mainstay::letter<mainstay::warm_over>) \
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
-  X(mainstay::letter<mainstay::run_report>) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
+  X(mainstay::letter<mainstay::report_ptr>) X(mainstay::ask_trace) X(mainstay::ask_recent) X(mainstay::recent_view) X(mainstay::ask_overview) X(mainstay::overview_ptr) \
+  X(mainstay::recent_requests::found) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
   X(mainstay::ask_served) X(mainstay::served_view) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on

@@ -1,12 +1,15 @@
 #include "actors/metrics.hpp"
 
+#include "actors/everybody.hpp"
 #include "actors/metrics_registry.hpp"
+#include "actors/overview.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/request_plan.hpp"
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace mainstay {
@@ -15,6 +18,8 @@ namespace {
 
 const std::string unknown = "unknown"; // model of who asked for one that is not there
 constexpr auto moment = 1s;            // so often failures and load are judged
+constexpr auto overview_lasts = 900ms;
+constexpr std::size_t latest_shown = 20; // requests
 constexpr auto gauge_patience = 500ms; // an actor that does not answer a scrape in time leaves its gauges as they were
 
 /// US dollars a day, by client.
@@ -58,10 +63,13 @@ struct metrics_state {
   metrics_actor::pointer self = nullptr;
   std::shared_ptr<metrics_store> store;
   directory_ptr names;
+  config::settings_ptr settings;
   daily_budgets budgets;
   bool priced = false;
   bool watching = false;
   exposition_actor exposition;
+  overview_ptr seen; // the latest
+  std::vector<caf::typed_response_promise<overview_ptr>> onlookers;
 
   ~metrics_state() { caf::anon_send_exit(exposition, caf::exit_reason::user_shutdown); }
 
@@ -101,13 +109,20 @@ struct metrics_state {
     self->send(names->cache, provider_trouble{trouble});
   }
 
-  /// What keys were charged: an answer from the cache is no load to them.
-  void count_load(const run_report& r) {
-    if (r.charged_tokens > 0) store->load.count(r.charged_tokens, std::chrono::system_clock::now());
+  void count(const report_ptr& r) {
+    const auto now = std::chrono::system_clock::now();
+    store->registry.count(*r);
+    store->alerts.count(*r, clock::now());
+    store->history.count(*r, now);
+    store->recent.add(r, store->slow);
+    if (r->trace) tell(names->tracer, trace_told{r});
+    store->log.write(*r, settings->logs, clock::now());
+    count_failures(*r);
+    if (r->charged_tokens > 0) store->load.count(r->charged_tokens, now); // an answer from the cache is no load to keys
+    count_costs(*r, now);
   }
 
-  void count_costs(const run_report& r) {
-    const auto now = std::chrono::system_clock::now();
+  void count_costs(const run_report& r, utc_time now) {
     const auto hour = std::chrono::floor<std::chrono::hours>(now);
     const auto& model = r.model.empty() ? unknown : r.model;
     for (const auto& a : r.attempts) {
@@ -118,18 +133,52 @@ struct metrics_state {
       what.tokens = a.billed;
       store->costs.add({hour, r.client, model, a.provider}, what);
     }
-    const bool from_before = r.source == to_string(answer_source::cache) ||
-                             r.source == to_string(answer_source::stale) ||
-                             r.source == to_string(answer_source::similar);
-    if (from_before && r.outcome == "ok") {
-      cost_ledger::amounts what;
-      what.saved = 1;
-      what.saved_usd = r.saved_usd;
-      store->costs.add({hour, r.client, model, ""}, what);
-    }
+    if (const auto what = of_request(r)) store->costs.add({hour, r.client, model, ""}, *what);
     const auto budget = budgets.find(r.client);
     if (budget == budgets.end() || store->spent.count(r.client)) return;
     if (store->costs.spent_today(r.client, now) >= budget->second) judge_budgets();
+  }
+
+  /// What is of the request itself rather than of its calls.
+  static std::optional<cost_ledger::amounts> of_request(const run_report& r) {
+    if (r.flight) return std::nullopt;
+    cost_ledger::amounts what;
+    if (r.ok()) {
+      if (r.durable && r.source.empty()) return std::nullopt; // it was kept, and is answered another time
+      const auto from = source_named(r.source);
+      const bool of_before =
+          from == answer_source::cache || from == answer_source::stale || from == answer_source::similar;
+      what.answered = 1;
+      what.saved = of_before;
+      what.saved_usd = of_before ? r.saved_usd : 0;
+      const bool first_choice = from == answer_source::primary || from == answer_source::cache || r.source.empty();
+      what.rescued = !first_choice || std::any_of(r.attempts.begin(), r.attempts.end(), [](auto& a) {
+        return a.failed && *a.failed != failure_class::cancelled;
+      });
+      return what;
+    }
+    const auto why = failure_named(r.outcome);
+    const bool callers = why && (rules_of(*why).whose == blame::caller || *why == failure_class::cancelled);
+    if (callers || r.own_limit || r.durable) return std::nullopt;
+    what.lost = 1;
+    return what;
+  }
+
+  /// What merging saved, at the price of whom these requests would have gone to.
+  void count_batch(const batch_report& b) {
+    store->registry.count(b);
+    const auto now = std::chrono::system_clock::now();
+    cost_ledger::amounts what;
+    what.batched = static_cast<std::uint64_t>(std::max<std::int64_t>(0, b.calls_saved));
+    const auto* model = settings->model(b.model);
+    if (model && settings->prices && b.tokens_saved > 0) {
+      const auto& first = model->ladder.front().front();
+      token_usage saved;
+      saved.input = static_cast<std::uint64_t>(b.tokens_saved);
+      what.batch_usd = settings->prices->cost(first.provider, first.model, saved).value_or(0);
+    }
+    store->registry.count_saved("batch", what.batch_usd);
+    store->costs.add({std::chrono::floor<std::chrono::hours>(now), b.client, b.model, ""}, what);
   }
 
   void judge_budgets() {
@@ -192,8 +241,10 @@ struct metrics_state {
     self->send(names->governor, store->told);
   }
 
-  void take(const config::settings& s) {
-    store->registry.reconfigure(s);
+  void take(const config::settings_ptr& now_valid) {
+    settings = now_valid;
+    const auto& s = *settings;
+    store->registry.reconfigure(s, store->version);
     store->alerts.reconfigure(s);
     std::size_t keys = 0;
     for (auto& p : s.providers) keys += p.keys.size();
@@ -256,17 +307,81 @@ struct metrics_state {
     auto promise = self->make_response_promise<caf::typed_response_promise<std::string>>();
     auto all = std::make_shared<round>();
     all->done = [this, promise]() mutable {
-      judge_alerts();
       store->registry.set_alerts(store->alerts.all());
       promise.delegate(exposition, make_text{});
     };
     auto& r = store->registry;
+    r.set_lately(store->alerts.traffic(clock::now()));
     look_around(all);
+    ask<dispatcher_view>(all, names->dispatcher, [&r](auto& v) { r.set_dispatcher(v); });
+    ask<tracer_view>(all, names->tracer, [&r](auto& v) { r.set_tracer(v); });
+    for_everybody(*names, [&](const std::string& who, const auto& handle, bool) {
+      ask<std::uint64_t>(
+          all, handle, [&r, who](std::uint64_t waiting) { r.set_backlog(who, waiting); }, ask_backlog{});
+    });
     ask<governor::view>(all, names->governor, [&r](auto& v) { r.set_limits(v); });
     ask<std::vector<key_book::view>>(all, names->key_manager, [&r](auto& v) { r.set_keys(v); });
     ask<std::vector<actor_row>>(all, names->supervisor, [&r](auto& v) { r.set_actors(v); });
     arrived(*all);
     return promise;
+  }
+
+  /// However many look on, it is gathered once a second.
+  caf::result<overview_ptr> give_overview() {
+    auto promise = self->make_response_promise<caf::typed_response_promise<overview_ptr>>();
+    if (seen && clock::now() - seen->now < overview_lasts) {
+      promise.deliver(seen);
+      return promise;
+    }
+    onlookers.push_back(promise);
+    if (onlookers.size() == 1) gather_overview();
+    return promise;
+  }
+
+  void gather_overview() {
+    auto o = std::make_shared<overview>();
+    auto all = std::make_shared<round>();
+    all->done = [this, o] {
+      o->alerts = store->alerts.all();
+      std::erase_if(o->alerts, [](auto& a) { return !a.on; });
+      seen = o;
+      for (auto& p : std::exchange(onlookers, {})) p.deliver(seen);
+    };
+    o->settings = settings;
+    o->version = store->version;
+    o->now = clock::now();
+    o->at = std::chrono::system_clock::now();
+    o->up = o->now - store->started;
+    o->lately = store->alerts.traffic(o->now);
+    o->history = store->history.since(0, o->at);
+    const auto counted = store->registry.view();
+    o->clients = counted.clients;
+    o->models = counted.models;
+    o->providers = store->registry.calls();
+    o->load = store->load.look(o->at);
+    o->costs = look_at_costs({std::chrono::floor<std::chrono::days>(o->at), cost_ledger::by::client});
+    o->latest = store->recent.latest(latest_shown);
+    ask<dispatcher_view>(all, names->dispatcher, [o](auto& v) { o->dispatcher = v; });
+    ask<governor::view>(all, names->governor, [o](auto& v) { o->limits = v; });
+    ask<std::vector<key_book::view>>(all, names->key_manager, [o](auto& v) { o->keys = v; });
+    ask<std::vector<actor_row>>(all, names->supervisor, [o](auto& v) { o->actors = v; });
+    ask<cache_view>(all, names->cache, [o](auto& v) { o->cache = v; });
+    ask<recovery_view>(all, names->recovery, [o](auto& v) { o->recovery = v; });
+    if (names->journal) ask<journal_view>(all, names->journal, [o](auto& v) { o->journal = v; });
+    for (auto& [name, breaker] : names->breakers)
+      ask<breaker_view>(all, breaker, [o](auto& v) { o->breakers.push_back(v); });
+    for (auto& [name, upstream] : names->upstreams)
+      ask<upstream_view>(all, upstream, [o](auto& v) { o->open_calls[v.provider] = v.open_calls; });
+    arrived(*all);
+  }
+
+  /// Of what is remembered for longer: slower than all but one in a hundred, once there are enough to tell.
+  void judge_slow() {
+    constexpr std::uint64_t enough = 200;
+    const auto t = store->alerts.traffic(clock::now());
+    store->slow = t.requests < enough
+                      ? duration::max()
+                      : std::chrono::duration_cast<duration>(std::chrono::duration<double>(t.of(latency::request).p99));
   }
 };
 
@@ -279,36 +394,35 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   st.store = std::move(store);
   st.names = std::move(names);
   st.exposition = spawn_exposition(self->system(), st.store);
-  st.take(*settings);
+  st.take(settings);
   st.costs_kept(false); // what a predecessor did not hear of any more
   st.look_again();
   return {
-      [&st](const letter<run_report>& mail) {
-        st.store->registry.count(mail.content());
-        st.store->alerts.count(mail.content(), clock::now());
-        st.count_failures(mail.content());
-        st.count_load(mail.content());
-        st.count_costs(mail.content());
+      [&st](const letter<report_ptr>& mail) {
+        st.count(mail.content());
         mail.opened();
       },
-      [&st](const batch_report& b) { st.store->registry.count(b); },
+      [&st](const batch_report& b) { st.count_batch(b); },
       [&st](const rate_due&) {
         st.look_again();
         st.judge();
         st.judge_load();
         st.judge_budgets(); // a new day
         st.keep_changed_costs();
+        st.judge_slow();
+        st.store->log.tick(clock::now());
         st.watch();
       },
       [&st](const scrape&) { return st.gather(); },
       [&st](const ask_served&) { return served_view{st.store->registry.served()}; },
       [&st](const look&) {
         auto v = st.store->registry.view();
-        const auto traffic = st.store->alerts.traffic(clock::now());
-        v.p50_seconds = traffic.p50;
-        v.p99_seconds = traffic.p99;
+        v.lately = st.store->alerts.traffic(clock::now());
         return v;
       },
+      [&st](const ask_trace& q) { return st.store->recent.find(q.id); },
+      [&st](const ask_recent& q) { return recent_view{st.store->recent.latest(q.most, q.notable_only)}; },
+      [&st](const ask_overview&) { return st.give_overview(); },
       [&st](const ask_forecast&) { return st.store->load.look(std::chrono::system_clock::now()); },
       [&st](const ask_alerts&) {
         return alerts_view{st.store->alerts.all(), st.store->alerts.traffic(clock::now())};
@@ -318,7 +432,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
         st.names = s.names;
-        st.take(*s.value);
+        st.take(s.value);
         st.judge_budgets();
         st.tell_budgets();
         st.judge_load();
@@ -331,8 +445,11 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
 } // namespace
 
 std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& load,
-                                                  const std::vector<cost_ledger::row>& costs) {
-  auto store = std::make_shared<metrics_store>();
+                                                  const std::vector<cost_ledger::row>& costs, std::string version,
+                                                  instant started, bool json_logs) {
+  auto store = std::make_shared<metrics_store>(json_logs);
+  store->version = std::move(version);
+  store->started = started;
   store->load.restore(load);
   store->costs.restore(costs);
   return store;

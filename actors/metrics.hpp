@@ -10,7 +10,8 @@ namespace mainstay {
 struct metrics_store; // the registry; outlives the actor
 /// What earlier processes wrote down: the week's load, and what calls cost.
 std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& load,
-                                                  const std::vector<cost_ledger::row>& costs);
+                                                  const std::vector<cost_ledger::row>& costs, std::string version,
+                                                  instant started, bool json_logs);
 /// What the governor is to know before anybody is asked; later it hears it from the actor.
 governor::budget_news spent_budgets(const metrics_store&, const config::settings&);
 /// To be asked for when the actor has ended.

@@ -29,6 +29,16 @@ const Histogram::BucketBoundaries request_buckets = {0.001, 0.0025, 0.005, 0.01,
 const Histogram::BucketBoundaries overhead_buckets = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
                                                       0.005,   0.01,   0.025,   0.05,   0.1,   0.5};
 
+const Histogram::BucketBoundaries token_buckets = {0.001, 0.0025, 0.005, 0.01, 0.02, 0.03,
+                                                   0.05,  0.1,    0.25,  0.5,  1,    2.5};
+const Histogram::BucketBoundaries retry_buckets = {0, 1, 2, 3, 5, 8};
+
+/// Of what somebody else counts.
+void go_to(Counter& counter, std::uint64_t& seen, std::uint64_t now) {
+  if (now > seen) counter.Increment(static_cast<double>(now - seen));
+  seen = now;
+}
+
 /// A family whose series are found again by their label values without building a label map each time.
 template <class Metric>
 class series {
@@ -105,6 +115,42 @@ struct metrics_registry::body {
                        "mainstay_cost_usd_total",
                        "What calls to providers cost, in US dollars, by the prices that are configured.",
                        {"model"}};
+  series<Counter> provider_cost{
+      registry, BuildCounter(), "mainstay_provider_cost_usd_total", "The same by provider.", {"provider"}};
+  series<Counter> client_cost{
+      registry, BuildCounter(), "mainstay_client_cost_usd_total", "The same by client.", {"client"}};
+  series<Counter> saved{registry,
+                        BuildCounter(),
+                        "mainstay_saved_usd_total",
+                        "What answers without a call of their own would have cost.",
+                        {"by"}};
+  series<Counter> client_tokens{registry,
+                                BuildCounter(),
+                                "mainstay_client_tokens_total",
+                                "Tokens of a client's requests, as the providers counted them.",
+                                {"client", "kind"}};
+  series<Histogram> between_tokens{registry,
+                                   BuildHistogram(),
+                                   "mainstay_between_tokens_seconds",
+                                   "Mean time between two tokens of a streamed answer.",
+                                   {"provider", "model"}};
+  series<Histogram> queue_seconds{
+      registry, BuildHistogram(), "mainstay_queue_wait_seconds", "Time a request waited for capacity.", {"level"}};
+  series<Histogram> retries_of{registry,
+                               BuildHistogram(),
+                               "mainstay_retries_per_request",
+                               "Calls beyond the first of a request that needed any.",
+                               {"model"}};
+  series<Counter> retried{registry,
+                          BuildCounter(),
+                          "mainstay_retried_requests_total",
+                          "Requests that took more than one call: answered (ok) or not (failed).",
+                          {"outcome"}};
+  series<Histogram> retry_added{registry,
+                                BuildHistogram(),
+                                "mainstay_retry_added_seconds",
+                                "How much sooner the last call could have begun, had it been the first.",
+                                {}};
   series<Counter> retries{registry,
                           BuildCounter(),
                           "mainstay_retries_total",
@@ -146,8 +192,38 @@ struct metrics_registry::body {
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
+  series<Gauge> mailbox{
+      registry, BuildGauge(), "mainstay_actor_mailbox", "Messages that wait for an actor.", {"actor"}};
+  series<Counter> messages{
+      registry, BuildCounter(), "mainstay_actor_messages_total", "Messages that an actor was sent.", {"actor"}};
+  series<Gauge> recent{registry,
+                       BuildGauge(),
+                       "mainstay_recent_seconds",
+                       "Percentiles of the last five minutes, within one percent.",
+                       {"of", "quantile"}};
+  series<Gauge> cache_entries{
+      registry, BuildGauge(), "mainstay_cache_entries", "Answers in a tier of the cache.", {"tier"}};
+  series<Gauge> cache_bytes{registry, BuildGauge(), "mainstay_cache_bytes", "Their size.", {"tier"}};
+  series<Counter> refused{registry,
+                          BuildCounter(),
+                          "mainstay_refused_total",
+                          "Requests that were refused because too many are in flight.",
+                          {}};
+  series<Counter> traced{registry,
+                         BuildCounter(),
+                         "mainstay_traced_requests_total",
+                         "Requests in the sample: told to the collector (sent) or not (dropped).",
+                         {"result"}};
+  series<Gauge> build{registry,
+                      BuildGauge(),
+                      "mainstay_build_info",
+                      "Always 1: what runs, and with which configuration.",
+                      {"version", "config"}};
+
   std::set<std::string> providers, keys; // in the configuration: the actors remember others too, by name
-  std::unordered_map<std::string, std::uint64_t> restarts_seen;
+  std::unordered_map<std::string, std::uint64_t> restarts_seen, messages_seen;
+  std::uint64_t refused_seen = 0, sent_seen = 0, dropped_seen = 0;
+  totals_by_name calls; // by provider
   metrics_view seen;
   std::map<std::string, served_counts> served;
 };
@@ -167,6 +243,9 @@ void metrics_registry::count(const run_report& r) {
     b.requests.at({r.client, model, r.outcome}).Increment();
     b.request_seconds.at({model, source}, request_buckets).Observe(took);
     b.overhead_seconds.at({}, overhead_buckets).Observe(seconds(r.overhead));
+    if (r.story.asked_for_capacity())
+      b.queue_seconds.at({to_string(r.level)}, request_buckets).Observe(seconds(r.story.queued(r.took)));
+    count_saved("cache", r.saved_usd);
   }
   auto add_tokens = [&](const std::string& provider, const std::string& at, const char* kind, std::uint64_t n) {
     if (n) b.tokens.at({provider, at, kind}).Increment(static_cast<double>(n));
@@ -175,10 +254,20 @@ void metrics_registry::count(const run_report& r) {
     b.attempts.at({a.provider, a.model, a.key, a.failed ? to_string(*a.failed) : "ok"}).Increment();
     if (a.first_token != duration{})
       b.first_token_seconds.at({a.provider, a.model}, request_buckets).Observe(seconds(a.first_token));
+    if (a.between_tokens != duration{})
+      b.between_tokens.at({a.provider, a.model}, token_buckets).Observe(seconds(a.between_tokens));
     add_tokens(a.provider, a.model, "input", a.input_tokens);
     add_tokens(a.provider, a.model, "output", a.output_tokens);
-    if (a.usd) b.cost.at({model}).Increment(*a.usd);
+    if (a.usd) {
+      b.cost.at({model}).Increment(*a.usd);
+      b.provider_cost.at({a.provider}).Increment(*a.usd);
+      b.client_cost.at({r.client}).Increment(*a.usd);
+    }
+    auto& calls = b.calls[a.provider];
+    ++calls.requests;
+    calls.failed += a.failed && *a.failed != failure_class::cancelled;
   }
+  count_retries(r, model);
   for (auto& reason : r.retry_reasons) b.retries.at({reason}).Increment();
   if (!r.cache_result.empty()) b.cache.at({r.cache_tier, r.cache_result}).Increment();
   add_tokens(r.provider, r.target_model, "input", r.input_tokens);
@@ -186,12 +275,21 @@ void metrics_registry::count(const run_report& r) {
   add_tokens(r.provider, r.target_model, "cached", r.cached_tokens);
   add_tokens(r.provider, r.target_model, "reasoning", r.reasoning_tokens);
 
+  const token_usage used{r.input_tokens, r.output_tokens, r.cached_tokens, r.reasoning_tokens};
+  const std::pair<const char*, std::uint64_t> kinds[] = {
+      {"input", used.input}, {"output", used.output}, {"cached", used.cached}, {"reasoning", used.reasoning}};
+  for (auto [kind, n] : kinds)
+    if (n) b.client_tokens.at({r.client, kind}).Increment(static_cast<double>(n));
   auto& v = b.seen;
+  v.clients[r.client].tokens += used;
+  if (!r.model.empty()) v.models[r.model].tokens += used;
   v.attempts += r.attempts.size();
   v.retries += static_cast<std::uint64_t>(r.retries);
   v.input_tokens += r.input_tokens;
   v.output_tokens += r.output_tokens;
   if (r.flight) return;
+  for (auto* t : {&v.clients[r.client], r.model.empty() ? nullptr : &v.models[r.model]})
+    if (t) ++t->requests, t->failed += !r.ok();
   if (r.outcome == "ok") {
     if (!r.source.empty()) ++b.served[r.model][r.source];
   } else if (r.outcome != to_string(failure_class::cancelled) && !r.durable) {
@@ -203,13 +301,30 @@ void metrics_registry::count(const run_report& r) {
   ++v.by_source[std::string(source)];
 }
 
+void metrics_registry::count_retries(const run_report& r, std::string_view model) {
+  if (r.attempts.empty()) return;
+  auto& b = *body_;
+  const auto more = r.attempts.size() - 1;
+  b.retries_of.at({model}, retry_buckets).Observe(static_cast<double>(more));
+  ++b.seen.retries_of[std::min(more, b.seen.retries_of.size() - 1)];
+  if (more == 0) return;
+  b.retried.at({r.ok() ? "ok" : "failed"}).Increment();
+  b.retry_added.at({}, request_buckets).Observe(seconds(r.added_by_retries()));
+  ++b.seen.retried;
+  b.seen.rescued += r.ok();
+}
+
+void metrics_registry::count_saved(std::string_view by, double usd) {
+  if (usd > 0) body_->saved.at({by}).Increment(usd);
+}
+
 void metrics_registry::count(const batch_report& r) {
   body_->batch_calls.at({r.model}).Increment();
   body_->batch_parts.at({r.model, "answered"}).Increment(static_cast<double>(r.answered));
   body_->batch_parts.at({r.model, "alone"}).Increment(static_cast<double>(r.alone));
 }
 
-void metrics_registry::reconfigure(const config::settings& s) {
+void metrics_registry::reconfigure(const config::settings& s, const std::string& version) {
   auto& b = *body_;
   b.providers.clear();
   b.keys.clear();
@@ -217,6 +332,14 @@ void metrics_registry::reconfigure(const config::settings& s) {
     b.providers.insert(p.name);
     for (auto& k : p.keys) b.keys.insert(k.name);
   }
+  std::set<std::string> clients{"local"}, models;
+  for (auto& c : s.clients) clients.insert(c.name);
+  for (auto& m : s.models) models.insert(m.name);
+  std::erase_if(b.seen.clients, [&](auto& c) { return !clients.count(c.first); });
+  std::erase_if(b.seen.models, [&](auto& m) { return !models.count(m.first); });
+  std::erase_if(b.calls, [&](auto& p) { return !b.providers.count(p.first); });
+  b.build.clear();
+  b.build.at({version, s.hash}).Set(1);
   b.breaker_state.clear();
   b.key_health.clear();
   b.limit_used.clear();
@@ -250,6 +373,10 @@ void metrics_registry::set_breaker(const breaker_view& v) {
 
 void metrics_registry::set_cache(const cache_view& v) {
   if (v.redis_configured) body_->redis_up.at({}).Set(v.redis_up ? 1 : 0);
+  for (auto& t : v.tiers) {
+    if (t.entries) body_->cache_entries.at({t.name}).Set(static_cast<double>(*t.entries));
+    if (t.bytes) body_->cache_bytes.at({t.name}).Set(static_cast<double>(*t.bytes));
+  }
 }
 
 void metrics_registry::set_alerts(const std::vector<alert_book::alert>& all) {
@@ -261,10 +388,30 @@ const std::map<std::string, served_counts>& metrics_registry::served() const { r
 
 void metrics_registry::set_actors(const std::vector<actor_row>& rows) {
   for (auto& a : rows) {
-    auto& counter = body_->restarts.at({a.name});
-    auto& seen = body_->restarts_seen[a.name];
-    if (a.restarts > seen) counter.Increment(static_cast<double>(a.restarts - seen));
-    seen = a.restarts;
+    go_to(body_->restarts.at({a.name}), body_->restarts_seen[a.name], a.restarts);
+    go_to(body_->messages.at({a.name}), body_->messages_seen[a.name], a.messages);
+  }
+}
+
+void metrics_registry::set_backlog(const std::string& actor, std::uint64_t messages) {
+  body_->mailbox.at({actor}).Set(static_cast<double>(messages));
+}
+
+void metrics_registry::set_dispatcher(const dispatcher_view& v) {
+  go_to(body_->refused.at({}), body_->refused_seen, v.refused);
+}
+
+void metrics_registry::set_tracer(const tracer_view& v) {
+  if (!v.configured) return;
+  go_to(body_->traced.at({"sent"}), body_->sent_seen, v.sent);
+  go_to(body_->traced.at({"dropped"}), body_->dropped_seen, v.dropped);
+}
+
+void metrics_registry::set_lately(const recent_traffic::view& t) {
+  for (const auto l : latencies) {
+    const auto& p = t.of(l);
+    for (auto [quantile, value] : {std::pair("0.5", p.p50), {"0.9", p.p90}, {"0.99", p.p99}, {"0.999", p.p999}})
+      body_->recent.at({to_string(l), quantile}).Set(value);
   }
 }
 
@@ -278,5 +425,7 @@ void metrics_registry::set_forecast(const load_watch::view& v) {
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }
 
 metrics_view metrics_registry::view() const { return body_->seen; }
+
+const totals_by_name& metrics_registry::calls() const { return body_->calls; }
 
 } // namespace mainstay

@@ -4,8 +4,11 @@
 #pragma once
 
 #include "actors/alert_watch.hpp"
+#include "actors/request_log.hpp"
 #include "core/error_rate.hpp"
 #include "core/load_watch.hpp"
+#include "core/recent_requests.hpp"
+#include "core/second_history.hpp"
 
 #include <memory>
 
@@ -18,30 +21,45 @@ public:
 
   void count(const run_report&);
   void count(const batch_report&);
+  void count_saved(std::string_view by, double usd);
 
   /// What left the configuration has no gauges any more; the next views set those of the others.
-  void reconfigure(const config::settings&);
+  void reconfigure(const config::settings&, const std::string& version);
   void set_limits(const governor::view&);
   void set_keys(const std::vector<key_book::view>&);
   void set_breaker(const breaker_view&);
   void set_cache(const cache_view&);
   void set_alerts(const std::vector<alert_book::alert>&);
   void set_actors(const std::vector<actor_row>&);
+  void set_backlog(const std::string& actor, std::uint64_t messages);
+  void set_lately(const recent_traffic::view&);
+  void set_dispatcher(const dispatcher_view&);
+  void set_tracer(const tracer_view&);
   void set_forecast(const load_watch::view&);
 
   /// Prometheus text format 0.0.4. From any thread.
   std::string text() const;
   metrics_view view() const;
+  const totals_by_name& calls() const; // by provider
   /// By model and source; durable requests that will be run again are none yet.
   const std::map<std::string, served_counts>& served() const;
 
 private:
+  void count_retries(const run_report&, std::string_view model);
+
   struct body;
   std::unique_ptr<body> body_;
 };
 
 struct metrics_store {
+  explicit metrics_store(bool json_logs) : log(json_logs) {}
+  std::string version; // of the daemon
+  instant started{};
   metrics_registry registry;
+  recent_requests recent;
+  duration slow = duration::max(); // what takes longer is remembered for longer
+  second_history history;
+  request_log log;
   error_rate failures;  // of providers' calls
   bool trouble = false; // what the cache was told
   load_watch load;

@@ -11,10 +11,10 @@ namespace mainstay {
 
 namespace {
 
-constexpr duration poll_every = 1s;       // while a model is not up: what was served, and how many are parked
-constexpr auto patience = 2s;             // with those who are asked for it
-constexpr duration most_listing = 10s;    // a question for models may take
-constexpr auto listing_pool = "recovery"; // connections of its own: no completion waits behind it
+constexpr duration poll_every = 1s;        // while a model is not up: what was served, and how many are parked
+constexpr auto patience = 2s;              // with those who are asked for it
+constexpr duration most_listing = 10s;     // a question for models may take
+constexpr auto listing_pool = " recovery"; // no provider's: no completion waits behind it
 
 std::vector<outage_book::model_setup> setup_of(const config::settings& s) {
   std::vector<outage_book::model_setup> out;

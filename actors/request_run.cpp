@@ -63,7 +63,10 @@ void run_state::ask_admission() {
 
 void run_state::admitted(const client_admission& a) {
   rec->admission = a;
-  if (a.admitted) return ask_journal();
+  if (a.admitted) {
+    rec->note(story_mark::admitted);
+    return ask_journal();
+  }
   rec->report().own_limit = true;
   auto wait = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(a.retry_after).count());
   final_answer answer;
@@ -106,6 +109,7 @@ void run_state::ask_to_keep() {
             if (v.what == journal_verdict::way::refused)
               return refuse(v.status, v.message, "invalid_request_error", v.code, v.param);
             rec->admitted_once = true;
+            rec->note(story_mark::kept);
             if (v.what == journal_verdict::way::run) return ask_cache();
             rec->answered = true; // by the journal, now or later
             rec->report().status = 202;
@@ -196,16 +200,23 @@ void run_state::leave(std::string_view outcome) {
   rec->in.reply->observe_progress(0, nullptr);
   auto& r = rec->report();
   if (rec->model) r.model = rec->model->name;
+  r.number = rec->number;
   r.id = rec->in.id;
+  r.durable_id = rec->durable_id;
+  if (rec->in.settings->tracing && rec->in.trace && rec->in.trace->sampled) r.trace = rec->in.trace;
+  r.level = rec->in.level;
+  r.stream = rec->asked && rec->asked->stream;
   r.client = rec->in.client_name();
   r.durable = rec->durable && rec->durable->kept();
   if (r.status == 0) r.status = outcome == "cancelled" ? 499 : 200;
   r.outcome = outcome;
   r.flight = rec->flight != nullptr;
+  r.trial = rec->in.trial;
   r.retries = rec->plan ? rec->plan->retries() : 0;
   r.took = clock::now() - rec->in.received;
   r.overhead = std::max(duration{}, r.took - rec->provider_time);
-  letter<run_report>::post(caf::actor_cast<caf::strong_actor_ptr>(names->metrics), std::move(r));
+  r.arrived = std::chrono::system_clock::now() - std::chrono::duration_cast<utc_time::duration>(r.took);
+  letter<report_ptr>::post(caf::actor_cast<caf::strong_actor_ptr>(names->metrics), std::move(rec->reported));
   letter<run_finished>::post(caf::actor_cast<caf::strong_actor_ptr>(names->dispatcher), run_finished{rec->number});
   self->quit();
 }

@@ -52,12 +52,14 @@ void run_state::ask_cache() {
   rec->cache_key = cache_key(*rec->asked, cache_scope());
   if (rec->in.cache == cache_mode::refresh) return start_plan();
   rec->cache_asked = clock::now();
+  rec->note(story_mark::cache_asked);
   self->request(names->cache, caf::infinite, cache_ask{rec->cache_key})
       .then(
           [this](const cache_reply& hit) {
             if (over || asking_for_stale) return;
             rec->report().cache_result = hit.completion ? "hit" : "miss";
             rec->report().cache_tier = hit.tier.empty() ? "none" : hit.tier;
+            rec->note(hit.completion ? story_mark::cache_hit : story_mark::cache_missed);
             if (!hit.completion || !answer_whole(hit.completion, {.source = to_string(answer_source::cache)}))
               cache_missed();
           },
@@ -89,6 +91,7 @@ bool run_state::answer_whole(const bytes_ptr& completion, answer_labels labels) 
   if (!facts.valid || facts.error || (rec->asked->stream && chunks.empty())) return false;
   labels.model = facts.model;
   rec->report().source = labels.source;
+  if (labels.degraded) rec->report().reason = labels.reason;
   rec->report().saved_usd = worth_of(facts.usage);
   auto headers = headers_for(*rec, labels, clock::now());
   rec->answered = true;
@@ -217,6 +220,8 @@ void run_state::settle_client(std::uint64_t tokens) {
 
 void run_state::succeeded(attempt& a, const std::optional<token_usage>& usage) {
   inside();
+  const auto told = labels(a);
+  if (told.degraded) rec->report().reason = told.reason;
   settle_success(a, usage, links());
   settle_client(rec->tokens_spent);
   leave("ok");
@@ -236,6 +241,7 @@ void run_state::give_stale_or(final_answer answer, failure_class why) {
   stop_waiting();
   asking_for_similar = false;
   asking_for_stale = last_word{std::move(answer), why};
+  rec->note(story_mark::stale_asked);
   self->request(names->cache, caf::infinite, cache_ask{rec->cache_key, true})
       .then([this](const cache_reply& hit) { stale_came(hit); }, [this](const caf::error&) { stale_came({}); });
 }
@@ -273,6 +279,7 @@ bool run_state::may_be_similar() const {
 /// Nobody waits for it for long, and at the deadline for a moment only: without an answer there is none.
 void run_state::ask_similar() {
   asking_for_similar = true;
+  rec->note(story_mark::similar_asked);
   const auto soon = clock::now() + similar_patience;
   const auto& model = rec->in.settings->cache->similar->embedding;
   const auto until = model ? std::max(soon, std::min(soon + model->timeout, rec->in.deadline)) : soon;
@@ -284,6 +291,7 @@ void run_state::ask_similar() {
 
 void run_state::similar_came(const bytes_ptr& completion) {
   if (over || !std::exchange(asking_for_similar, false)) return;
+  rec->note(story_mark::similar_over);
   stop_waiting();
   if (completion && answer_from_cache(completion, answer_source::similar, "hit", "similar")) return;
   if (!asking_for_stale) return get_answer();
@@ -311,6 +319,7 @@ void run_state::give_canned_or(const final_answer& answer, failure_class why) {
   if (!may_be_canned(why)) return nothing_left(answer, why);
   end_attempts(failure_class::cancelled);
   withdraw_question();
+  rec->note(story_mark::canned);
   rec->tokens_spent = 0; // failed attempts may have cost some, but the client got nothing for them
   auto& text = rec->in.settings->degradation.canned->to(last_user_text(*rec->asked));
   answer_labels labels{.source = to_string(answer_source::canned), .degraded = true, .reason = to_string(why)};
@@ -340,6 +349,7 @@ void run_state::give(const final_answer& answer, failure_class what) {
   withdraw_question();
   rec->answered = true;
   rec->report().status = answer.status;
+  rec->report().code = answer.code;
   tell_story();
   if (rec->flight)
     rec->flight->fail(answer, what, rec->tokens_spent);

@@ -32,6 +32,7 @@ bool run_state::shorten(std::uint64_t budget) {
   if (!asked) return false;
   rec->asked = std::move(*asked);
   ++rec->cuts;
+  rec->note(story_mark::shortened);
   return true;
 }
 
@@ -78,6 +79,7 @@ void run_state::start_plan() {
 }
 
 void run_state::recover() {
+  rec->note(story_mark::recovered);
   if (auto& s = rec->stream; s.begun && s.tokens() > s.before.output) // what the lost attempt gave was paid for too
     s.before += {rec->asked->prompt_tokens, s.tokens() - s.before.output, 0, 0};
   if (rec->asked->stream) watch_caller();
@@ -89,6 +91,7 @@ void run_state::perform(const plan_step& step) {
     asking = *a;
     new_question();
   } else if (auto* w = std::get_if<step_wait>(&step)) {
+    rec->note(story_mark::paused);
     outside();
     wake_at(w->until, waking::resume_plan);
   } else if (auto* d = std::get_if<step_degrade>(&step)) {
@@ -103,6 +106,7 @@ void run_state::perform(const plan_step& step) {
 
 void run_state::new_question() {
   asked_lease = {rec->number, rec->next_serial++};
+  rec->note(story_mark::capacity_asked);
   ask_capacity();
 }
 
@@ -133,6 +137,7 @@ void run_state::ask_capacity() {
                 why == refusal_reason::resting || why == refusal_reason::over_limit || why == refusal_reason::backlog;
             if (too_late && until < asking->wait_until) return ask_capacity(); // there is more time now
             asking.reset();
+            rec->note(story_mark::no_capacity);
             perform(rec->plan->refused(r.no, clock::now()));
           },
           [this, id = asked_lease](const caf::error&) {
@@ -141,6 +146,7 @@ void run_state::ask_capacity() {
 }
 
 void run_state::granted(const grant& g, instant kept_until) {
+  rec->note(story_mark::granted);
   opening = std::make_unique<attempt>();
   opening->lease = g.id;
   opening->kept_until = kept_until;
@@ -163,6 +169,7 @@ void run_state::ask_permit_now() {
             opening->known = r.known;
             if (r.permit.granted) return begin_attempt();
             auto at = opening->at;
+            rec->note(story_mark::no_permit);
             hand_back_lease(id, links());
             opening.reset();
             asking.reset();
@@ -184,10 +191,13 @@ void run_state::not_ours() {
 
 void run_state::begin_attempt() {
   opening->permitted = true;
+  opening->number = static_cast<std::uint8_t>(std::min(255, rec->attempts_begun + 1));
   if (!place(*opening, links())) return not_ours();
   auto& slot = tries[0] ? tries[1] : tries[0];
   slot = std::move(opening);
   auto& a = *slot;
+  rec->attempts_begun = a.number;
+  rec->note(story_mark::sent, a.number);
   asking.reset();
   if (tries[0] && tries[1]) rec->report().retry_reasons.emplace_back("hedge");
   a.source = to_string(rec->plan->granted(a.lease.serial, a.at, a.key, clock::now()));
@@ -211,6 +221,7 @@ void run_state::on_hedge_due(std::uint32_t serial) {
 /// It gave the first token: whatever was asked beside it is off.
 void run_state::won(attempt& a) {
   a.first_visible = clock::now();
+  rec->note(story_mark::first_token, a.number);
   rec->plan->won(a.lease.serial);
   withdraw_question();
   for (auto& other : tries)
@@ -233,6 +244,7 @@ void run_state::withdraw_question() {
 
 void run_state::on_head(attempt& a, const call_head& head) {
   a.status = head.status;
+  rec->note(story_mark::head, a.number);
   a.headers = head.headers;
   auto* type = find_header(*head.headers, "content-type");
   a.as_stream = a.relay && head.status < 300 && !(type && type->starts_with("application/json"));
@@ -292,6 +304,7 @@ void run_state::call_failed(attempt& a, failure_class what, const std::string& d
 void run_state::feed(attempt& a, const bytes_ptr& piece) {
   inside();
   a.relay->feed(piece, sink(a));
+  a.see_tokens(clock::now());
   after_feed(a);
 }
 
@@ -377,6 +390,7 @@ bool run_state::ask_for_less(const step_give_up& end) {
   const auto what = rec->plan->to_leave_out(clock::now());
   if (!what) return false;
   rec->dropped.add(*what);
+  rec->note(story_mark::left_out);
   rec->asked = as_asked();
   rec->cuts = 0;
   fit();

@@ -45,6 +45,7 @@ void run_state::ask_seat() {
               rec->report().cache_result = "shared";
             }
             rec->shares = seat.flight;
+            rec->note(story_mark::shared);
             board();
           },
           [this](const caf::error&) {
@@ -73,6 +74,7 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   if (seen.now == flight_channel::state::flying) return;
   // The flight's own work is not the provider's time, nor is what was over before we came ours.
   const auto waited = clock::now() - std::exchange(outside_since, {});
+  rec->report().shared = rec->shares->so_far().flight;
   rec->provider_time += std::min(waited, rec->shares->so_far().provider_time);
   if (seen.now == flight_channel::state::too_late) return ask_other_seat();
   rec->head_sent = seen.head_sent;
@@ -84,6 +86,9 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   rec->answered = true;
   rec->paid = rec->paid || seen.pays;
   rec->report().source = seen.source;
+  rec->report().provider = seen.provider;
+  rec->report().target_model = seen.model;
+  rec->report().reason = seen.reason;
   settle_client(0);
   leave("ok");
 }
@@ -159,7 +164,7 @@ void run_state::keep_lease_of(attempt& a) {
 instant run_state::lease_end() const { return rec->in.deadline + lease_slack; }
 
 void run_state::tell_story() {
-  if (rec->flight) rec->flight->tell_story({story(), attempts(), rec->provider_time});
+  if (rec->flight) rec->flight->tell_story({rec->number, story(), attempts(), rec->provider_time});
 }
 
 } // namespace mainstay

@@ -7,6 +7,7 @@
 #include "config/settings.hpp"
 #include "core/boxed.hpp"
 #include "core/request_plan.hpp"
+#include "core/trace_context.hpp"
 #include "net/chat_request.hpp"
 #include "net/stream_relay.hpp"
 
@@ -26,10 +27,12 @@ struct inbound {
   cache_mode cache = cache_mode::use;
   bool plain_only = false; // a REQ client cannot take a stream
   feature_set dispensable; // what the caller does without rather than get an error
+  bool trial = false;      // an operator's (actors/trial.hpp)
   bool for_cache = false;  // its answer is for the cache alone: what would not be kept there is of no use
   instant received{}, deadline{};
   bytes_ptr body;
-  std::string idempotency_key; // the caller's; empty: none given
+  std::shared_ptr<const trace_context> trace; // that it is a part of; null: of none
+  std::string idempotency_key;                // the caller's; empty: none given
   std::shared_ptr<reply_channel> reply;
 
   std::string client_name() const { return client ? client->name : "local"; }
@@ -71,8 +74,13 @@ struct run_record {
   std::vector<target> refused_prefill; // or ignored it, for this request
   std::uint64_t tokens_spent = 0;      // by the attempts that ended
   bool head_sent = false, answered = false;
-  boxed<run_report> reported; // report()
-  run_report& report() { return reported ? *reported : reported.emplace(); }
+  std::uint8_t attempts_begun = 0;
+  std::shared_ptr<run_report> reported; // report()
+  run_report& report() { return reported ? *reported : *(reported = std::make_shared<run_report>()); }
+  /// What happened now. `attempt`: its number, 0 for the request as a whole.
+  void note(story_mark what, std::uint8_t attempt = 0) {
+    report().story.add(what, clock::now() - in.received, attempt);
+  }
   duration provider_time{}; // in attempts, waits and queues: what is not Mainstay's own overhead
 };
 

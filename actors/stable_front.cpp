@@ -55,6 +55,12 @@ bool stable_front::closed(const caf::strong_actor_ptr& front) {
   return self.closed_;
 }
 
+std::uint64_t stable_front::passed(const caf::strong_actor_ptr& front) {
+  auto& self = self_of(front);
+  std::lock_guard lock(self.guard_);
+  return self.passed_;
+}
+
 void stable_front::later(const caf::strong_actor_ptr& front, instant when, std::function<void()> what) {
   self_of(front).home_.later(when, std::move(what));
 }
@@ -63,6 +69,7 @@ void stable_front::enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) 
   caf::strong_actor_ptr child;
   {
     std::lock_guard lock(guard_);
+    ++passed_;
     if (closed_) {
       child = nullptr;
     } else if (!child_ && waiting_.size() < waiting_limit) {

@@ -30,6 +30,9 @@ public:
   static void close(const caf::strong_actor_ptr& front);
   static bool closed(const caf::strong_actor_ptr& front);
 
+  /// How many messages it was given so far.
+  static std::uint64_t passed(const caf::strong_actor_ptr& front);
+
   /// Does it at that time, at home. Never blocks, as CAF's clock may: it waits for room in a short queue, which its own
   /// thread would wait for in vain.
   static void later(const caf::strong_actor_ptr& front, instant when, std::function<void()>);
@@ -41,6 +44,7 @@ private:
   std::mutex guard_;
   caf::strong_actor_ptr child_;
   bool closed_ = false;
+  std::uint64_t passed_ = 0;
   std::deque<caf::mailbox_element_ptr> waiting_;
 };
 

@@ -14,6 +14,7 @@
 #include "actors/similar.hpp"
 #include "actors/state_keeper.hpp"
 #include "actors/supervised.hpp"
+#include "actors/tracer.hpp"
 #include "actors/turn.hpp"
 #include "actors/upstream.hpp"
 #include "actors/warmer.hpp"
@@ -104,8 +105,8 @@ struct supervisor_state {
     std::vector<actor_row> out;
     auto now = clock::now();
     for (auto& c : children)
-      out.push_back(
-          {c.name, c.id, c.restarts, c.up, c.last_fault, std::chrono::duration<double>(now - c.since).count()});
+      out.push_back({c.name, c.id, c.restarts, c.up, c.last_fault, std::chrono::duration<double>(now - c.since).count(),
+                     stable_front::passed(c.front)});
     return out;
   }
 
@@ -210,6 +211,14 @@ struct supervisor_state {
         front);
   }
 
+  void add_tracer(directory& d, const config::settings_ptr& s, const std::string& version) {
+    auto store = std::make_shared<tracer_store>(s, version, client);
+    auto front = stable_front::make(self->system(), *home);
+    d.tracer = caf::actor_cast<tracer_actor>(front);
+    adopt(
+        "tracer", [store, own = d.tracer](caf::actor_system& y) { return spawn_tracer(y, store, own); }, front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
              const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
@@ -231,6 +240,7 @@ struct supervisor_state {
     add_journal(*d, *s);
     add_flights(d);
     add_alert_bell(*d, s);
+    add_tracer(*d, s, hooks.version);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;
@@ -346,8 +356,9 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
                           supervision_settings settings) {
   auto governor = std::make_shared<governor_store>(*s);
   if (kept.state) governor->policy.restore(kept.state->earlier); // before anybody is asked
-  auto metrics =
-      kept.state ? make_metrics_store(kept.state->earlier_load, kept.state->earlier_costs) : make_metrics_store({}, {});
+  auto metrics = make_metrics_store(kept.state ? kept.state->earlier_load : load_pattern::cells{},
+                                    kept.state ? kept.state->earlier_costs : std::vector<cost_ledger::row>{},
+                                    hooks.version, hooks.started, hooks.json_logs);
   governor->policy.on_budgets(spent_budgets(*metrics, *s));
   auto last_word = [governor, metrics, state = kept.state, journal = kept.journal] {
     if (journal) { // the file outlives the actors' system, what points into it must not

@@ -35,9 +35,9 @@ public:
 
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
-    const section s(top, {"node",     "doors",  "clients",  "providers", "models",      "retry", "deadline",
-                          "drain",    "queue",  "recovery", "cache",     "degradation", "state", "journal",
-                          "forecast", "alerts", "prices",   "timeouts",  "breaker",     "tiers"});
+    const section s(top, {"node",   "doors",    "clients", "providers",   "models",  "retry",   "deadline", "drain",
+                          "queue",  "recovery", "cache",   "degradation", "state",   "journal", "forecast", "alerts",
+                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -54,6 +54,8 @@ public:
     check_files(s);
     if (const auto* c = s.find("forecast")) out_.forecast = read_forecast(*c);
     if (const auto* c = s.find("alerts")) out_.alerts = read_alerts(*c);
+    if (const auto* c = s.find("tracing")) out_.tracing = read_tracing(*c);
+    if (const auto* c = s.find("logs")) out_.logs = read_logs(*c);
     if (const auto* c = s.find("prices")) out_.prices = read_prices(*c);
     if (clients_.first_budget && !s.find("prices"))
       clients_.first_budget->error("a budget needs the section prices: without it nobody knows what a call costs");

@@ -34,6 +34,10 @@ void read_level(const section&, std::string_view key, priority&);
 // read_alerts.cpp
 alert_settings read_alerts(const cursor&);
 
+// read_tracing.cpp
+tracing_settings read_tracing(const cursor&);
+log_settings read_logs(const cursor&);
+
 // read_degradation.cpp
 degradation_settings read_degradation(const cursor&, bool a_client_allows_it);
 

@@ -151,6 +151,17 @@ struct alert_settings {
   std::optional<secret> webhook_secret;
 };
 
+struct tracing_settings {
+  std::string endpoint;                                // of an OTLP/HTTP collector, without /v1/traces
+  double sample = 0.01;                                // share of the traces that begin here
+  std::vector<std::pair<std::string, secret>> headers; // for it
+};
+
+struct log_settings {
+  enum class which : std::uint8_t { failed, all, none };
+  which requests = which::failed; // leave a line
+};
+
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
@@ -168,8 +179,10 @@ struct settings {
   degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
-  std::optional<load_thresholds> forecast;   // none: the load is shown, and nothing is done about it
-  std::optional<alert_settings> alerts;      // none: rates are not judged, nobody is told
+  std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
+  std::optional<alert_settings> alerts;    // none: rates are not judged, nobody is told
+  std::optional<tracing_settings> tracing; // none: what callers say of traces is passed on, and that is all
+  log_settings logs;
   std::shared_ptr<const price_table> prices; // null: nobody knows what calls cost
   std::string hash;                          // of the file's content, hex: tells versions apart
 

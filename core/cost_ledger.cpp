@@ -24,6 +24,8 @@ cost_ledger::amounts& cost_ledger::amounts::operator+=(const amounts& o) noexcep
   usd += o.usd, saved_usd += o.saved_usd;
   calls += o.calls, unpriced += o.unpriced, saved += o.saved;
   tokens += o.tokens;
+  batch_usd += o.batch_usd, batched += o.batched;
+  answered += o.answered, rescued += o.rescued, lost += o.lost;
   return *this;
 }
 

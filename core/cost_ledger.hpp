@@ -21,7 +21,7 @@ public:
   static constexpr std::chrono::hours kept_for{35 * 24}; // a month and the days to look at it
   static constexpr std::size_t most_rows = 200'000;
 
-  /// Whose a row is. No provider: answers for which nobody was asked.
+  /// Whose a row is. No provider: what is of requests rather than of calls.
   struct place {
     std::chrono::sys_time<std::chrono::hours> hour{};
     std::string client, model, provider;
@@ -33,6 +33,11 @@ public:
     std::uint64_t unpriced = 0; // of them, with a model whose price is not known
     std::uint64_t saved = 0;    // answers without a call of their own
     token_usage tokens;
+    double batch_usd = 0;       // that merged calls saved
+    std::uint64_t batched = 0;  // calls that merging saved
+    std::uint64_t answered = 0; // requests
+    std::uint64_t rescued = 0;  // of them: whom the first choice would have failed
+    std::uint64_t lost = 0;     // requests that got an error for which they are not to blame
 
     amounts& operator+=(const amounts&) noexcept;
   };

@@ -2,6 +2,16 @@
 
 namespace mainstay {
 
+std::string_view to_string(latency l) noexcept {
+  switch (l) {
+  case latency::request: return "request";
+  case latency::first_token: return "first_token";
+  case latency::between_tokens: return "between_tokens";
+  case latency::overhead: return "overhead";
+  }
+  return "";
+}
+
 recent_traffic::slice& recent_traffic::now_slice(instant now) {
   const auto number = static_cast<std::int64_t>(now.time_since_epoch() / step);
   auto& s = ring_[static_cast<std::size_t>(number) % slices];
@@ -17,7 +27,11 @@ void recent_traffic::count_request(bool ok, bool retried, duration took, instant
   ++s.requests;
   s.ok += ok;
   s.retried += retried;
-  s.took.add(std::chrono::duration<double>(took).count());
+  count(latency::request, took, now);
+}
+
+void recent_traffic::count(latency what, duration took, instant now) {
+  now_slice(now).took[static_cast<std::size_t>(what)].add(std::chrono::duration<double>(took).count());
 }
 
 void recent_traffic::count_call(bool rate_limited, bool server_error, instant now) {
@@ -31,13 +45,13 @@ recent_traffic::view recent_traffic::look(instant now) const {
   const auto newest = static_cast<std::int64_t>(now.time_since_epoch() / step);
   view v;
   std::uint64_t ok = 0, retried = 0, limited = 0, failed = 0;
-  quantile_sketch took;
+  std::array<quantile_sketch, latencies.size()> took;
   for (const auto& s : ring_) {
     if (s.number < 0 || s.number > newest || s.number + static_cast<std::int64_t>(slices) <= newest) continue;
     v.requests += s.requests;
     v.calls += s.calls;
     ok += s.ok, retried += s.retried, limited += s.rate_limited, failed += s.server_error;
-    took += s.took;
+    for (std::size_t i = 0; i < took.size(); ++i) took[i] += s.took[i];
   }
   const auto share = [](std::uint64_t part, std::uint64_t all, double otherwise) {
     return all ? static_cast<double>(part) / static_cast<double>(all) : otherwise;
@@ -46,10 +60,8 @@ recent_traffic::view recent_traffic::look(instant now) const {
   v.retried = share(retried, v.requests, 0);
   v.rate_limited = share(limited, v.calls, 0);
   v.server_error = share(failed, v.calls, 0);
-  v.p50 = took.at(0.5);
-  v.p90 = took.at(0.9);
-  v.p99 = took.at(0.99);
-  v.p999 = took.at(0.999);
+  for (std::size_t i = 0; i < took.size(); ++i)
+    v.latency[i] = {took[i].at(0.5), took[i].at(0.9), took[i].at(0.99), took[i].at(0.999)};
   return v;
 }
 

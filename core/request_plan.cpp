@@ -69,6 +69,12 @@ std::string_view to_string(answer_source s) noexcept {
   return "primary";
 }
 
+std::optional<answer_source> source_named(std::string_view name) noexcept {
+  for (int i = 0; i <= static_cast<int>(answer_source::canned); ++i)
+    if (to_string(static_cast<answer_source>(i)) == name) return static_cast<answer_source>(i);
+  return std::nullopt;
+}
+
 request_plan::request_plan(circumstances with) : with_(with) {
   for (std::size_t rung = 0; rung < with.ladder.size(); ++rung)
     for (auto& t : with.ladder[rung])

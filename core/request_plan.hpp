@@ -26,6 +26,7 @@ namespace mainstay {
 
 enum class answer_source : std::uint8_t { primary, backup, fallback, cache, stale, similar, canned };
 std::string_view to_string(answer_source) noexcept;
+std::optional<answer_source> source_named(std::string_view) noexcept;
 
 /// Ask the governor for one of `targets`, waiting for capacity until `wait_until`.
 struct step_acquire {

@@ -18,9 +18,16 @@ namespace {
   " saved INTEGER NOT NULL, input INTEGER NOT NULL, output INTEGER NOT NULL, cached INTEGER NOT NULL,"                 \
   " reasoning INTEGER NOT NULL, PRIMARY KEY (hour, client, model, provider)) STRICT, WITHOUT ROWID"
 
-constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS};
+#define MAINSTAY_REQUESTS                                                                                              \
+  "ALTER TABLE costs ADD COLUMN batch_usd REAL NOT NULL DEFAULT 0;"                                                    \
+  "ALTER TABLE costs ADD COLUMN batched INTEGER NOT NULL DEFAULT 0;"                                                   \
+  "ALTER TABLE costs ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"                                                  \
+  "ALTER TABLE costs ADD COLUMN rescued INTEGER NOT NULL DEFAULT 0;"                                                   \
+  "ALTER TABLE costs ADD COLUMN lost INTEGER NOT NULL DEFAULT 0"
 
-constexpr sqlite::file_form form{0x4d737431, 3, R"(
+constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS, MAINSTAY_REQUESTS};
+
+constexpr sqlite::file_form form{0x4d737431, 4, R"(
   CREATE TABLE months (
     provider TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -29,7 +36,7 @@ constexpr sqlite::file_form form{0x4d737431, 3, R"(
     used INTEGER NOT NULL CHECK (used >= 0),
     PRIMARY KEY (provider, key)
   ) STRICT, WITHOUT ROWID;
-)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS,
+)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS,
                                  true, upgrades};
 
 } // namespace
@@ -80,7 +87,7 @@ std::vector<cost_ledger::row> state_file::costs() {
   std::vector<cost_ledger::row> out;
   auto rows =
       db_->prepare("SELECT hour, client, model, provider, usd, saved_usd, calls, unpriced, saved, input, output, "
-                   "cached, reasoning FROM costs ORDER BY hour");
+                   "cached, reasoning, batch_usd, batched, answered, rescued, lost FROM costs ORDER BY hour");
   const auto count = [&rows](int column) { return static_cast<std::uint64_t>(rows.number(column)); };
   while (rows.next()) {
     cost_ledger::row r;
@@ -92,6 +99,11 @@ std::vector<cost_ledger::row> state_file::costs() {
     r.what.unpriced = count(7);
     r.what.saved = count(8);
     r.what.tokens = {count(9), count(10), count(11), count(12)};
+    r.what.batch_usd = rows.real(13);
+    r.what.batched = count(14);
+    r.what.answered = count(15);
+    r.what.rescued = count(16);
+    r.what.lost = count(17);
     out.push_back(std::move(r));
   }
   return out;
@@ -101,7 +113,8 @@ void state_file::keep(const std::vector<cost_ledger::row>& costs) {
   sqlite::transaction all(*db_);
   auto put =
       db_->prepare("INSERT OR REPLACE INTO costs (hour, client, model, provider, usd, saved_usd, calls, unpriced, "
-                   "saved, input, output, cached, reasoning) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                   "saved, input, output, cached, reasoning, batch_usd, batched, answered, rescued, lost) "
+                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const auto count = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
   std::int64_t newest = 0;
   for (const auto& [where, what] : costs) {
@@ -109,7 +122,8 @@ void state_file::keep(const std::vector<cost_ledger::row>& costs) {
     const auto& t = what.tokens;
     put.run(hour, where.client, where.model, where.provider, what.usd, what.saved_usd, count(what.calls),
             count(what.unpriced), count(what.saved), count(t.input), count(t.output), count(t.cached),
-            count(t.reasoning));
+            count(t.reasoning), what.batch_usd, count(what.batched), count(what.answered), count(what.rescued),
+            count(what.lost));
     newest = std::max(newest, hour);
   }
   db_->prepare("DELETE FROM costs WHERE hour < ?").run(newest - std::int64_t{cost_ledger::kept_for.count()});

@@ -19,8 +19,8 @@ BOOST_AUTO_TEST_CASE(shares_and_percentiles_are_of_what_came) {
   const auto v = t.look(now);
   BOOST_TEST((v.requests == 100u && v.calls == 50u));
   BOOST_TEST((v.success == 0.95 && v.retried == 0.1 && v.rate_limited == 0.02 && v.server_error == 0.1));
-  BOOST_TEST(std::abs(v.p50 - 0.5) <= 0.005);
-  BOOST_TEST(std::abs(v.p99 - 0.99) <= 0.0099);
+  BOOST_TEST(std::abs(v.of(latency::request).p50 - 0.5) <= 0.005);
+  BOOST_TEST(std::abs(v.of(latency::request).p99 - 0.99) <= 0.0099);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_older_than_the_window_is_forgotten_step_by_step) {

@@ -86,6 +86,11 @@ BOOST_AUTO_TEST_CASE(costs_are_written_over_those_of_the_same_place_and_the_olde
     r.what.unpriced = 1;
     r.what.saved = 4;
     r.what.tokens = {10, 20, 5, 6};
+    r.what.batch_usd = usd / 2;
+    r.what.batched = 7;
+    r.what.answered = 9;
+    r.what.rescued = 8;
+    r.what.lost = 2;
     return r;
   };
   const auto all = [](state_file f) {
@@ -102,8 +107,25 @@ BOOST_AUTO_TEST_CASE(costs_are_written_over_those_of_the_same_place_and_the_olde
   BOOST_TEST((first.where == row(0, "bot", 2).where && first.what.saved_usd == 4 && first.what.calls == 3));
   BOOST_TEST((first.what.unpriced == 1u && first.what.saved == 4u && first.what.tokens.input == 10u));
   BOOST_TEST((first.what.tokens.output == 20u && first.what.tokens.cached == 5u && first.what.tokens.reasoning == 6u));
+  BOOST_TEST((first.what.batch_usd == 1 && first.what.batched == 7u && first.what.answered == 9u));
+  BOOST_TEST((first.what.rescued == 8u && first.what.lost == 2u));
   open().keep({row(1 + static_cast<int>(cost_ledger::kept_for.count()), "shop", 3)});
   BOOST_TEST(all(open()) == "1 shop 0.100000; 841 shop 3.000000; ");
+}
+
+BOOST_AUTO_TEST_CASE(costs_from_before_requests_were_counted_are_kept) {
+  cost_ledger::row r;
+  r.where = {std::chrono::sys_time<std::chrono::hours>(std::chrono::hours(500'000)), "shop", "m", "p"};
+  r.what.usd = 1.5;
+  r.what.calls = 3;
+  r.what.lost = 4;
+  open().keep({r});
+  for (std::string column : {"batch_usd", "batched", "answered", "rescued", "lost"})
+    sqlite::database(file).run(("ALTER TABLE costs DROP COLUMN " + column).c_str());
+  sqlite::database(file).run("PRAGMA user_version = 3");
+  const auto kept = open().costs();
+  BOOST_REQUIRE(kept.size() == 1u);
+  BOOST_TEST((kept[0].what.usd == 1.5 && kept[0].what.calls == 3u && kept[0].what.lost == 0u));
 }
 
 BOOST_AUTO_TEST_CASE(a_broken_file_is_moved_aside_and_a_new_one_begun_whatever_log_lies_beside_it) {
@@ -143,7 +165,7 @@ BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_a
   BOOST_TEST(read("state.db") == before);
   std::filesystem::remove(file);
   open();
-  sqlite::database(file).run("PRAGMA user_version = 4");
+  sqlite::database(file).run("PRAGMA user_version = 5");
   BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
 }
 

@@ -189,7 +189,7 @@ class Redis(Process):
 class Gateway(Process):
     """mainstayd with a configuration given as a dict; doors are added on free ports."""
 
-    def __init__(self, directory, config, env=None, log_level="info", through=()):
+    def __init__(self, directory, config, env=None, log_level="info", log_format="text", through=()):
         """`through`: a command that becomes the daemon, such as prlimit."""
         self.directory = pathlib.Path(directory)
         self.http, self.zmq_port, self.admin, self.metrics_port = free_ports(4)
@@ -198,7 +198,7 @@ class Gateway(Process):
             "admin": {"listen": f"127.0.0.1:{self.admin}"}, "metrics": {"listen": f"127.0.0.1:{self.metrics_port}"}}, **config}
         self.file = self.directory / f"gateway-{self.http}.yaml"
         self.write(self.config)
-        super().__init__([*through, BIN / "mainstayd", "--config", self.file, "--log-level", log_level], self.directory / f"gateway-{self.http}.log",
+        super().__init__([*through, BIN / "mainstayd", "--config", self.file, "--log-level", log_level, "--log-format", log_format], self.directory / f"gateway-{self.http}.log",
                          env={**os.environ, **(env or {})})
         wait_for(self.ready, 20)
 

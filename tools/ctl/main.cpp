@@ -1,6 +1,7 @@
 // mainstayctl: sends one command to a node's admin actor over CAF networking and draws the answer; without a command it
 // reads them one after the other.
 #include "actors/actors.hpp"
+#include "tools/ctl/compare.hpp"
 #include "tools/ctl/node.hpp"
 #include "tools/ctl/prompt.hpp"
 #include "tools/ctl/table.hpp"
@@ -9,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <caf/io/all.hpp>
 
+#include <iomanip>
 #include <iostream>
 #include <optional>
 #include <sstream>
@@ -50,13 +52,15 @@ connection parse_node(const std::string& text) {
 std::vector<std::string> words_of(const std::string& line) {
   std::istringstream in(line);
   std::vector<std::string> out;
-  for (std::string w; in >> w;) out.push_back(w);
+  for (std::string w; in >> std::quoted(w);) out.push_back(w); // "several words" are one
   return out;
 }
 
 int ask(mainstay::ctl::node& node, std::vector<std::string> words, bool json) {
   if (words.size() == 3 && words[0] == "cache" && words[1] == "warm") // the file is here, not there
     return mainstay::ctl::warm_cache(node, words[2], json);
+  if (words.size() > 1 && words[0] == "compare")
+    return mainstay::ctl::compare({words.begin() + 1, words.end()}, node, json);
   const auto reply = node.ask(std::move(words));
   if (!reply) return exit_unreachable;
   if (json)
@@ -73,23 +77,17 @@ int main(int argc, char** argv) {
   CLI::App app{"The console of a Mainstay node. Without a command it reads commands until `exit`; `help` lists them."};
   std::string node = "127.0.0.1:4242";
   bool json = false;
-  std::vector<std::string> words;
-  std::string by, days;
   app.add_option("--node", node, "HOST:PORT of the node's admin door")->capture_default_str();
   app.add_flag("--json", json, "print the answer as JSON");
-  app.add_option("command", words, "the command and its words");
-  app.add_option("--by", by, "cost: by model, client, provider or hour");
-  app.add_option("--days", days, "cost: of so many days, this one included");
   app.set_version_flag("--version", "mainstayctl " MAINSTAY_VERSION);
-  app.positionals_at_end(false);
+  app.allow_extras(); // the command, its words and its options
+  app.footer("COMMAND [WORDS...]  what to ask the node; `help` lists the commands");
   CLI11_PARSE(app, argc, argv);
+  const auto words = app.remaining();
   connection where;
   try {
     where = parse_node(node);
   } catch (const CLI::Error& e) { return app.exit(e); }
-
-  for (const auto& [option, value] : {std::pair("--by", by), std::pair("--days", days)})
-    if (!value.empty()) words.insert(words.end(), {option, value});
 
   console_config config;
   caf::actor_system system(config);

@@ -77,11 +77,12 @@ public:
   }
 };
 
-daemon::daemon(std::string config_file, config::settings_ptr settings)
-  : file_(std::move(config_file)), settings_(std::move(settings)), kept_(open_files(file_, *settings_)),
-    live_(std::make_shared<live_settings>(settings_)), loop_(std::make_shared<event_loop>("mainstay-loop")),
-    client_(std::make_shared<http::client>(loop_)), system_config_(std::make_unique<system_config>()),
-    system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
+daemon::daemon(std::string config_file, config::settings_ptr settings, bool json_logs)
+  : json_logs_(json_logs), file_(std::move(config_file)), settings_(std::move(settings)),
+    kept_(open_files(file_, *settings_)), live_(std::make_shared<live_settings>(settings_)),
+    loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
+    system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
+    turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;
@@ -121,6 +122,7 @@ daemon_hooks daemon::hooks() {
   h.ready = [this] { return ready_.load(); };
   h.version = MAINSTAY_VERSION;
   h.started = started_;
+  h.json_logs = json_logs_;
   return h;
 }
 

@@ -21,7 +21,7 @@ class daemon {
 public:
   /// Starts everything; throws bad_setting for what only the start can find wrong in the configuration, and
   /// std::exception with the address that could not be bound.
-  daemon(std::string config_file, config::settings_ptr);
+  daemon(std::string config_file, config::settings_ptr, bool json_logs);
   ~daemon();
 
   /// Reads the file again. A wrong one is logged, every error, and changes nothing.
@@ -41,6 +41,7 @@ private:
   std::optional<std::uint64_t> flush_journal();
   daemon_hooks hooks();
 
+  const bool json_logs_;
   std::string file_;
   config::settings_ptr settings_;
   kept_files kept_; // opened before anything else

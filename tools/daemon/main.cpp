@@ -1,6 +1,8 @@
 // mainstayd: reads the command line, checks or serves a configuration, and turns signals into reload and drain.
+#include "actors/request_log.hpp"
 #include "config/load.hpp"
 #include "tools/daemon/daemon.hpp"
+#include "tools/daemon/log_format.hpp"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/async.h>
@@ -11,6 +13,7 @@
 #include <iostream>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 namespace {
 
@@ -32,14 +35,21 @@ void raise_descriptor_limit() {
 }
 
 /// A full or frozen stderr never holds up a request: the oldest lines are dropped.
-void set_up_log(const std::string& level) {
+void set_up_log(const std::string& level, bool json) {
   spdlog::init_thread_pool(8192, 1);
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-  auto log = std::make_shared<spdlog::async_logger>("mainstay", sink, spdlog::thread_pool(),
-                                                    spdlog::async_overflow_policy::overrun_oldest);
-  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
-  log->flush_on(spdlog::level::warn);
-  spdlog::set_default_logger(log);
+  const auto make = [&](const char* name) {
+    auto log = std::make_shared<spdlog::async_logger>(name, sink, spdlog::thread_pool(),
+                                                      spdlog::async_overflow_policy::overrun_oldest);
+    log->flush_on(spdlog::level::warn);
+    return log;
+  };
+  if (json)
+    sink->set_formatter(mainstay::json_log_format(mainstay::request_log::logger));
+  else
+    sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+  spdlog::set_default_logger(make("mainstay"));
+  spdlog::register_logger(make(mainstay::request_log::logger));
   spdlog::set_level(spdlog::level::from_str(level));
   spdlog::flush_every(std::chrono::seconds(1));
 }
@@ -52,18 +62,22 @@ void print(const std::vector<mainstay::config::problem>& problems, const char* k
 
 int main(int argc, char** argv) {
   CLI::App app{"Mainstay, the LLM gateway that stays up"};
-  std::string file, level = "info";
+  std::string file, level = "info", format = "auto";
   bool check = false;
   app.add_option("--config", file, "the configuration (YAML)")->required();
   app.add_flag("--check", check, "validate the configuration and exit: 0 if it is good, 2 if not");
   app.add_option("--log-level", level, "trace, debug, info, warn, error, critical")
       ->capture_default_str()
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical"}));
+  app.add_option("--log-format", format, "text, json, or auto: text at a terminal, json otherwise")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "text", "json"}));
   app.set_version_flag("--version", "mainstayd " MAINSTAY_VERSION);
   CLI11_PARSE(app, argc, argv);
 
   auto loaded = mainstay::config::load_file(file);
-  print(loaded.warnings, "warning: ");
+  const bool json = format == "json" || (format == "auto" && !isatty(STDERR_FILENO));
+  if (check || !json || !loaded.errors.empty()) print(loaded.warnings, "warning: ");
   print(loaded.errors, "");
   if (!loaded.errors.empty()) return exit_bad_config;
   if (check) {
@@ -76,10 +90,12 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error to who writes one
   raise_descriptor_limit();
-  set_up_log(level);
+  set_up_log(level, json);
+  if (json)
+    for (auto& w : loaded.warnings) spdlog::warn("{}", mainstay::config::to_string(w));
   int code = 1;
   try {
-    mainstay::daemon daemon(file, loaded.value);
+    mainstay::daemon daemon(file, loaded.value, json);
     for (;;) {
       int got = 0;
       if (sigwait(&signals, &got) != 0) continue;

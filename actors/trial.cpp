@@ -1,0 +1,97 @@
+#include "actors/trial.hpp"
+
+#include "actors/intake.hpp"
+
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+namespace mainstay {
+
+namespace {
+
+constexpr auto patience = 2min; // at most, whatever the configuration gives its callers
+
+/// Reads everything at once and keeps nothing.
+class nobody : public reply_channel {
+public:
+  void reply(int, header_list, bytes_ptr) override {}
+  void stream_head(header_list) override {}
+  void stream_event(bytes_ptr json) override {
+    if (written_) written_(json->size());
+  }
+  void stream_comment(std::string) override {}
+  void stream_end(bytes_ptr, header_list) override {}
+  void stream_error(int, bytes_ptr, header_list) override {}
+  void observe_progress(std::size_t, std::function<void(std::size_t)> written) override {
+    written_ = std::move(written);
+  }
+
+private:
+  std::function<void(std::size_t)> written_;
+};
+
+bytes_ptr body_of(const trial& t) {
+  rapidjson::StringBuffer out;
+  rapidjson::Writer<rapidjson::StringBuffer> w(out);
+  const auto text = [&](const char* key, const std::string& value) {
+    w.Key(key);
+    w.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
+  };
+  w.StartObject();
+  text("model", t.model);
+  w.Key("messages");
+  w.StartArray();
+  w.StartObject();
+  text("role", "user");
+  text("content", t.prompt);
+  w.EndObject();
+  w.EndArray();
+  w.Key("max_tokens");
+  w.Uint64(t.max_tokens);
+  w.Key("stream");
+  w.Bool(true);
+  w.EndObject();
+  return make_bytes(std::string(out.GetString(), out.GetSize()));
+}
+
+} // namespace
+
+std::vector<target> trial_targets(const config::settings& s, const std::string& model) {
+  std::vector<target> out;
+  if (const auto* m = s.model(model))
+    for (auto& rung : m->ladder) out.insert(out.end(), rung.begin(), rung.end());
+  return out;
+}
+
+run_record_ptr make_trial(const trial& t, const config::settings& s) {
+  const auto targets = trial_targets(s, t.model);
+  if (t.target >= targets.size()) return nullptr;
+  auto own = std::make_shared<config::settings>(s);
+  own->cache.reset();
+  own->degradation.canned.reset();
+  auto model = *s.model(t.model);
+  model.ladder = {{targets[t.target]}};
+  model.prefill_of_rung = {model.prefill};
+  model.retry.max_retries = 0;
+  model.hedge_after.reset();
+  own->models = {std::move(model)};
+  config::client_settings console;
+  console.name = "console";
+  own->clients = {std::move(console)};
+
+  auto rec = std::make_shared<run_record>();
+  rec->number = new_request_number();
+  auto& in = rec->in;
+  in.id = new_request_name(rec->number);
+  in.client = &own->clients.front();
+  in.settings = own;
+  in.trial = true;
+  in.cache = cache_mode::off;
+  in.received = clock::now();
+  in.deadline = in.received + std::min<duration>(s.deadline, patience);
+  in.body = body_of(t);
+  in.reply = std::make_shared<nobody>();
+  return rec;
+}
+
+} // namespace mainstay

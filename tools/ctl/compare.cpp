@@ -1,0 +1,174 @@
+#include "tools/ctl/compare.hpp"
+
+#include "tools/ctl/table.hpp"
+
+#include <CLI/CLI.hpp>
+#include <rapidjson/document.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <iostream>
+#include <thread>
+#include <unistd.h>
+
+namespace mainstay::ctl {
+
+namespace {
+
+constexpr int exit_refused = 1, exit_unreachable = 2;
+constexpr auto look_again_after = std::chrono::milliseconds(50);
+constexpr auto patience = std::chrono::minutes(3); // for one round: the node gives it two
+
+struct order {
+  std::string model, prompt = "Explain in three sentences why the sky is blue.";
+  int times = 5, max_tokens = 200;
+};
+
+struct contender {
+  std::string target;
+  std::vector<std::string> ids;
+  rapidjson::Document result;
+};
+
+class comparing {
+public:
+  comparing(order o, node& n, bool json) : order_(std::move(o)), node_(n), json_(json) {}
+
+  int run() {
+    if (!find_targets()) return code_;
+    for (int round = 1; round <= order_.times; ++round) {
+      show(round);
+      if (!ask_all() || !wait_for_all()) return clear(), code_;
+    }
+    clear();
+    return tell();
+  }
+
+private:
+  /// False: it did not answer, or would not; the operator has read why.
+  bool ask(std::vector<std::string> words, rapidjson::Document& said) {
+    const auto reply = node_.ask(std::move(words));
+    code_ = reply ? exit_refused : exit_unreachable;
+    if (!reply) return false;
+    if (said.Parse(reply->json.c_str()).HasParseError() || !said.IsObject()) return false;
+    if (!reply->ok) {
+      clear();
+      if (json_)
+        std::cout << reply->json << "\n";
+      else
+        draw(std::cerr, reply->json, isatty(STDERR_FILENO));
+      return false;
+    }
+    code_ = 0;
+    return true;
+  }
+
+  bool find_targets() {
+    rapidjson::Document said;
+    if (!ask({"compare", "targets", order_.model}, said)) return false;
+    for (auto& t : said["targets"].GetArray())
+      all_.push_back({std::string(t["provider"].GetString()) + "/" + t["model"].GetString(), {}, {}});
+    if (!all_.empty()) return true;
+    std::cerr << "no model named " << order_.model << " here\n";
+    code_ = exit_refused;
+    return false;
+  }
+
+  bool ask_all() {
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      rapidjson::Document said;
+      if (!ask({"compare", "ask", order_.model, std::to_string(i), std::to_string(order_.max_tokens), order_.prompt},
+               said))
+        return false;
+      all_[i].ids.emplace_back(said["request"].GetString());
+    }
+    return true;
+  }
+
+  bool wait_for_all() {
+    const auto until = std::chrono::steady_clock::now() + patience;
+    for (auto& c : all_)
+      for (;;) {
+        std::vector<std::string> words{"compare", "look"};
+        words.insert(words.end(), c.ids.begin(), c.ids.end());
+        if (!ask(std::move(words), c.result)) return false;
+        if (c.result["pending"].GetUint64() == 0) break;
+        if (std::chrono::steady_clock::now() > until) {
+          std::cerr << "\n" << c.target << " does not come to an end\n";
+          code_ = exit_refused;
+          return false;
+        }
+        std::this_thread::sleep_for(look_again_after);
+      }
+    return true;
+  }
+
+  void show(int round) const {
+    if (!json_ && isatty(STDERR_FILENO))
+      std::cerr << "\rround " << round << " of " << order_.times << ", " << all_.size() << " targets " << std::flush;
+  }
+  void clear() const {
+    if (!json_ && isatty(STDERR_FILENO)) std::cerr << "\r\033[K" << std::flush;
+  }
+
+  int tell() {
+    rapidjson::StringBuffer out;
+    rapidjson::Writer<rapidjson::StringBuffer> w(out);
+    bool all_answered = true;
+    w.StartObject();
+    w.Key("model");
+    w.String(order_.model.c_str());
+    w.Key("rounds");
+    w.Int(order_.times);
+    w.Key("targets");
+    w.StartArray();
+    for (auto& c : all_) {
+      all_answered = all_answered && c.result["answered"].GetUint64() > 0;
+      w.StartObject();
+      w.Key("target");
+      w.String(c.target.c_str());
+      for (const auto* name : {"calls", "answered", "errors", "mean_seconds", "p95_seconds", "first_token_seconds",
+                               "tokens_per_second", "output_tokens"}) {
+        w.Key(name);
+        c.result[name].Accept(w);
+      }
+      w.Key("usd");
+      if (c.result["priced"].GetBool())
+        c.result["usd"].Accept(w);
+      else
+        w.String("not priced");
+      w.EndObject();
+    }
+    w.EndArray();
+    w.EndObject();
+    if (json_)
+      std::cout << out.GetString() << "\n";
+    else
+      draw(std::cout, out.GetString(), isatty(STDOUT_FILENO));
+    return all_answered ? 0 : exit_refused;
+  }
+
+  const order order_;
+  node& node_;
+  const bool json_;
+  std::vector<contender> all_;
+  int code_ = 0;
+};
+
+} // namespace
+
+int compare(const std::vector<std::string>& words, node& n, bool json) {
+  order o;
+  CLI::App app{"asks each of a model's targets the same, through the node", "compare"};
+  app.add_option("MODEL", o.model, "as callers name it")->required();
+  app.add_option("--times", o.times, "rounds")->capture_default_str()->check(CLI::Range(1, 20));
+  app.add_option("--max-tokens", o.max_tokens, "of an answer")->capture_default_str()->check(CLI::Range(1, 100000));
+  app.add_option("--prompt", o.prompt, "what is asked")->capture_default_str();
+  std::vector<std::string> reversed(words.rbegin(), words.rend()); // as CLI11 takes them
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : exit_refused; }
+  return comparing(std::move(o), n, json).run();
+}
+
+} // namespace mainstay::ctl
