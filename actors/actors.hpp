@@ -155,6 +155,10 @@ using tracer_actor = caf::typed_actor<caf::reacts_to<trace_told>, // from the me
                                       caf::reacts_to<post_over>, caf::reacts_to<run_wake>,
                                       caf::replies_to<look>::with<tracer_view>, MAINSTAY_SUPERVISED>;
 
+/// Shows the node to those who look on through the metrics door.
+using dashboard_actor = caf::typed_actor<caf::reacts_to<look_on>, // from the door
+                                         caf::reacts_to<run_wake>, MAINSTAY_SUPERVISED>;
+
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.
 using console_actor = caf::typed_actor<caf::replies_to<console_ask>::with<console_reply>>; // what a console sees of it
@@ -185,6 +189,7 @@ struct directory {
   recovery_actor recovery;
   alert_bell_actor alert_bell;
   tracer_actor tracer;
+  dashboard_actor dashboard;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

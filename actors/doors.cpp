@@ -14,7 +14,6 @@ namespace {
 constexpr auto chat_path = "/v1/chat/completions";
 constexpr auto models_path = "/v1/models";
 constexpr std::string_view model_prefix = "/v1/models/";
-constexpr auto scrape_patience = 3s;
 
 std::string body_of(const intake_refusal& r) { return error_body(r.message, r.type, r.code, r.param); }
 
@@ -206,41 +205,6 @@ private:
   directory_ptr names_;
 };
 
-class metrics_door : public http::handler {
-public:
-  metrics_door(caf::actor_system& sys, metrics_actor metrics, std::function<bool()> ready)
-    : sys_(sys), metrics_(std::move(metrics)), ready_(std::move(ready)) {}
-
-  refusal check_head(const http::request& head) override {
-    if (head.path != "/metrics" && head.path != "/healthz" && head.path != "/readyz")
-      return refuse(404, "no such path; served here: /metrics, /healthz, /readyz", "not_found");
-    if (head.method != "GET" && head.method != "HEAD")
-      return refuse(405, "use GET", "method_not_allowed", {{"allow", "GET"}});
-    return {};
-  }
-
-  void handle(http::request head, bytes_ptr, std::shared_ptr<http::response> response) override {
-    auto text = [&](int status, const char* words) { response->reply_as(status, "text/plain", {}, make_bytes(words)); };
-    if (head.path == "/healthz") return text(200, "ok\n");
-    if (head.path == "/readyz") return ready_() ? text(200, "ready\n") : text(503, "draining\n");
-    sys_.spawn([metrics = metrics_, response](caf::event_based_actor* self) {
-      self->request(metrics, scrape_patience, scrape{})
-          .then(
-              [response](std::string& all) {
-                response->reply_as(200, "text/plain; version=0.0.4; charset=utf-8", {}, make_bytes(std::move(all)));
-              },
-              [response](const caf::error&) {
-                response->reply_as(503, "text/plain", {}, make_bytes("the metrics are being restarted\n"));
-              });
-    });
-  }
-
-private:
-  caf::actor_system& sys_;
-  metrics_actor metrics_;
-  std::function<bool()> ready_;
-};
-
 } // namespace
 
 header_list final_labels() {
@@ -253,10 +217,6 @@ std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings> s, 
 
 std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings> s, directory_ptr names) {
   return std::make_shared<zmq_door>(std::move(s), std::move(names));
-}
-
-std::shared_ptr<http::handler> make_metrics_door(caf::actor_system& sys, metrics_actor m, std::function<bool()> ready) {
-  return std::make_shared<metrics_door>(sys, std::move(m), std::move(ready));
 }
 
 } // namespace mainstay

@@ -17,7 +17,4 @@ header_list final_labels();
 /// The verbs `chat`, `collect` and `cancel`.
 std::shared_ptr<mq::handler> make_zmq_door(std::shared_ptr<live_settings>, directory_ptr);
 
-/// GET /metrics, /healthz, /readyz. `ready` is asked from the server's thread.
-std::shared_ptr<http::handler> make_metrics_door(caf::actor_system&, metrics_actor, std::function<bool()> ready);
-
 } // namespace mainstay

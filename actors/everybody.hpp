@@ -22,6 +22,7 @@ void for_everybody(const directory& d, const Do& what) {
   one("warmer", d.warmer);
   one("alert_bell", d.alert_bell);
   one("tracer", d.tracer);
+  one("dashboard", d.dashboard);
   one("similar", d.similar);
   one("state_keeper", d.state_keeper, true);
   one("answer_keeper", d.answer_keeper, true);

@@ -1,9 +1,9 @@
 #include "actors/intake.hpp"
 
+#include "actors/door_access.hpp"
 #include "core/glob.hpp"
 #include "net/chat_answer.hpp"
 
-#include <openssl/crypto.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
@@ -17,10 +17,6 @@ namespace {
 
 constexpr std::int64_t longest_deadline_ms = 24 * 60 * 60 * 1000;
 constexpr std::size_t longest_idempotency_key = 255;
-
-bool same_key(const std::string& a, const std::string& b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
-}
 
 std::string_view key_in(const header_list& headers) {
   if (auto* a = find_header(headers, "authorization")) {

@@ -40,6 +40,9 @@ struct run_record; // actors/run_record.hpp
 using run_record_ptr = std::shared_ptr<run_record>;
 class live_caller;    // actors/live_caller.hpp
 class flight_channel; // actors/flight_channel.hpp
+namespace http {
+class response; // net/http_server.hpp
+}
 
 // -- to everybody who is supervised
 
@@ -614,6 +617,14 @@ struct metrics_view {
   recent_traffic::view lately;
 };
 
+// -- dashboard
+
+/// Somebody wants to look on, until they leave: an overview each second.
+struct look_on {
+  std::shared_ptr<http::response> viewer;
+  header_list headers; // of the answer
+};
+
 // -- supervisor
 
 struct actor_row {
@@ -686,7 +697,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
   X(mainstay::letter<mainstay::report_ptr>) X(mainstay::ask_trace) X(mainstay::ask_recent) X(mainstay::recent_view) X(mainstay::ask_overview) X(mainstay::overview_ptr) \
   X(mainstay::recent_requests::found) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
-  X(mainstay::ask_served) X(mainstay::served_view) \
+  X(mainstay::ask_served) X(mainstay::served_view) X(mainstay::look_on) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

@@ -4,6 +4,7 @@
 #include "actors/answer_keeper.hpp"
 #include "actors/breaker.hpp"
 #include "actors/cache.hpp"
+#include "actors/dashboard.hpp"
 #include "actors/dispatcher.hpp"
 #include "actors/flights.hpp"
 #include "actors/key_manager.hpp"
@@ -219,6 +220,14 @@ struct supervisor_state {
         "tracer", [store, own = d.tracer](caf::actor_system& y) { return spawn_tracer(y, store, own); }, front);
   }
 
+  void add_dashboard(directory& d) {
+    auto store = std::make_shared<dashboard_store>();
+    auto front = stable_front::make(self->system(), *home);
+    adopt(
+        "dashboard", [store, m = d.metrics](caf::actor_system& y) { return spawn_dashboard(y, store, m); }, front);
+    d.dashboard = caf::actor_cast<dashboard_actor>(front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
              const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
@@ -241,6 +250,7 @@ struct supervisor_state {
     add_flights(d);
     add_alert_bell(*d, s);
     add_tracer(*d, s, hooks.version);
+    add_dashboard(*d);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;

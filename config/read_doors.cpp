@@ -4,6 +4,7 @@
 namespace mainstay::config {
 namespace {
 
+constexpr std::size_t shortest_token = 16; // as with clients' keys
 constexpr std::size_t smallest_body_limit = 1u << 10, largest_body_limit = 1u << 30;
 
 std::optional<listen_address> read_listen(const section& s, std::string door, door_draft& out) {
@@ -42,10 +43,29 @@ void read_zmq(const cursor& at, door_draft& out) {
   out.places.push_back({"zmq", *listen, address->tcp, address->loopback()});
 }
 
-void check_exposure(const door_draft::place& place, bool has_clients) {
+void read_metrics(const cursor& at, door_draft& out) {
+  const section s(at, {"listen", "token"});
+  out.value.metrics = read_listen(s, "metrics", out);
+  const auto* c = s.find("token");
+  if (!c) return;
+  out.value.metrics_token.emplace(); // also when wrong: that is an error of its own, not a missing token
+  const auto token = c->secret_value();
+  if (!token) return;
+  if (token->value.empty())
+    c->error("is empty: set " + token->defaulted + ", or take the token out");
+  else if (token->value.reveal().size() < shortest_token)
+    c->error("is shorter than " + std::to_string(shortest_token) + " characters and can be guessed");
+  out.value.metrics_token = token->value;
+}
+
+void check_exposure(const door_draft::place& place, bool has_clients, bool has_token) {
   if (place.loopback) return;
-  if (place.door == "admin" || place.door == "metrics")
+  if (place.door == "admin")
     place.at.error("must listen on loopback (127.0.0.1): this version cannot ask its callers who they are");
+  else if (place.door == "metrics" && !has_token)
+    place.at.error("listens off loopback, where anybody could look: add a token, or listen on 127.0.0.1");
+  else if (place.door == "metrics")
+    return;
   else if (!has_clients)
     place.at.error("listens off loopback, where anybody could call: add clients with a key, or listen on 127.0.0.1");
 }
@@ -58,7 +78,7 @@ door_draft read_doors(const cursor& at) {
   if (const auto* c = s.find("http")) read_http(*c, out);
   if (const auto* c = s.find("zmq")) read_zmq(*c, out);
   if (const auto* c = s.find("admin")) out.value.admin = read_listen(section(*c, {"listen"}), "admin", out);
-  if (const auto* c = s.find("metrics")) out.value.metrics = read_listen(section(*c, {"listen"}), "metrics", out);
+  if (const auto* c = s.find("metrics")) read_metrics(*c, out);
   if (s.valid() && !s.find("http") && !s.find("zmq"))
     at.error("needs at least one of the doors http and zmq: nobody could send a request");
   return out;
@@ -67,7 +87,7 @@ door_draft read_doors(const cursor& at) {
 void check_doors(const door_draft& doors, bool has_clients) {
   const auto& places = doors.places;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    check_exposure(places[i], has_clients);
+    check_exposure(places[i], has_clients, doors.value.metrics_token.has_value());
     for (std::size_t j = 0; j < i; ++j)
       if (!places[i].address.host.empty() && !places[j].address.host.empty() &&
           collide(places[i].address, places[j].address)) {

@@ -42,6 +42,7 @@ struct door_settings {
   std::optional<http_door> http;
   std::optional<zmq_door> zmq;
   std::optional<listen_address> admin, metrics;
+  std::optional<secret> metrics_token; // asked of who looks at the metrics door; none: only who is on this machine may
 };
 
 struct client_settings {

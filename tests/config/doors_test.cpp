@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(off_loopback_a_door_without_clients_is_an_error) {
   expect_fine(load(with_doors("doors: { zmq: { listen: \"ipc:///run/m.sock\" } }\n")));
 }
 
-BOOST_AUTO_TEST_CASE(console_and_metrics_stay_on_loopback_even_with_clients) {
+BOOST_AUTO_TEST_CASE(the_console_stays_on_loopback_even_with_clients_and_so_do_metrics_without_a_token) {
   const auto result =
       load(with_doors("doors: { http: { listen: 127.0.0.1:1 }, admin: { listen: 0.0.0.0:2 }, metrics: { listen: "
                       "10.0.0.1:3 } }\n" +
@@ -83,6 +83,21 @@ BOOST_AUTO_TEST_CASE(console_and_metrics_stay_on_loopback_even_with_clients) {
   BOOST_TEST_REQUIRE(result.errors.size() == 2u);
   BOOST_TEST(result.errors[0].key == "doors.admin.listen");
   BOOST_TEST(result.errors[1].key == "doors.metrics.listen");
+}
+
+BOOST_AUTO_TEST_CASE(with_a_token_that_cannot_be_guessed_the_metrics_may_listen_anywhere) {
+  const auto with_token = [](const std::string& token) {
+    return load(
+        with_doors("doors: { http: { listen: 127.0.0.1:1 }, metrics: { listen: 0.0.0.0:3, token: " + token + " } }\n"),
+        {{"METRICS_TOKEN", "0123456789abcdef"}});
+  };
+  const auto result = with_token("\"${METRICS_TOKEN}\"");
+  expect_fine(result);
+  BOOST_TEST(result.value->doors.metrics_token->reveal() == "0123456789abcdef");
+  expect_error(with_token("0123456789abcde"),
+               "m.yaml:1:86: doors.metrics.token: is shorter than 16 characters and can be guessed");
+  expect_error(with_token("\"${NO_TOKEN:-}\""),
+               "m.yaml:1:86: doors.metrics.token: is empty: set NO_TOKEN, or take the token out");
 }
 
 BOOST_AUTO_TEST_CASE(a_client_is_read_whole) {

@@ -134,9 +134,9 @@ void daemon::open_doors() {
     s.port = doors.metrics->port;
     s.max_connections = most_scrapers;
     metrics_ = std::make_unique<http::server>(
-        loop_, s, make_metrics_door(*system_, house_.names->metrics, [this] { return ready_.load(); }));
+        loop_, s, make_metrics_door(*system_, live_, house_.names, [this] { return ready_.load(); }));
     metrics_->start();
-    spdlog::info("metrics door: http://{}:{}/metrics", s.address, metrics_->port());
+    spdlog::info("metrics door: http://{}:{}/", s.address, metrics_->port());
   }
   if (doors.admin) {
     auto published = system_->middleman().publish(caf::actor_cast<console_actor>(house_.names->admin),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/doors.hpp"
+#include "actors/metrics_door.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/turn.hpp"
 
