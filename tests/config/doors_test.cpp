@@ -95,9 +95,9 @@ BOOST_AUTO_TEST_CASE(with_a_token_that_cannot_be_guessed_the_metrics_may_listen_
   expect_fine(result);
   BOOST_TEST(result.value->doors.metrics_token->reveal() == "0123456789abcdef");
   expect_error(with_token("0123456789abcde"),
-               "m.yaml:1:86: doors.metrics.token: is shorter than 16 characters and can be guessed");
+               "m.yaml:1:78: doors.metrics.token: is shorter than 16 characters and can be guessed");
   expect_error(with_token("\"${NO_TOKEN:-}\""),
-               "m.yaml:1:86: doors.metrics.token: is empty: set NO_TOKEN, or take the token out");
+               "m.yaml:1:78: doors.metrics.token: is empty: set NO_TOKEN, or take the token out");
 }
 
 BOOST_AUTO_TEST_CASE(a_client_is_read_whole) {

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -302,6 +303,23 @@ class Beside:
         if kind is None:
             assert self.gateway.alive(), self.gateway.log()
             assert not any(self.answers), [a for a in self.answers if a]
+
+
+def install_from_npm(folder):
+    """What package-lock.json there names, unless node_modules holds it already: npm writes its own record of that last."""
+    def installed():
+        try:
+            wanted = json.loads((folder / "package-lock.json").read_text())["packages"]
+            present = json.loads((folder / "node_modules/.package-lock.json").read_text())["packages"]
+        except (OSError, ValueError, KeyError):
+            return False
+        return {k: v["integrity"] for k, v in wanted.items() if k} == {k: v.get("integrity") for k, v in present.items()}
+
+    if not installed():
+        npm = shutil.which("npm")
+        assert npm, "npm is needed: apt-get install nodejs npm"
+        done = subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0 and installed(), done.stdout + done.stderr
 
 
 def resident_mib(process):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness import FAST, SLOW, Gateway, expected_text, model, provider, wait_for
+from harness import FAST, SLOW, Gateway, expected_text, install_from_npm, model, provider, wait_for
 
 SDK = pathlib.Path(__file__).parent / "sdk"
 PATIENCE = 60 * SLOW
@@ -48,24 +48,11 @@ class SmallBodies(Gateway):
         super().write(config)
 
 
-def installed():
-    """True when node_modules holds what package-lock.json names; npm writes its own record of that last."""
-    try:
-        wanted = json.loads((SDK / "package-lock.json").read_text())["packages"]
-        present = json.loads((SDK / "node_modules/.package-lock.json").read_text())["packages"]
-    except (OSError, ValueError, KeyError):
-        return False
-    return {k: v["integrity"] for k, v in wanted.items() if k} == {k: v.get("integrity") for k, v in present.items()}
-
-
 @pytest.fixture(scope="module")
 def node():
-    node, npm = shutil.which("node"), shutil.which("npm")
+    node = shutil.which("node")
     assert node, "node is needed: apt-get install nodejs npm"
-    if not installed():
-        assert npm, "npm is needed: apt-get install nodejs npm"
-        done = subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=SDK, capture_output=True, text=True, timeout=180)
-        assert done.returncode == 0 and installed(), done.stdout + done.stderr
+    install_from_npm(SDK)
     return node
 
 
