@@ -66,12 +66,16 @@ private:
         {"alerts", &console::alerts, "which are on, since when, and how requests went in the last five minutes"},
         {"cost", &console::cost,
          "[--by model|client|provider|hour] [--days N]  what calls cost since midnight UTC, or that many days"},
+        {"clients", &console::clients, "who may ask, and what they use of what they may"},
+        {"nodes", &console::nodes, "the nodes that form this gateway"},
+        {"report", &console::report, "FILE [--days N] [--value-per-call USD]  writes a page about costs, with plots"},
         {"trace", &console::trace, "ID  the story of one request, by its x-request-id or a durable one's own name"},
         {"requests", &console::requests,
          "[--notable]  the latest that are over; of those that failed, were degraded, retried or slow"},
         {"overview", &console::overview_now, "all that the dashboard and top show"},
         {"compare", &console::compare,
-         "MODEL [--times N] [--max-tokens N] [--prompt TEXT]  asks each of its targets the same: times, errors, cost"},
+         "MODEL... [--times N] [--max-tokens N] [--prompt TEXT]  asks each of their targets the same: times, errors, "
+         "cost"},
         {"drill", &console::drill, "crash ACTOR  break something on purpose"},
         {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
         {"drain", &console::drain, "finish what runs, then exit"},
@@ -198,6 +202,34 @@ private:
     write_alerts(json_, ask<alerts_view>(store_.names->metrics, ask_alerts{}),
                  ask<alert_bell_view>(store_.names->alert_bell), clock::now());
   }
+
+  void clients() {
+    if (words_.size() > 1)
+      throw console_error("this version lists clients; they are made and changed in the configuration");
+    ask_costs q;
+    q.group = cost_ledger::by::client;
+    q.from = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+    write_clients(json_, *store_.settings, ask<governor::view>(store_.names->governor),
+                  ask<metrics_view>(store_.names->metrics), ask<costs_view>(store_.names->metrics, q));
+  }
+
+  void nodes() {
+    const auto d = ask<dispatcher_view>(store_.names->dispatcher);
+    json_.table("nodes")
+        .row()
+        .text("node", store_.settings->node)
+        .text("state", d.draining             ? "draining"
+                       : store_.hooks.ready() ? "ready"
+                                              : "starting")
+        .text("version", store_.hooks.version)
+        .text("config", store_.settings->hash)
+        .count("in_flight", d.in_flight)
+        .number("up_seconds", std::chrono::duration<double>(clock::now() - store_.hooks.started).count())
+        .end_row()
+        .end_table();
+  }
+
+  void report() { throw console_error("mainstayctl writes the file: say `report FILE` to one that knows how"); }
 
   void trace() {
     if (word(1).empty()) throw console_error("say: trace ID");

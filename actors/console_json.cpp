@@ -524,6 +524,40 @@ void write_comparison(console_json& j, const comparison::view& v, std::uint64_t 
   j.text("errors", errors);
 }
 
+void write_clients(console_json& j, const config::settings& s, const governor::view& limits, const metrics_view& m,
+                   const costs_view& costs) {
+  std::vector<config::client_settings> all = s.clients;
+  if (all.empty()) {
+    all.emplace_back();
+    all.back().name = "local"; // whoever is on this machine
+  }
+  j.table("clients");
+  for (const auto& c : all) {
+    std::string models;
+    for (const auto& name : c.models) models += (models.empty() ? "" : " ") + name;
+    const auto used =
+        std::find_if(limits.clients.begin(), limits.clients.end(), [&](auto& k) { return k.key == c.name; });
+    const auto asked = m.clients.find(c.name);
+    const auto cost =
+        std::find_if(costs.groups.begin(), costs.groups.end(), [&](auto& g) { return g.first == c.name; });
+    j.row()
+        .text("client", c.name)
+        .text("models", models.empty() ? "all" : models)
+        .text("priority", to_string(c.level))
+        .text("limits", limit_text(c.limits))
+        .count("in_flight", used == limits.clients.end() ? 0 : used->in_flight)
+        .count("requests", asked == m.clients.end() ? 0 : asked->second.requests)
+        .count("failed", asked == m.clients.end() ? 0 : asked->second.failed)
+        .number("today_usd", cost == costs.groups.end() ? 0 : cost->second.usd);
+    if (c.daily_usd)
+      j.number("daily_usd", *c.daily_usd);
+    else
+      j.text("daily_usd", "no bound");
+    j.end_row();
+  }
+  j.end_table();
+}
+
 void write_requests(console_json& j, const recent_view& v) {
   j.table("requests");
   for (const auto& r : v.all)

@@ -51,6 +51,9 @@ void write_alerts(console_json&, const alerts_view&, const alert_bell_view&, ins
 void write_costs(console_json&, const costs_view&, std::string_view by);
 void write_metrics(console_json&, const metrics_view&);
 void write_requests(console_json&, const recent_view&);
+/// `costs`: of today, by client.
+void write_clients(console_json&, const config::settings&, const governor::view&, const metrics_view&,
+                   const costs_view& costs);
 void write_trace(console_json&, const recent_requests::found&);
 void write_comparison(console_json&, const comparison::view&, std::uint64_t pending);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,

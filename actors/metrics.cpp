@@ -66,6 +66,7 @@ struct metrics_state {
   config::settings_ptr settings;
   daily_budgets budgets;
   bool priced = false;
+  bool watched = false; // there is a door to look through: else nothing is counted for it
   bool watching = false;
   exposition_actor exposition;
   overview_ptr seen; // the latest
@@ -111,15 +112,28 @@ struct metrics_state {
 
   void count(const report_ptr& r) {
     const auto now = std::chrono::system_clock::now();
-    store->registry.count(*r);
-    store->alerts.count(*r, clock::now());
-    store->history.count(*r, now);
-    store->recent.add(r, store->slow);
+    if (watched) {
+      store->registry.count(*r);
+      store->history.count(*r, now);
+      store->recent.add(r, store->slow);
+    }
+    if (watched || settings->alerts) store->alerts.count(*r, clock::now());
+    count_served(*r);
     if (r->trace) tell(names->tracer, trace_told{r});
     store->log.write(*r, settings->logs, clock::now());
     count_failures(*r);
     if (r->charged_tokens > 0) store->load.count(r->charged_tokens, now); // an answer from the cache is no load to keys
     count_costs(*r, now);
+  }
+
+  /// Durable requests that will be run again are served by nobody yet.
+  void count_served(const run_report& r) {
+    if (r.flight) return;
+    if (r.ok()) {
+      if (!r.source.empty()) ++store->served[r.model][r.source];
+    } else if (r.outcome != to_string(failure_class::cancelled) && !r.durable) {
+      ++store->served[r.model]["error"];
+    }
   }
 
   void count_costs(const run_report& r, utc_time now) {
@@ -250,6 +264,7 @@ struct metrics_state {
     for (auto& p : s.providers) keys += p.keys.size();
     budgets = budgets_of(s);
     priced = s.prices != nullptr;
+    watched = s.doors.metrics || s.doors.admin;
     store->load.reconfigure({s.forecast.value_or(load_thresholds{}), total_tpm(s), keys, s.forecast.has_value()});
   }
 
@@ -414,7 +429,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         st.watch();
       },
       [&st](const scrape&) { return st.gather(); },
-      [&st](const ask_served&) { return served_view{st.store->registry.served()}; },
+      [&st](const ask_served&) { return served_view{st.store->served}; },
       [&st](const look&) {
         auto v = st.store->registry.view();
         v.lately = st.store->alerts.traffic(clock::now());

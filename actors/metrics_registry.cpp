@@ -225,7 +225,6 @@ struct metrics_registry::body {
   std::uint64_t refused_seen = 0, sent_seen = 0, dropped_seen = 0;
   totals_by_name calls; // by provider
   metrics_view seen;
-  std::map<std::string, served_counts> served;
 };
 
 metrics_registry::metrics_registry() : body_(std::make_unique<body>()) {
@@ -290,11 +289,6 @@ void metrics_registry::count(const run_report& r) {
   if (r.flight) return;
   for (auto* t : {&v.clients[r.client], r.model.empty() ? nullptr : &v.models[r.model]})
     if (t) ++t->requests, t->failed += !r.ok();
-  if (r.outcome == "ok") {
-    if (!r.source.empty()) ++b.served[r.model][r.source];
-  } else if (r.outcome != to_string(failure_class::cancelled) && !r.durable) {
-    ++b.served[r.model]["error"];
-  }
   ++v.requests;
   ++(r.outcome == "ok" ? v.ok : v.failed);
   ++v.by_outcome[r.outcome];
@@ -383,8 +377,6 @@ void metrics_registry::set_alerts(const std::vector<alert_book::alert>& all) {
   body_->alerts.clear();
   for (auto& a : all) body_->alerts.at({a.signal, to_string(a.severity)}).Set(a.on);
 }
-
-const std::map<std::string, served_counts>& metrics_registry::served() const { return body_->served; }
 
 void metrics_registry::set_actors(const std::vector<actor_row>& rows) {
   for (auto& a : rows) {

@@ -41,8 +41,6 @@ public:
   std::string text() const;
   metrics_view view() const;
   const totals_by_name& calls() const; // by provider
-  /// By model and source; durable requests that will be run again are none yet.
-  const std::map<std::string, served_counts>& served() const;
 
 private:
   void count_retries(const run_report&, std::string_view model);
@@ -59,6 +57,7 @@ struct metrics_store {
   recent_requests recent;
   duration slow = duration::max(); // what takes longer is remembered for longer
   second_history history;
+  std::map<std::string, served_counts> served; // by model and source
   request_log log;
   error_rate failures;  // of providers' calls
   bool trouble = false; // what the cache was told

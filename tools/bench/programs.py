@@ -66,8 +66,9 @@ class Program:
 
 
 def answers(url):
+    asked = urllib.request.Request(url, headers={"authorization": f"Bearer {CLIENT_KEY}"})
     try:
-        with urllib.request.urlopen(url, timeout=2 * SLOW) as r:
+        with urllib.request.urlopen(asked, timeout=2 * SLOW) as r:
             return r.status == 200
     except OSError:
         return False
@@ -144,15 +145,16 @@ class Daemon(Program):
     `sections` of the configuration come on top."""
     name = "mainstay"
 
-    def __init__(self, directory, upstream, models, sections=None):
-        http, zmq, self.admin, metrics = (free_port() for _ in range(4))
+    def __init__(self, directory, upstream, models, sections=None, doors=("http", "zmq", "admin", "metrics")):
+        http, zmq, self.admin, self.metrics = (free_port() for _ in range(4))
         self.door = self.streams = ("--http", f"127.0.0.1:{http}")
         self.queue = ("--zmq", f"tcp://127.0.0.1:{zmq}")
         most = {"rpm": 100_000_000, "tpm": 1_000_000_000_000, "concurrency": 100_000}
         config = {
             "node": {"name": "bench"},
-            "doors": {"http": {"listen": f"127.0.0.1:{http}"}, "zmq": {"listen": f"tcp://127.0.0.1:{zmq}"},
-                      "admin": {"listen": f"127.0.0.1:{self.admin}"}, "metrics": {"listen": f"127.0.0.1:{metrics}"}},
+            "doors": {name: {"listen": address} for name, address in {
+                "http": f"127.0.0.1:{http}", "zmq": f"tcp://127.0.0.1:{zmq}", "admin": f"127.0.0.1:{self.admin}", "metrics": f"127.0.0.1:{self.metrics}"}.items()
+                if name in doors},
             "clients": [{"name": "app", "key": CLIENT_KEY, **most}],
             "providers": [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "pool": {"connections": 8192, "per_host": 8192},
                            "timeouts": {"idle": "600s", "first_byte": "600s", "total": "600s"},
@@ -164,7 +166,7 @@ class Daemon(Program):
         file = directory / f"mainstay-{http}.yaml"
         file.write_text(json.dumps(config, indent=1))  # JSON is YAML
         self.start([BIN / "mainstayd", "--config", file], directory / f"mainstay-{http}.log",
-                   lambda: answers(f"http://127.0.0.1:{metrics}/readyz"))
+                   lambda: answers(f"http://127.0.0.1:{self.metrics}/readyz" if "metrics" in doors else f"http://127.0.0.1:{http}/v1/models"))
 
     def at_rest(self):
         """Nothing in flight, no reservation, no waiter."""

@@ -21,7 +21,7 @@ def with_spread(spread):
 
 
 def result_unit(row):
-    return {"ratio": "times nginx", "added": row["unit"] + " added", "own": row["unit"]}[row["judged"]]
+    return {"ratio": f"times {row['base']}", "added": row["unit"] + " added", "own": row["unit"]}[row["judged"]]
 
 
 def verdict(row):
@@ -64,7 +64,7 @@ def markdown(scenarios):
     for scenario in scenarios:
         for row in scenario["rows"]:
             sides = row["added"] if row["judged"] == "added" else row["sides"]
-            nginx, daemon = (number(sides[side]["median"]) if side in sides else "" for side in ("nginx", "mainstay"))
+            nginx, daemon = (number(sides[side]["median"]) if side in sides else "" for side in (row["base"], "mainstay"))
             times = " times" if row["judged"] == "ratio" else ""
             ratio = with_spread(row["result"]) + times if times else ""
             target = "" if row["target"] is None else f"{row['target']:g}{times}"

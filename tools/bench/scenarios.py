@@ -4,6 +4,7 @@ import dataclasses
 
 import load
 from meters import cpu_seconds
+from observed import Observed, Scraped
 from open_streams import Idle, OpenStreams
 from programs import Invalid
 from quantity import Quantity
@@ -81,5 +82,7 @@ def scenarios(size):
                {"model": "plain-1k", "connections": 32, "same": True}, cached=True),
         Loaded("zmq-32", "plain, 1 KB answers, 32 at once through the ZeroMQ door; nginx over HTTP", (cpu(),),
                {"model": "plain-1k", "connections": 32}, queue=True),
+        Observed(),
+        Scraped(),
         Idle(),
     ]

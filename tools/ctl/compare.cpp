@@ -20,12 +20,14 @@ constexpr auto look_again_after = std::chrono::milliseconds(50);
 constexpr auto patience = std::chrono::minutes(3); // for one round: the node gives it two
 
 struct order {
-  std::string model, prompt = "Explain in three sentences why the sky is blue.";
+  std::vector<std::string> models;
+  std::string prompt = "Explain in three sentences why the sky is blue.";
   int times = 5, max_tokens = 200;
 };
 
 struct contender {
-  std::string target;
+  std::string model, target;
+  std::size_t number = 0; // of the model's targets
   std::vector<std::string> ids;
   rapidjson::Document result;
 };
@@ -64,23 +66,28 @@ private:
   }
 
   bool find_targets() {
-    rapidjson::Document said;
-    if (!ask({"compare", "targets", order_.model}, said)) return false;
-    for (auto& t : said["targets"].GetArray())
-      all_.push_back({std::string(t["provider"].GetString()) + "/" + t["model"].GetString(), {}, {}});
-    if (!all_.empty()) return true;
-    std::cerr << "no model named " << order_.model << " here\n";
-    code_ = exit_refused;
-    return false;
+    for (auto& model : order_.models) {
+      rapidjson::Document said;
+      if (!ask({"compare", "targets", model}, said)) return false;
+      std::size_t number = 0;
+      for (auto& t : said["targets"].GetArray())
+        all_.push_back(
+            {model, std::string(t["provider"].GetString()) + "/" + t["model"].GetString(), number++, {}, {}});
+      if (number > 0) continue;
+      std::cerr << "no model named " << model << " here\n";
+      code_ = exit_refused;
+      return false;
+    }
+    return true;
   }
 
   bool ask_all() {
-    for (std::size_t i = 0; i < all_.size(); ++i) {
+    for (auto& c : all_) {
       rapidjson::Document said;
-      if (!ask({"compare", "ask", order_.model, std::to_string(i), std::to_string(order_.max_tokens), order_.prompt},
+      if (!ask({"compare", "ask", c.model, std::to_string(c.number), std::to_string(order_.max_tokens), order_.prompt},
                said))
         return false;
-      all_[i].ids.emplace_back(said["request"].GetString());
+      c.ids.emplace_back(said["request"].GetString());
     }
     return true;
   }
@@ -116,8 +123,6 @@ private:
     rapidjson::Writer<rapidjson::StringBuffer> w(out);
     bool all_answered = true;
     w.StartObject();
-    w.Key("model");
-    w.String(order_.model.c_str());
     w.Key("rounds");
     w.Int(order_.times);
     w.Key("targets");
@@ -125,6 +130,8 @@ private:
     for (auto& c : all_) {
       all_answered = all_answered && c.result["answered"].GetUint64() > 0;
       w.StartObject();
+      w.Key("model");
+      w.String(c.model.c_str());
       w.Key("target");
       w.String(c.target.c_str());
       for (const auto* name : {"calls", "answered", "errors", "mean_seconds", "p95_seconds", "first_token_seconds",
@@ -160,7 +167,7 @@ private:
 int compare(const std::vector<std::string>& words, node& n, bool json) {
   order o;
   CLI::App app{"asks each of a model's targets the same, through the node", "compare"};
-  app.add_option("MODEL", o.model, "as callers name it")->required();
+  app.add_option("MODEL", o.models, "as callers name them")->required();
   app.add_option("--times", o.times, "rounds")->capture_default_str()->check(CLI::Range(1, 20));
   app.add_option("--max-tokens", o.max_tokens, "of an answer")->capture_default_str()->check(CLI::Range(1, 100000));
   app.add_option("--prompt", o.prompt, "what is asked")->capture_default_str();

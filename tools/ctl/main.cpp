@@ -4,6 +4,7 @@
 #include "tools/ctl/compare.hpp"
 #include "tools/ctl/node.hpp"
 #include "tools/ctl/prompt.hpp"
+#include "tools/ctl/report.hpp"
 #include "tools/ctl/table.hpp"
 #include "tools/ctl/warm.hpp"
 
@@ -59,6 +60,8 @@ std::vector<std::string> words_of(const std::string& line) {
 int ask(mainstay::ctl::node& node, std::vector<std::string> words, bool json) {
   if (words.size() == 3 && words[0] == "cache" && words[1] == "warm") // the file is here, not there
     return mainstay::ctl::warm_cache(node, words[2], json);
+  if (words.size() > 1 && words[0] == "report")
+    return mainstay::ctl::report({words.begin() + 1, words.end()}, node, json);
   if (words.size() > 1 && words[0] == "compare")
     return mainstay::ctl::compare({words.begin() + 1, words.end()}, node, json);
   const auto reply = node.ask(std::move(words));
