@@ -93,6 +93,10 @@ using similar_actor = caf::typed_actor<caf::reacts_to<writes_wait>, caf::replies
                                        caf::reacts_to<embedded>,                 // of a question that it had embedded
                                        caf::replies_to<look>::with<similar_view>, MAINSTAY_SUPERVISED>;
 
+/// The audit's file. Only where the configuration names one.
+using audit_keeper_actor =
+    caf::typed_actor<caf::reacts_to<writes_wait>, caf::reacts_to<keeper_due>, MAINSTAY_SUPERVISED>;
+
 /// What must outlive a restart, in a file. Only where the configuration names one.
 using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, caf::reacts_to<keep_load>,
                                             caf::replies_to<keep_costs>::with<bool>, // false: they are not written
@@ -181,6 +185,7 @@ struct directory {
   admin_actor admin;
   state_keeper_actor state_keeper;   // null: nothing is kept
   answer_keeper_actor answer_keeper; // null: the cache has no file
+  audit_keeper_actor audit_keeper;   // null: there is no audit
   similar_actor similar;             // null: only equal questions have the same answer
   journal_actor journal;             // null: no request is durable
   repeats_actor repeats;

@@ -76,6 +76,7 @@ private:
         {"compare", &console::compare,
          "MODEL... [--times N] [--max-tokens N] [--prompt TEXT]  asks each of their targets the same: times, errors, "
          "cost"},
+        {"audit", &console::audit, "verify FILE...  is every line of an audit as it was written, and in its place?"},
         {"drill", &console::drill, "crash ACTOR  break something on purpose"},
         {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
         {"drain", &console::drain, "finish what runs, then exit"},
@@ -362,6 +363,8 @@ private:
     if (n.journal) journal = ask<journal_view>(n.journal);
     write_journal(json_, journal, ask<repeats_view>(n.repeats), std::chrono::system_clock::now());
   }
+
+  void audit() { throw console_error("mainstayctl reads the files: say `audit verify FILE` to one that knows how"); }
 
   void drill() {
     if (word(1) != "crash" || word(2).empty())

@@ -7,9 +7,10 @@ namespace mainstay {
 namespace {
 
 /// Of the node's own state: true or false, but for the journal, whose share of its bounds it is.
-const alert_book::rules conditions{{"all_targets_down", {{}, 1, false, {}}}, {"breaker_open", {1, {}, false, {}}},
-                                   {"budget", {1, {}, false, {}}},           {"forecast_high", {1, {}, false, {}}},
-                                   {"journal_full", {0.8, 0.95, false, {}}}, {"redis_down", {1, {}, false, {}}}};
+const alert_book::rules conditions{{"all_targets_down", {{}, 1, false, {}}}, {"audit_failing", {{}, 1, false, {}}},
+                                   {"breaker_open", {1, {}, false, {}}},     {"budget", {1, {}, false, {}}},
+                                   {"forecast_high", {1, {}, false, {}}},    {"journal_full", {0.8, 0.95, false, {}}},
+                                   {"redis_down", {1, {}, false, {}}}};
 
 } // namespace
 
@@ -64,6 +65,8 @@ void alert_watch::see_journal(double fullness) { signals_["journal_full"] = full
 
 void alert_watch::see(const load_watch::view& v) { signals_["forecast_high"] = v.level == load_level::high; }
 
+void alert_watch::see_audit(bool failing) { signals_["audit_failing"] = failing; }
+
 void alert_watch::see_budgets(bool one_is_spent) { signals_["budget"] = one_is_spent; }
 
 std::vector<alert_book::alert> alert_watch::judge(instant now) {
@@ -81,8 +84,8 @@ std::vector<alert_book::alert> alert_watch::judge(instant now) {
 }
 
 bool alert_watch::is_news(const std::string& signal) {
-  static const std::set<std::string> said_elsewhere{"all_targets_down", "breaker_open", "budget", "forecast_high",
-                                                    "redis_down"};
+  static const std::set<std::string> said_elsewhere{"all_targets_down", "audit_failing", "breaker_open",
+                                                    "budget",           "forecast_high", "redis_down"};
   return !said_elsewhere.count(signal);
 }
 

@@ -24,6 +24,7 @@ public:
   void see(const cache_view&);
   void see_journal(double fullness);
   void see(const load_watch::view&);
+  void see_audit(bool failing);
   void see_budgets(bool one_is_spent);
 
   /// Alerts that begin or end now.

@@ -27,6 +27,7 @@ void for_everybody(const directory& d, const Do& what) {
   one("state_keeper", d.state_keeper, true);
   one("answer_keeper", d.answer_keeper, true);
   one("journal", d.journal, true);
+  one("audit_keeper", d.audit_keeper, true);
   for (auto& [name, b] : d.breakers) what("breaker/" + name, b, false);
   for (auto& [name, u] : d.upstreams) what("upstream/" + name, u, false);
 }

@@ -61,6 +61,7 @@ struct flights_state {
     auto rec = std::make_shared<run_record>();
     rec->number = new_request_number();
     rec->flight = std::make_shared<flight_channel>(store->names->governor, terms);
+    rec->flight->tell_story({rec->number, {}, 0, {}}); // there is none yet, but it has a name
     rec->patient = leader.patient;
     auto& in = rec->in;
     in.id = leader.in.id;

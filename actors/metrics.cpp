@@ -1,5 +1,6 @@
 #include "actors/metrics.hpp"
 
+#include "actors/audit_keeper.hpp"
 #include "actors/everybody.hpp"
 #include "actors/metrics_registry.hpp"
 #include "actors/overview.hpp"
@@ -195,6 +196,10 @@ struct metrics_state {
     store->costs.add({std::chrono::floor<std::chrono::hours>(now), b.client, b.model, ""}, what);
   }
 
+  void add_to_audit(const report_ptr& r) {
+    if (store->audit && store->audit->add(*r)) self->send(names->audit_keeper, writes_wait{});
+  }
+
   void judge_budgets() {
     auto spent = spent_of(store->costs, budgets);
     const auto same = [](auto& a, auto& b) { return a.first == b.first; };
@@ -279,6 +284,10 @@ struct metrics_state {
     r.set_forecast(load);
     a.see(load);
     a.see_budgets(!store->spent.empty());
+    if (store->audit) {
+      r.set_audit(store->audit->seq(), store->audit->lost());
+      a.see_audit(store->audit->failing());
+    }
     ask<cache_view>(all, names->cache, [&](auto& v) {
       r.set_cache(v);
       a.see(v);
@@ -415,6 +424,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   return {
       [&st](const letter<report_ptr>& mail) {
         st.count(mail.content());
+        st.add_to_audit(mail.content()); // last: a letter that comes again has no line yet
         mail.opened();
       },
       [&st](const batch_report& b) { st.count_batch(b); },
@@ -461,8 +471,10 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
 
 std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& load,
                                                   const std::vector<cost_ledger::row>& costs, std::string version,
-                                                  instant started, bool json_logs) {
+                                                  instant started, bool json_logs,
+                                                  std::shared_ptr<audit_store> audit) {
   auto store = std::make_shared<metrics_store>(json_logs);
+  store->audit = std::move(audit);
   store->version = std::move(version);
   store->started = started;
   store->load.restore(load);

@@ -7,11 +7,12 @@
 
 namespace mainstay {
 
+class audit_store;
 struct metrics_store; // the registry; outlives the actor
-/// What earlier processes wrote down: the week's load, and what calls cost.
+/// What earlier processes wrote down: the week's load, and what calls cost. The audit may be null.
 std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& load,
                                                   const std::vector<cost_ledger::row>& costs, std::string version,
-                                                  instant started, bool json_logs);
+                                                  instant started, bool json_logs, std::shared_ptr<audit_store>);
 /// What the governor is to know before anybody is asked; later it hears it from the actor.
 governor::budget_news spent_budgets(const metrics_store&, const config::settings&);
 /// To be asked for when the actor has ended.

@@ -189,6 +189,9 @@ struct metrics_registry::body {
       registry, BuildGauge(), "mainstay_alert", "1 while somebody should look.", {"signal", "severity"}};
   series<Gauge> forecast{
       registry, BuildGauge(), "mainstay_forecast_tokens", "Tokens per minute expected then.", {"horizon"}};
+  series<Gauge> audit_seq{registry, BuildGauge(), "mainstay_audit_seq", "Number of the audit's last line.", {}};
+  series<Counter> audit_lost{
+      registry, BuildCounter(), "mainstay_audit_lost_total", "Requests that have no line in the audit.", {}};
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
@@ -412,6 +415,12 @@ void metrics_registry::set_forecast(const load_watch::view& v) {
   b.forecast.at({"5m"}).Set(v.in_5m);
   b.forecast.at({"15m"}).Set(v.in_15m);
   b.forecast.at({"60m"}).Set(v.in_60m);
+}
+
+void metrics_registry::set_audit(std::uint64_t seq, std::uint64_t lost) {
+  body_->audit_seq.at({}).Set(static_cast<double>(seq));
+  auto& counter = body_->audit_lost.at({});
+  counter.Increment(static_cast<double>(lost) - counter.Value());
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }

@@ -14,6 +14,8 @@
 
 namespace mainstay {
 
+class audit_store;
+
 class metrics_registry {
 public:
   metrics_registry();
@@ -36,6 +38,7 @@ public:
   void set_dispatcher(const dispatcher_view&);
   void set_tracer(const tracer_view&);
   void set_forecast(const load_watch::view&);
+  void set_audit(std::uint64_t seq, std::uint64_t lost);
 
   /// Prometheus text format 0.0.4. From any thread.
   std::string text() const;
@@ -67,6 +70,7 @@ struct metrics_store {
   cost_ledger costs;
   std::vector<cost_ledger::row> being_kept; // by the state keeper: not known yet whether they are
   alert_watch alerts;
+  std::shared_ptr<audit_store> audit;   // null: there is none
   std::map<std::string, instant> spent; // budgets, by client: what the governor was told
 };
 

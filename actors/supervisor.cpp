@@ -170,6 +170,14 @@ struct supervisor_state {
     d.similar = caf::actor_cast<similar_actor>(front);
   }
 
+  void add_audit_keeper(directory& d) {
+    if (!kept.audit) return;
+    auto front = stable_front::make(self->system(), *home);
+    adopt(
+        "audit_keeper", [audit = kept.audit](caf::actor_system& y) { return spawn_audit_keeper(y, audit); }, front);
+    d.audit_keeper = caf::actor_cast<audit_keeper_actor>(front);
+  }
+
   void add_journal(directory& d, const config::settings& s) {
     auto repeats = std::make_shared<repeats_store>(s);
     auto front = stable_front::make(self->system(), *home);
@@ -246,6 +254,7 @@ struct supervisor_state {
     d->supervisor = self;
 
     add_state_keeper(*d);
+    add_audit_keeper(*d);
     add_journal(*d, *s);
     add_flights(d);
     add_alert_bell(*d, s);
@@ -368,9 +377,10 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
   if (kept.state) governor->policy.restore(kept.state->earlier); // before anybody is asked
   auto metrics = make_metrics_store(kept.state ? kept.state->earlier_load : load_pattern::cells{},
                                     kept.state ? kept.state->earlier_costs : std::vector<cost_ledger::row>{},
-                                    hooks.version, hooks.started, hooks.json_logs);
+                                    hooks.version, hooks.started, hooks.json_logs, kept.audit);
   governor->policy.on_budgets(spent_budgets(*metrics, *s));
-  auto last_word = [governor, metrics, state = kept.state, journal = kept.journal] {
+  auto last_word = [governor, metrics, state = kept.state, journal = kept.journal, audit = kept.audit] {
+    if (audit) audit->last_word();
     if (journal) { // the file outlives the actors' system, what points into it must not
       journal->callers.clear();
       journal->names = nullptr;

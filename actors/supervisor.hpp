@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actors/admin.hpp"
+#include "actors/audit_keeper.hpp"
 #include "actors/journal.hpp"
 #include "actors/state_keeper.hpp"
 #include "net/http_client.hpp"
@@ -32,6 +33,7 @@ struct household {
 struct kept_files {
   std::shared_ptr<state_store> state;
   std::shared_ptr<journal_store> journal;
+  std::shared_ptr<audit_store> audit;
 };
 household start_household(caf::actor_system&, turn& home, config::settings_ptr, std::shared_ptr<http::client>,
                           kept_files, daemon_hooks, supervision_settings);

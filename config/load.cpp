@@ -37,7 +37,7 @@ public:
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node",   "doors",    "clients", "providers",   "models",  "retry",   "deadline", "drain",
                           "queue",  "recovery", "cache",   "degradation", "state",   "journal", "forecast", "alerts",
-                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs"});
+                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs", "privacy"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -51,6 +51,7 @@ public:
     if (const auto* c = s.find("degradation")) out_.degradation = read_degradation(*c, takes_canned_answers());
     if (const auto* c = s.find("state")) out_.state = read_state(*c);
     if (const auto* c = s.find("journal")) out_.journal = read_journal(*c);
+    if (const auto* c = s.find("privacy")) out_.audit = read_privacy(*c);
     check_files(s);
     if (const auto* c = s.find("forecast")) out_.forecast = read_forecast(*c);
     if (const auto* c = s.find("alerts")) out_.alerts = read_alerts(*c);
@@ -77,6 +78,7 @@ private:
     if (out_.state) claim("state", "path", out_.state->path);
     if (out_.journal) claim("journal", "path", out_.journal->path);
     if (out_.cache && out_.cache->sqlite) claim("cache", "sqlite.path", out_.cache->sqlite->path);
+    if (out_.audit) claim("privacy", "audit.path", out_.audit->path);
   }
 
   // Like a target, a model for similar questions may stand at a provider that is left out for now.

@@ -159,8 +159,6 @@ std::optional<std::string> read_path_at(const cursor* at_path) {
   return std::nullopt;
 }
 
-std::optional<std::string> read_path(const section& s) { return read_path_at(s.need("path")); }
-
 std::optional<secret> read_redis_url(const cursor& at) {
   const section r(at, {"url"});
   const auto* at_url = r.need("url");
@@ -225,6 +223,8 @@ std::optional<cache_settings> read_cache(const cursor& at) {
   if (const auto* c = s.find("similar")) out.similar = read_similar(*c);
   return out;
 }
+
+std::optional<std::string> read_path(const section& s) { return read_path_at(s.need("path")); }
 
 std::optional<state_settings> read_state(const cursor& at) {
   auto path = read_path(section(at, {"path"}));

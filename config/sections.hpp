@@ -29,6 +29,8 @@ std::optional<state_settings> read_state(const cursor&);
 std::optional<journal_settings> read_journal(const cursor&);
 load_thresholds read_forecast(const cursor&);
 std::shared_ptr<const price_table> read_prices(const cursor&); // the file that it names; null: it cannot be read
+std::optional<std::string>
+read_path(const section&); // of a file; none: it is left to a variable that is not set, or wrong
 void read_level(const section&, std::string_view key, priority&);
 
 // read_alerts.cpp
@@ -37,6 +39,9 @@ alert_settings read_alerts(const cursor&);
 // read_tracing.cpp
 tracing_settings read_tracing(const cursor&);
 log_settings read_logs(const cursor&);
+
+// read_privacy.cpp
+std::optional<audit_settings> read_privacy(const cursor&); // none: no audit
 
 // read_degradation.cpp
 degradation_settings read_degradation(const cursor&, bool a_client_allows_it);

@@ -145,6 +145,12 @@ struct journal_settings {
   std::size_t entries = 1'000'000; // as well
 };
 
+/// Who asked what when, at what cost and with which outcome; never what was said.
+struct audit_settings {
+  std::string path;                // relative to where the daemon was started
+  std::size_t rotate = 100u << 20; // bytes of a file: beyond it a new one is begun
+};
+
 struct alert_settings {
   alert_book::rules rates;         // of requests and calls
   std::uint64_t min_requests = 20; // in five minutes; fewer say nothing
@@ -180,6 +186,7 @@ struct settings {
   degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
+  std::optional<audit_settings> audit; // none: no file is written
   std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
   std::optional<alert_settings> alerts;    // none: rates are not judged, nobody is told
   std::optional<tracing_settings> tracing; // none: what callers say of traces is passed on, and that is all

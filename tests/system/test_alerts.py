@@ -140,7 +140,7 @@ def test_states_ring_without_the_section_but_tell_nobody(house, start):
     wait_for(lambda: house.on("breaker_open", "warning") and house.on("all_targets_down", "critical"))
     assert house.gauge("breaker_open", "warning") == 1 and "webhook_waiting" not in gateway.ctl("alerts")
     signals = {a["signal"] for a in gateway.ctl("alerts")["alerts"]}
-    assert signals == {"all_targets_down", "breaker_open", "budget", "forecast_high", "journal_full", "redis_down"}
+    assert signals == {"all_targets_down", "audit_failing", "breaker_open", "budget", "forecast_high", "journal_full", "redis_down"}
     house.mock.script()
 
     def heals():

@@ -7,7 +7,7 @@ import pytest
 
 from harness import FAST, Dealer, model, provider, wait_for
 
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights", "recovery", "alert_bell", "warmer", "dashboard"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights", "recovery", "alert_bell", "warmer", "tracer", "dashboard", "audit_keeper", "answer_keeper"]
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def gateway_of(start):
         a, b = start.mock("a", latency_ms=20, token_ms=3), start.mock("b")
         return a, start.gateway({
             "providers": [provider("a", a, ({"name": "k1", "concurrency": 8, "monthly_requests": 1000000}, {"name": "k2", "concurrency": 8})), provider("b", b)],
-            "models": [model("smart", "a/m", fallbacks=["b/m"])], "retry": FAST, "cache": {"ttl": "1h"}, "state": {"path": str(a.log_path.with_name("state.db"))},
-            "journal": {"path": str(a.log_path.with_name("journal.db"))}})
+            "models": [model("smart", "a/m", fallbacks=["b/m"])], "retry": FAST, "cache": {"ttl": "1h", "sqlite": {"path": str(a.log_path.with_name("cache.db"))}}, "state": {"path": str(a.log_path.with_name("state.db"))},
+            "journal": {"path": str(a.log_path.with_name("journal.db"))}, "privacy": {"audit": {"path": str(a.log_path.with_name("audit.jsonl"))}}})
     return begin
 
 

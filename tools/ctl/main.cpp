@@ -1,6 +1,7 @@
 // mainstayctl: sends one command to a node's admin actor over CAF networking and draws the answer; without a command it
 // reads them one after the other.
 #include "actors/actors.hpp"
+#include "tools/ctl/audit.hpp"
 #include "tools/ctl/compare.hpp"
 #include "tools/ctl/node.hpp"
 #include "tools/ctl/prompt.hpp"
@@ -64,6 +65,7 @@ int ask(mainstay::ctl::node& node, std::vector<std::string> words, bool json) {
     return mainstay::ctl::report({words.begin() + 1, words.end()}, node, json);
   if (words.size() > 1 && words[0] == "compare")
     return mainstay::ctl::compare({words.begin() + 1, words.end()}, node, json);
+  if (words[0] == "audit") return mainstay::ctl::audit(words, json);
   const auto reply = node.ask(std::move(words));
   if (!reply) return exit_unreachable;
   if (json)
@@ -87,6 +89,7 @@ int main(int argc, char** argv) {
   app.footer("COMMAND [WORDS...]  what to ask the node; `help` lists the commands");
   CLI11_PARSE(app, argc, argv);
   const auto words = app.remaining();
+  if (!words.empty() && words[0] == "audit") return mainstay::ctl::audit(words, json); // no node is asked
   connection where;
   try {
     where = parse_node(node);

@@ -30,6 +30,8 @@ const std::map<std::string, place> names_of{{"keys", {"keys", "keys", "name"}},
 const std::map<std::string, std::vector<std::string>> words_after{
     {"keys *", {"disable", "enable"}},
     {"breakers *", {"open", "close", "auto"}},
+    {"audit", {"verify"}},
+    {"audit verify", {"--expect", "--after"}},
     {"cache", {"stats", "clear", "warm", "warming"}},
     {"cache warming", {"stop"}},
     {"cost", {"--by", "--days"}},

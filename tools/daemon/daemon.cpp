@@ -39,7 +39,7 @@ auto open_file(const std::string& config_file, const char* key, Open open) {
   } catch (const sqlite::error& e) {
     const bool locked = e.why() == sqlite::fault::locked;
     throw bad_setting(config_file + ": " + key + ": " + e.what() + (locked ? ": another process is using it" : ""));
-  }
+  } catch (const audit_file_error& e) { throw bad_setting(config_file + ": " + key + ": " + e.what()); }
 }
 
 kept_files open_files(const std::string& config_file, const config::settings& s) {
@@ -48,6 +48,8 @@ kept_files open_files(const std::string& config_file, const config::settings& s)
     f.state = open_file(config_file, "state.path", [&] { return std::make_shared<state_store>(s.state->path); });
   if (s.journal)
     f.journal = open_file(config_file, "journal.path", [&] { return std::make_shared<journal_store>(*s.journal); });
+  if (s.audit)
+    f.audit = open_file(config_file, "privacy.audit.path", [&] { return std::make_shared<audit_store>(*s.audit); });
   return f;
 }
 
@@ -169,10 +171,13 @@ void daemon::open_doors() {
 }
 
 std::string daemon::later_settings(const config::settings& s) const {
-  auto state = later_path("state.path", kept_.state ? kept_.state->file.path() : "", s.state ? s.state->path : "");
-  auto journal =
-      later_path("journal.path", kept_.journal ? kept_.journal->file.path() : "", s.journal ? s.journal->path : "");
-  return state + (state.empty() || journal.empty() ? "" : "; ") + journal;
+  std::string all;
+  for (const auto& one :
+       {later_path("state.path", kept_.state ? kept_.state->file.path() : "", s.state ? s.state->path : ""),
+        later_path("journal.path", kept_.journal ? kept_.journal->file.path() : "", s.journal ? s.journal->path : ""),
+        later_path("privacy.audit.path", kept_.audit ? kept_.audit->path() : "", s.audit ? s.audit->path : "")})
+    if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
+  return all;
 }
 
 daemon_hooks::outcome daemon::reload() {

@@ -1,0 +1,161 @@
+#include "actors/audit_keeper.hpp"
+
+#include "actors/audit_entry.hpp"
+#include "actors/supervised.hpp"
+#include "actors/turn.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace mainstay {
+
+namespace {
+
+constexpr std::size_t batch = 512;   // lines of one write, some 250 KiB
+constexpr auto gathering = 20ms;     // after the first line that waits: others come along
+constexpr auto rest = 1s;            // of a file that failed, and between two looks after one that did not
+constexpr auto call_patience = 50ms; // between looks for what a shared call came to
+constexpr auto head_shown = 1h;      // so often the log says where the chain is
+
+struct audit_keeper_state {
+  static inline const char* name = "audit_keeper";
+  audit_keeper_actor::pointer self = nullptr;
+  std::shared_ptr<audit_store> store;
+  bool due = false;
+
+  void again(instant when) {
+    if (!std::exchange(due, true)) send_at(self, when, keeper_due{});
+  }
+
+  void on_time() {
+    due = false;
+    if (const auto when = store->write(clock::now())) again(*when);
+  }
+};
+
+audit_keeper_actor::behavior_type behave(audit_keeper_actor::stateful_pointer<audit_keeper_state> self,
+                                         std::shared_ptr<audit_store> store) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.store = std::move(store);
+  self->send(self, writes_wait{}); // a predecessor may have left some
+  return {
+      [&st](const writes_wait&) { st.again(clock::now() + gathering); },
+      [&st](const keeper_due&) { st.on_time(); },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& s) { // another path needs a restart
+        if (s.value->audit) st.store->rotate_at(s.value->audit->rotate);
+      },
+      [self](const ask_backlog&) { return waiting_messages(self); },
+  };
+}
+
+} // namespace
+
+audit_store::audit_store(const config::audit_settings& s)
+  : file_(s.path, std::chrono::system_clock::now()), path_(s.path), rotate_(s.rotate), seq_(file_.head().seq) {
+  if (!file_.torn_part().empty())
+    spdlog::warn("audit {}: its last line was not whole; what there was of it is in {}", path_, file_.torn_part());
+}
+
+bool audit_store::add(const run_report& r) {
+  auto entry = entry_of(r);
+  std::lock_guard lock(guard_);
+  if (r.flight)
+    queue_.add_call(r.number, entry);
+  else
+    queue_.add(std::move(entry), r.shared, clock::now());
+  return !std::exchange(told_, true);
+}
+
+std::uint64_t audit_store::lost() const {
+  std::lock_guard lock(guard_);
+  return queue_.lost();
+}
+
+/// False, and said once: it did not work.
+template <class Work>
+bool audit_store::try_to(Work work) {
+  try {
+    work();
+    return true;
+  } catch (const audit_file_error& e) {
+    if (!failing_.exchange(true))
+      spdlog::error("audit {}; requests are served all the same, their lines wait in memory", e.what());
+    return false;
+  }
+}
+
+std::optional<instant> audit_store::write(instant now) {
+  {
+    std::lock_guard lock(guard_);
+    told_ = false;
+    queue_.settle(now);
+  }
+  if (failing_ && now - tried_ < rest) return tried_ + rest;
+  tried_ = now;
+  if (write_lines() && look_after(now) && failing_.exchange(false)) spdlog::info("audit {} is written again", path_);
+  std::lock_guard lock(guard_);
+  if (failing_) return now + rest;
+  if (!queue_.empty()) return now + call_patience;
+  if (unsynced_) return looked_ + rest;
+  return std::nullopt;
+}
+
+bool audit_store::write_lines() {
+  for (;;) {
+    auto some = [this] {
+      std::lock_guard lock(guard_);
+      return queue_.take(batch);
+    }();
+    if (some.empty()) return true;
+    if (!try_to([&] { file_.append(some); })) {
+      std::lock_guard lock(guard_);
+      queue_.put_back(std::move(some));
+      return false;
+    }
+    unsynced_ = true;
+    seq_ = file_.head().seq;
+    if (file_.size() >= rotate_ && !try_to([this] { file_.rotate(); })) return false;
+  }
+}
+
+bool audit_store::look_after(instant now) {
+  if (!unsynced_ || now - looked_ < rest) return true;
+  looked_ = now;
+  if (now - shown_ >= head_shown) show_head(now);
+  return try_to([this] {
+    file_.sync();
+    unsynced_ = false;
+    if (file_.in_place()) return;
+    spdlog::error("audit {}: the file is gone from its place; a new one goes on", path_);
+    file_.open_again();
+  });
+}
+
+/// A place outside the file that knows where it ended: a chain does not show that its end was cut off.
+void audit_store::show_head(instant now) {
+  shown_ = now;
+  if (std::exchange(seq_shown_, file_.head().seq) == file_.head().seq) return;
+  spdlog::info("audit {}: line {} has the hash {}", path_, file_.head().seq, file_.head().hash);
+}
+
+void audit_store::last_word() {
+  {
+    std::lock_guard lock(guard_);
+    queue_.settle(clock::now(), true);
+  }
+  if (write_lines()) try_to([this] { file_.sync(); });
+  show_head(clock::now());
+  std::lock_guard lock(guard_);
+  const auto unwritten = queue_.size() + queue_.lost_untold();
+  if (unwritten > 0) spdlog::error("audit {}: {} requests have no line", path_, unwritten);
+}
+
+caf::strong_actor_ptr spawn_audit_keeper(caf::actor_system& sys, std::shared_ptr<audit_store> store) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store)));
+}
+
+} // namespace mainstay
