@@ -22,14 +22,18 @@ struct audit_keeper_state {
   static inline const char* name = "audit_keeper";
   audit_keeper_actor::pointer self = nullptr;
   std::shared_ptr<audit_store> store;
-  bool due = false;
+  instant due = instant::max();
 
   void again(instant when) {
-    if (!std::exchange(due, true)) send_at(self, when, keeper_due{});
+    if (when >= due) return;
+    due = when;
+    send_at(self, when, keeper_due{});
   }
 
+  /// A look that was asked for earlier may have come before this one.
   void on_time() {
-    due = false;
+    if (clock::now() < due) return;
+    due = instant::max();
     if (const auto when = store->write(clock::now())) again(*when);
   }
 };

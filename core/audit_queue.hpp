@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <list>
+#include <map>
 #include <unordered_map>
 #include <vector>
 
@@ -52,8 +53,8 @@ private:
   static void join(audit_entry&, call&);
 
   std::deque<audit_entry> ready_;
-  line waiting_; // in the order in which they came
-  std::unordered_multimap<request_id, line::iterator> waiting_for_;
+  line waiting_;                                          // in the order in which they came
+  std::multimap<request_id, line::iterator> waiting_for_; // those of one call in their order
   std::unordered_map<request_id, call> calls_;
   std::deque<request_id> call_order_;
   std::uint64_t lost_ = 0, untold_ = 0;

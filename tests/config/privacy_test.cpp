@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_with_its_place) {
   expect_error(load(with("privacy: { audit: { rotate: 1MiB } }\n")), "m.yaml:1:19: privacy.audit.path: is missing");
   expect_error(load(with("privacy: {}\n")), "m.yaml:1:10: privacy: is empty: fill it, or leave it out");
   expect_error(load(with("privacy: { audit: { path: a, rotate: 1KiB } }\n")),
-               "m.yaml:1:38: privacy.audit.rotate: must be between 4KiB and 1024GiB");
+               "m.yaml:1:38: privacy.audit.rotate: must be from 4KiB to 1024GiB");
   expect_error(load(with("privacy: { audit: { path: same.db } }\nstate: { path: same.db }\n")),
                "m.yaml:1:10: privacy: audit.path is the file of state.path: each needs one of its own");
 }

@@ -32,12 +32,13 @@ std::optional<question> read_words(const std::vector<std::string>& words) {
   question q;
   if (words.size() < 3 || words[1] != "verify") return std::nullopt;
   for (std::size_t i = 2; i < words.size(); ++i) {
-    if (words[i] != "--expect" && words[i] != "--after")
+    auto* hash = words[i] == "--expect" ? &q.expect : words[i] == "--after" ? &q.after : nullptr;
+    if (!hash) {
       q.files.push_back(words[i]);
-    else if (i + 1 == words.size())
-      return std::nullopt;
-    else
-      (words[i] == "--expect" ? q.expect : q.after) = words[++i];
+      continue;
+    }
+    if (++i == words.size()) return std::nullopt;
+    *hash = words[i];
   }
   if (q.files.empty()) return std::nullopt;
   if (q.files.size() > 1) return q;
