@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <csignal>
+#include <future>
 #include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
@@ -220,6 +221,26 @@ std::optional<drain_result> daemon::drain_dispatcher(instant until) {
                  [&](const caf::error& e) { died = e == caf::sec::request_receiver_down && !given_up_; });
     if (!died) return result;
   }
+}
+
+std::optional<std::string> daemon::pulse(duration patience) {
+  const auto until = clock::now() + patience;
+  const auto left = [&] { return std::max(until - clock::now(), duration(0s)); };
+  auto turned = std::make_shared<std::promise<void>>(); // not its own: the loop may come to it when nobody waits
+  loop_->post([turned] { turned->set_value(); });
+  if (turned->get_future().wait_for(left()) != std::future_status::ready) return std::nullopt;
+  caf::scoped_actor self{*system_};
+  bool supervised = false;
+  self->request(house_.supervisor, left(), look{})
+      .receive([&](const std::vector<actor_row>&) { supervised = true; }, [](const caf::error&) {});
+  if (!supervised) return std::nullopt;
+  std::optional<std::string> how;
+  self->request(house_.names->dispatcher, left(), look{})
+      .receive([&](const dispatcher_view& v) { how = std::to_string(v.in_flight) + " in flight"; },
+               [&](const caf::error& e) { // one that is being restarted is looked after
+                 if (e == caf::sec::request_receiver_down) how = "restarting the dispatcher";
+               });
+  return how;
 }
 
 std::optional<std::uint64_t> daemon::flush_journal() {

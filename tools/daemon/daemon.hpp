@@ -32,6 +32,10 @@ public:
   /// off, 4 if an actor was given up.
   int drain();
 
+  /// "3 in flight", from the event loop, the supervisor and the dispatcher; nothing if one of them did not answer in
+  /// time. Any thread.
+  std::optional<std::string> pulse(duration patience);
+
 private:
   class system_config;
   void open_doors();

@@ -3,6 +3,7 @@
 #include "config/load.hpp"
 #include "tools/daemon/daemon.hpp"
 #include "tools/daemon/log_format.hpp"
+#include "tools/daemon/service_notify.hpp"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/async.h>
@@ -96,12 +97,17 @@ int main(int argc, char** argv) {
   int code = 1;
   try {
     mainstay::daemon daemon(file, loaded.value, json);
+    const mainstay::service_notify manager([&](mainstay::duration patience) { return daemon.pulse(patience); });
+    manager.ready();
     for (;;) {
       int got = 0;
       if (sigwait(&signals, &got) != 0) continue;
       if (got != SIGHUP) break;
+      manager.reloading();
       daemon.reload();
+      manager.ready();
     }
+    manager.stopping();
     code = daemon.drain();
   } catch (const mainstay::bad_setting& e) {
     spdlog::critical("{}", e.what());
