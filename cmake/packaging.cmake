@@ -16,7 +16,7 @@ install(TARGETS mainstayd mainstayctl mainstay-mock mainstay-load RUNTIME DESTIN
 install(FILES ${packaged}/mainstay.yaml DESTINATION /etc/mainstay)
 install(FILES config/prices.json DESTINATION ${CMAKE_INSTALL_DATADIR}/mainstay)
 install(FILES packaging/systemd/mainstay.service DESTINATION lib/systemd/system)
-install(DIRECTORY config/prometheus DESTINATION ${examples})
+install(DIRECTORY config/prometheus config/grafana DESTINATION ${examples})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
 install(FILES packaging/debian/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
 execute_process(COMMAND gzip -9n INPUT_FILE ${CMAKE_SOURCE_DIR}/packaging/debian/changelog OUTPUT_FILE ${packaged}/changelog.gz
