@@ -6,9 +6,9 @@ namespace mainstay {
 
 namespace {
 
-/// Of the node's own state: true or false, but for the journal, whose share of its bounds it is.
+/// Of the node's own state: true or false, but for journal and budgets, whose share of their bounds it is.
 const alert_book::rules conditions{{"all_targets_down", {{}, 1, false, {}}}, {"audit_failing", {{}, 1, false, {}}},
-                                   {"breaker_open", {1, {}, false, {}}},     {"budget", {1, {}, false, {}}},
+                                   {"breaker_open", {1, {}, false, {}}},     {"budget", {0.8, 1, false, {}}},
                                    {"forecast_high", {1, {}, false, {}}},    {"journal_full", {0.8, 0.95, false, {}}},
                                    {"redis_down", {1, {}, false, {}}}};
 
@@ -67,7 +67,7 @@ void alert_watch::see(const load_watch::view& v) { signals_["forecast_high"] = v
 
 void alert_watch::see_audit(bool failing) { signals_["audit_failing"] = failing; }
 
-void alert_watch::see_budgets(bool one_is_spent) { signals_["budget"] = one_is_spent; }
+void alert_watch::see_budgets(double share) { signals_["budget"] = share; }
 
 std::vector<alert_book::alert> alert_watch::judge(instant now) {
   const auto t = traffic_.look(now);
@@ -85,7 +85,7 @@ std::vector<alert_book::alert> alert_watch::judge(instant now) {
 
 bool alert_watch::is_news(const std::string& signal) {
   static const std::set<std::string> said_elsewhere{"all_targets_down", "audit_failing", "breaker_open",
-                                                    "budget",           "forecast_high", "redis_down"};
+                                                    "forecast_high", "redis_down"};
   return !said_elsewhere.count(signal);
 }
 

@@ -25,7 +25,8 @@ public:
   void see_journal(double fullness);
   void see(const load_watch::view&);
   void see_audit(bool failing);
-  void see_budgets(bool one_is_spent);
+  /// `share`: of its budget of the day, what the client has spent who has spent most.
+  void see_budgets(double share);
 
   /// Alerts that begin or end now.
   std::vector<alert_book::alert> judge(instant now);

@@ -211,6 +211,14 @@ struct metrics_state {
     tell_budgets();
   }
 
+  double most_spent() const {
+    const auto now = std::chrono::system_clock::now();
+    double share = 0;
+    for (const auto& [client, daily] : budgets)
+      share = std::max(share, daily > 0 ? store->costs.spent_today(client, now) / daily : 1); // none: spent at once
+    return share;
+  }
+
   void tell_budgets() { self->send(names->governor, governor::budget_news{store->spent}); }
 
   void keep_changed_costs() {
@@ -283,7 +291,7 @@ struct metrics_state {
     const auto load = store->load.look(std::chrono::system_clock::now());
     r.set_forecast(load);
     a.see(load);
-    a.see_budgets(!store->spent.empty());
+    a.see_budgets(most_spent());
     if (store->audit) {
       r.set_audit(store->audit->seq(), store->audit->lost());
       a.see_audit(store->audit->failing());

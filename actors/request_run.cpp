@@ -200,6 +200,7 @@ void run_state::leave(std::string_view outcome) {
   rec->in.reply->observe_progress(0, nullptr);
   auto& r = rec->report();
   if (rec->model) r.model = rec->model->name;
+  r.story = std::move(rec->story);
   r.number = rec->number;
   r.id = rec->in.id;
   r.durable_id = rec->durable_id;

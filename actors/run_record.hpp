@@ -75,12 +75,11 @@ struct run_record {
   std::uint64_t tokens_spent = 0;      // by the attempts that ended
   bool head_sent = false, answered = false;
   std::uint8_t attempts_begun = 0;
+  request_story story;                  // for the report
   std::shared_ptr<run_report> reported; // report()
   run_report& report() { return reported ? *reported : *(reported = std::make_shared<run_report>()); }
   /// What happened now. `attempt`: its number, 0 for the request as a whole.
-  void note(story_mark what, std::uint8_t attempt = 0) {
-    report().story.add(what, clock::now() - in.received, attempt);
-  }
+  void note(story_mark what, std::uint8_t attempt = 0) { story.add(what, clock::now() - in.received, attempt); }
   duration provider_time{}; // in attempts, waits and queues: what is not Mainstay's own overhead
 };
 

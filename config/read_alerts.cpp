@@ -20,8 +20,10 @@ std::optional<double> read_threshold(const section& s, std::string_view key, uni
 
 /// Given again, a signal's thresholds are those that stand there and no others.
 void read_signal(const cursor& at, alert_rule& rule, unit of) {
-  const section s(at, {"warning", "critical"});
+  const section s(at, {"warning", "critical", "for"});
   if (!s.valid()) return;
+  s.time("for", rule.hold, 0ms, 1h);
+  if (s.find("for") && s.entries().size() == 1) return; // the thresholds stay as they were
   rule.warning = read_threshold(s, "warning", of);
   rule.critical = read_threshold(s, "critical", of);
   if (!s.find("warning") && !s.find("critical")) at.error("gives no threshold: add warning or critical");
@@ -41,11 +43,12 @@ alert_settings read_alerts(const cursor& at) {
                {"retry_rate", {0.05, 0.10, false, {}}},
                {"rate_limited", {0.01, {}, false, {}}},
                {"server_error", {0.005, {}, false, {}}}};
-  for (auto& [signal, rule] : out.rates)
-    if (const auto* c = s.find(signal)) read_signal(*c, rule, signal == "latency_p99" ? unit::seconds : unit::share);
   duration hold = 1min;
   s.time("for", hold, 0ms, 1h);
-  for (auto& [signal, rule] : out.rates) rule.hold = hold;
+  for (auto& [signal, rule] : out.rates) {
+    rule.hold = hold;
+    if (const auto* c = s.find(signal)) read_signal(*c, rule, signal == "latency_p99" ? unit::seconds : unit::share);
+  }
   s.whole("min_requests", out.min_requests, 1, 1'000'000);
   if (const auto* c = s.find("webhook"))
     if (const auto url = c->text(); url && !url->text.empty()) {

@@ -32,6 +32,15 @@ BOOST_AUTO_TEST_CASE(what_is_given_counts_alone) {
   BOOST_TEST(a.webhook_secret->reveal() == "shh-shh-shh");
 }
 
+BOOST_AUTO_TEST_CASE(a_signal_may_have_a_time_of_its_own) {
+  const auto result = load(with("alerts: { for: 5s, latency_p99: { for: 30s }, retry_rate: { warning: 0.2, for: 0ms } }\n"));
+  expect_fine(result);
+  const auto& a = *result.value->alerts;
+  BOOST_TEST((a.rates.at("latency_p99") == alert_rule{10, 30, false, 30s}));
+  BOOST_TEST((a.rates.at("retry_rate") == alert_rule{0.2, {}, false, 0ms}));
+  BOOST_TEST((a.rates.at("success_rate") == alert_rule{0.98, 0.95, true, 5s}));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_with_its_place) {
   expect_error(load(with("alerts: { latency_p99: { warning: 10 } }\n")),
                "m.yaml:1:35: alerts.latency_p99.warning: is not a duration: write a number and its unit, such as "

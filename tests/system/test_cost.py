@@ -139,7 +139,7 @@ def test_a_spent_budget_ends_that_clients_day_and_nobody_elses(house):
     assert abs(int(answer.headers["retry-after"]) - to_midnight) < 60 and answer.headers["x-should-retry"] == "false"
     assert len(house.a.seen()) == answered
     assert gateway.chat("who else?", headers=BOT).status == 200
-    assert gateway.metric("mainstay_alert", signal="budget", severity="warning") == 1
+    wait_for(lambda: all(gateway.metric("mainstay_alert", signal="budget", severity=s) == 1 for s in ("warning", "critical")))
     row, = house.cost()["budgets"]
     assert row["client"] == "shop" and row["state"] == "spent" and math.isclose(row["spent_today_usd"], spent, rel_tol=1e-6)
     assert sum("budget of 0.50 US dollars a day is spent" in line for line in gateway.log().splitlines()) == 1
