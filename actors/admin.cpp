@@ -73,6 +73,7 @@ private:
         {"requests", &console::requests,
          "[--notable]  the latest that are over; of those that failed, were degraded, retried or slow"},
         {"overview", &console::overview_now, "all that the dashboard and top show"},
+        {"top", &console::overview_now, "the same, live on a terminal"}, // which is mainstayctl's affair
         {"compare", &console::compare,
          "MODEL... [--times N] [--max-tokens N] [--prompt TEXT]  asks each of their targets the same: times, errors, "
          "cost"},

@@ -220,11 +220,18 @@ function drawBanner() {
   put($('connection'), lost ? 'connecting again' : refusal ? 'no stream' : !heard ? 'connecting' : silent > STALE ? `no news for ${span(silent)}` : back ? `live; the node was restarted at ${clock(restarted / 1000)}` : 'live');
 }
 
+// A beginning in place of a duration, and always the same one: what does not change is not read aloud again.
+const begun = new Map(); // by alert
+function beginning(o, a) {
+  const name = `${a.severity} ${a.signal}`, at = o.time - a.seconds;
+  if (!(Math.abs(begun.get(name) - at) < 3)) begun.set(name, at);
+  return clock(begun.get(name));
+}
+
 function drawAlerts(o) {
-  // A beginning in place of a duration: what does not change is not read aloud again.
   match($('alerts'), 'li', o.alerts.length ? o.alerts : [null], (li, a) => {
     if (!a) return pieces(li, [{ badge: 'none', level: 'good' }]);
-    pieces(li, [{ badge: a.severity, level: a.severity === 'critical' ? 'bad' : 'warn' }, ` ${alertWords(a)[0]} (${plain(a.signal)}), since ${clock(Math.round((o.time - a.seconds) / 5) * 5)}`]);
+    pieces(li, [{ badge: a.severity, level: a.severity === 'critical' ? 'bad' : 'warn' }, ` ${alertWords(a)[0]} (${plain(a.signal)}), since ${beginning(o, a)}`]);
   });
 }
 

@@ -7,6 +7,7 @@
 #include "tools/ctl/prompt.hpp"
 #include "tools/ctl/report.hpp"
 #include "tools/ctl/table.hpp"
+#include "tools/ctl/top.hpp"
 #include "tools/ctl/warm.hpp"
 
 #include <CLI/CLI.hpp>
@@ -32,14 +33,11 @@ public:
   }
 };
 
-struct connection {
-  std::string host = "127.0.0.1";
-  std::uint16_t port = 4242;
-};
+using mainstay::ctl::console_address;
 
-connection parse_node(const std::string& text) {
+console_address parse_node(const std::string& text) {
   auto colon = text.rfind(':');
-  connection c;
+  console_address c;
   try {
     std::size_t used = 0;
     auto port = std::stoul(text.substr(colon + 1), &used);
@@ -58,7 +56,9 @@ std::vector<std::string> words_of(const std::string& line) {
   return out;
 }
 
-int ask(mainstay::ctl::node& node, std::vector<std::string> words, bool json) {
+int ask(caf::actor_system& sys, const console_address& where, mainstay::ctl::node& node, std::vector<std::string> words,
+        bool json) {
+  if (words.size() == 1 && words[0] == "top") return mainstay::ctl::show_top(sys, where, node, json);
   if (words.size() == 3 && words[0] == "cache" && words[1] == "warm") // the file is here, not there
     return mainstay::ctl::warm_cache(node, words[2], json);
   if (words.size() > 1 && words[0] == "report")
@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const auto words = app.remaining();
   if (!words.empty() && words[0] == "audit") return mainstay::ctl::audit(words, json); // no node is asked
-  connection where;
+  console_address where;
   try {
     where = parse_node(node);
   } catch (const CLI::Error& e) { return app.exit(e); }
@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
     return exit_unreachable;
   }
   mainstay::ctl::node console(system, *remote);
-  if (!words.empty()) return ask(console, words, json);
+  if (!words.empty()) return ask(system, where, console, words, json);
   // At a terminal lines are edited; a script's are read as they are.
   std::optional<mainstay::ctl::prompt> prompt;
   if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) prompt.emplace(console);
@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
     auto spoken = words_of(*line);
     if (spoken.empty()) continue;
     if (spoken[0] == "exit" || spoken[0] == "quit") break;
-    code = ask(console, spoken, json);
+    code = ask(system, where, console, spoken, json);
   }
   return code;
 }

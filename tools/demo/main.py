@@ -111,7 +111,7 @@ def main():
     daemon = Daemon(CONFIG, quiet=False).process
     first_question()
     print(f"Mainstay is up. Point an OpenAI SDK at http://{HTTP}/v1, a ZeroMQ DEALER at {ZMQ};\n"
-          f"look inside with {BIN.relative_to(ROOT)}/mainstayctl status, at http://{METRICS}/metrics; Ctrl-C ends it.")
+          f"look inside with {BIN.relative_to(ROOT)}/mainstayctl top, or at http://{METRICS}/; Ctrl-C ends it.")
     try:
         sys.exit(daemon.wait())
     except KeyboardInterrupt:

@@ -1,0 +1,19 @@
+// `mainstayctl top`: what the node does, once a second, on a terminal of its own size, until q, Esc or a signal; the
+// terminal is left as it was. A node that does not answer is said so, and asked again, over a new connection where the
+// old one broke. Without a terminal one sample is printed.
+#pragma once
+
+#include "tools/ctl/node.hpp"
+
+namespace mainstay::ctl {
+
+/// Where the node's console is.
+struct console_address {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+/// Returns the exit code: 0, or 2 if a sample was to be had and the node did not answer.
+int show_top(caf::actor_system&, const console_address&, node&, bool json);
+
+} // namespace mainstay::ctl
