@@ -71,6 +71,7 @@ using breaker_actor =
 using recovery_actor = caf::typed_actor<caf::reacts_to<governor::circuit_news>, // from the breakers
                                         caf::reacts_to<key_standing>,           // from the key manager
                                         caf::reacts_to<listing_over>, caf::reacts_to<run_wake>,
+                                        caf::reacts_to<drill_effect>, // from the drills
                                         caf::replies_to<look>::with<recovery_view>, MAINSTAY_SUPERVISED>;
 
 /// Complete answers: in memory, in Redis, in a file.
@@ -79,6 +80,7 @@ using cache_actor = caf::typed_actor<caf::replies_to<cache_ask>::with<cache_repl
                                      caf::reacts_to<cache_put>, caf::replies_to<cache_clear>::with<cache_cleared>,
                                      caf::reacts_to<provider_trouble>, // from the metrics
                                      caf::reacts_to<load_orders>,      // from the metrics
+                                     caf::reacts_to<drill_effect>,     // from the drills
                                      caf::replies_to<look>::with<cache_view>, MAINSTAY_SUPERVISED>;
 
 /// The cache's file. Only where the configuration names one.
@@ -136,8 +138,9 @@ using flights_actor = caf::typed_actor<caf::replies_to<flight_ask>::with<flight_
 /// One provider's calls.
 using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf::reacts_to<letter<cancel_call>>,
                                         caf::reacts_to<letter<add_credit>>, caf::reacts_to<letter<call_over>>,
-                                        caf::reacts_to<letter<owner_gone>>, caf::replies_to<look>::with<upstream_view>,
-                                        MAINSTAY_SUPERVISED>;
+                                        caf::reacts_to<letter<owner_gone>>,
+                                        caf::reacts_to<drill_effect>, // from the drills
+                                        caf::replies_to<look>::with<upstream_view>, MAINSTAY_SUPERVISED>;
 
 /// Counts; hears one report per request.
 using metrics_actor = caf::typed_actor<
@@ -147,7 +150,9 @@ using metrics_actor = caf::typed_actor<
     caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
     caf::replies_to<ask_forecast>::with<load_watch::view>, caf::replies_to<ask_trace>::with<recent_requests::found>,
     caf::replies_to<ask_recent>::with<recent_view>, caf::replies_to<ask_overview>::with<overview_ptr>,
-    caf::replies_to<ask_costs>::with<costs_view>, caf::replies_to<ask_alerts>::with<alerts_view>, MAINSTAY_SUPERVISED>;
+    caf::replies_to<ask_costs>::with<costs_view>, caf::replies_to<ask_alerts>::with<alerts_view>,
+    caf::replies_to<ask_counts>::with<drill_book::counts>, // from the drills
+    MAINSTAY_SUPERVISED>;
 
 /// Posts alerts to the webhook that the configuration names.
 using alert_bell_actor = caf::typed_actor<caf::reacts_to<letter<alerts_told>>, // from the metrics
@@ -162,6 +167,11 @@ using tracer_actor = caf::typed_actor<caf::reacts_to<trace_told>, // from the me
 /// Shows the node to those who look on through the metrics door.
 using dashboard_actor = caf::typed_actor<caf::reacts_to<look_on>, // from the door
                                          caf::reacts_to<run_wake>, MAINSTAY_SUPERVISED>;
+
+/// What is broken on purpose, and what callers notice of it.
+using drills_actor =
+    caf::typed_actor<caf::replies_to<drill_ask>::with<drill_reply>, caf::reacts_to<drills_over>,
+                     caf::reacts_to<run_wake>, caf::replies_to<look>::with<drill_book::view>, MAINSTAY_SUPERVISED>;
 
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.
@@ -195,6 +205,7 @@ struct directory {
   alert_bell_actor alert_bell;
   tracer_actor tracer;
   dashboard_actor dashboard;
+  drills_actor drills;
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

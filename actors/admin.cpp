@@ -5,6 +5,7 @@
 #include "actors/overview.hpp"
 #include "actors/supervised.hpp"
 #include "actors/trial.hpp"
+#include "config/units.hpp"
 #include "core/comparison.hpp"
 
 #include <spdlog/spdlog.h>
@@ -78,7 +79,8 @@ private:
          "MODEL... [--times N] [--max-tokens N] [--prompt TEXT]  asks each of their targets the same: times, errors, "
          "cost"},
         {"audit", &console::audit, "verify FILE...  is every line of an audit as it was written, and in its place?"},
-        {"drill", &console::drill, "crash ACTOR  break something on purpose"},
+        {"drill", &console::drill,
+         "[NAME [WHOM] [--for TIME]|stop]  break something on purpose, and see what callers notice"},
         {"reload", &console::reload, "read the configuration again; a wrong one changes nothing"},
         {"drain", &console::drain, "finish what runs, then exit"},
         {"help", &console::help, "this list"},
@@ -141,6 +143,8 @@ private:
         .count("models_down", down)
         .count("actor_restarts", restarts)
         .count("recovered_runs", d.recovered);
+    const auto drill = ask<drill_book::view>(store_.names->drills);
+    if (drill.at == drill_book::phase::under_way) json_.text("drill", drill.order.name());
   }
 
   void actors() {
@@ -367,13 +371,55 @@ private:
 
   void audit() { throw console_error("mainstayctl reads the files: say `audit verify FILE` to one that knows how"); }
 
+  /// `NAME [WHOM] [--for TIME] [--by TIME] [--id ID]`, `look [ID]`, `stop [ID]`; alone it looks. mainstayctl looks
+  /// again and again until it is over. Who gives no id gets one: whom we ask may die of our question and hear it again.
   void drill() {
-    if (word(1) != "crash" || word(2).empty())
-      throw console_error("say: drill crash ACTOR, with a name from `actors`, or request_run");
-    if (!ask<bool>(store_.names->supervisor, crash_order{word(2)}))
-      throw console_error("nobody named " + word(2) + " is up");
-    spdlog::warn("drill: {} is made to crash", word(2));
-    json_.text("drill", "crash " + word(2));
+    drill_ask q;
+    const auto kind = drill_named(word(1));
+    if (word(1) == "stop" || word(1) == "look" || word(1).empty()) {
+      q.what = word(1) == "stop" ? drill_ask::way::stop : drill_ask::way::look;
+      q.order.id = word(2);
+    } else if (kind) {
+      q.what = drill_ask::way::begin;
+      q.order.what = *kind;
+      const bool lasts = drill_options(q.order);
+      if (kind == drill_kind::crash && !lasts) return crash(q.order.whom);
+    } else {
+      throw console_error(how_to_drill);
+    }
+    const auto r = ask<drill_reply>(store_.names->drills, std::move(q));
+    if (!r.error.empty()) throw console_error(r.error);
+    write_drill(json_, r.now);
+  }
+
+  static constexpr auto how_to_drill = "say: drill provider_down|rate_limit|slow PROVIDER, drill redis_frozen or drill "
+                                       "crash ACTOR, with --for TIME and for slow --by TIME; drill stop";
+
+  /// True: it is said how long the drill is to last.
+  bool drill_options(drill_order& o) const {
+    o.id = std::to_string(clock::now().time_since_epoch().count());
+    std::size_t i = 2;
+    if (o.what != drill_kind::redis_frozen) o.whom = word(i++);
+    bool lasts = false, ok = !o.whom.empty() || o.what == drill_kind::redis_frozen;
+    for (; i < words_.size(); i += 2) {
+      const auto time = config::parse_duration(word(i + 1));
+      if (words_[i] == "--id")
+        o.id = word(i + 1);
+      else if (words_[i] == "--for" && time)
+        o.length = *time, lasts = true;
+      else if (words_[i] == "--by" && time && o.what == drill_kind::slow)
+        o.by = *time;
+      else
+        ok = false;
+    }
+    if (!ok) throw console_error(how_to_drill);
+    return lasts;
+  }
+
+  void crash(const std::string& whom) {
+    if (!ask<bool>(store_.names->supervisor, crash_order{whom})) throw console_error("nobody named " + whom + " is up");
+    spdlog::warn("drill: {} is made to crash", whom);
+    json_.text("drill", "crash " + whom);
   }
 
   void reload() {

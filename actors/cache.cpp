@@ -302,6 +302,10 @@ cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> sel
         st.store->lives.stretched = t.now;
         if (st.names->similar) self->send(st.names->similar, t);
       },
+      [&st](const drill_effect& d) {
+        if (st.store->redis)
+          st.store->redis->freeze_until(d.order.what == drill_kind::redis_frozen ? d.until : instant{});
+      },
       [&st](const load_orders& o) { st.store->lives.halves = o.life_in_halves; },
       [&st](const look&) { return st.view(); },
       [self](const ask_backlog&) { return waiting_messages(self); },

@@ -633,6 +633,66 @@ void write_metrics(console_json& j, const metrics_view& v) {
 
 namespace {
 
+/// What the place where a drill breaks something does about it.
+std::string_view answer_to(drill_kind k) {
+  switch (k) {
+  case drill_kind::rate_limit: return "keys_rest_seconds";
+  case drill_kind::redis_frozen: return "redis_given_up_seconds";
+  default: return "breaker_open_seconds";
+  }
+}
+
+std::string callers_of(const drill_book::view& v) {
+  if (v.requests == 0) return "nobody asked meanwhile";
+  if (v.answered == v.requests) return "every request was answered";
+  return std::to_string(v.requests - v.answered) + " of " + std::to_string(v.requests) + " requests were not answered";
+}
+
+} // namespace
+
+void write_drill(console_json& j, const drill_book::view& v) {
+  if (v.at == drill_book::phase::none) {
+    j.text("drill", "none since the node was started");
+    return;
+  }
+  const auto in_seconds = [](duration d) { return std::chrono::duration<double>(d).count(); };
+  const auto when = [&](std::string_view name, const std::optional<duration>& at) {
+    if (at) j.number(name, in_seconds(*at));
+  };
+  j.text("drill", v.order.name()).text("id", v.order.id).text("state", to_string(v.at));
+  if (v.how != drill_book::ending::none) j.text("ended", to_string(v.how));
+  j.number("seconds", in_seconds(v.order.length)).number("lasted_seconds", in_seconds(v.lasted));
+  j.text("callers", callers_of(v)).count("requests", v.requests).count("answered", v.answered);
+  when("first_fallback_seconds", v.elsewhere);
+  when(answer_to(v.order.what), v.shut_out);
+  when("healthy_again_seconds", v.healed);
+  j.flag("healthy", v.well);
+  j.table("sources");
+  for (const auto& s : v.sources) {
+    j.row().text("source", s.name).count("answers", s.answers);
+    when("first_seconds", s.first);
+    j.end_row();
+  }
+  j.end_table().table("errors");
+  for (const auto& [what, n] : v.errors) j.row().text("error", what).count("requests", n).end_row();
+  j.end_table().table("latency");
+  const auto span = [&](const char* name, const std::optional<drill_book::span>& s) {
+    if (s)
+      j.row()
+          .text("when", name)
+          .count("requests", s->requests)
+          .number("p50_seconds", s->p50)
+          .number("p99_seconds", s->p99)
+          .end_row();
+  };
+  span("before", v.before);
+  span("during", v.during);
+  span("after", v.after);
+  j.end_table();
+}
+
+namespace {
+
 void write_ranks(console_json& j, const std::vector<breaker_view>& views) {
   j.table("ranked");
   for (auto& v : views)

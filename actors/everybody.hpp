@@ -23,6 +23,7 @@ void for_everybody(const directory& d, const Do& what) {
   one("alert_bell", d.alert_bell);
   one("tracer", d.tracer);
   one("dashboard", d.dashboard);
+  one("drills", d.drills);
   one("similar", d.similar);
   one("state_keeper", d.state_keeper, true);
   one("answer_keeper", d.answer_keeper, true);

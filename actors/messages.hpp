@@ -8,6 +8,7 @@
 #include "core/alert_book.hpp"
 #include "core/breaker.hpp"
 #include "core/cost_ledger.hpp"
+#include "core/drill_book.hpp"
 #include "core/flight_book.hpp"
 #include "core/kept_answer.hpp"
 #include "core/key_health.hpp"
@@ -512,6 +513,7 @@ struct place_call {
   std::shared_ptr<http::call> what;
   caf::actor_addr run;
   caf::strong_actor_ptr tell_sent; // the governor, where it wants to know at once that the request has left; or null
+  bool waited = false;             // it was held back by a drill, and its time has come
 };
 struct cancel_call {
   lease_id id;
@@ -625,6 +627,23 @@ struct look_on {
   header_list headers; // of the answer
 };
 
+// -- drills
+
+/// From the console. An empty `id` to look or to stop: whichever it is.
+struct drill_ask {
+  enum class way : std::uint8_t { begin, look, stop };
+  way what = way::look;
+  drill_order order; // of `begin`; to look and to stop only its id
+};
+struct drill_reply {
+  std::string error; // not empty: nothing was done
+  drill_book::view now;
+};
+/// The node drains: what is broken on purpose is so no more, and nothing else will be.
+struct drills_over {};
+/// What the metrics have counted.
+struct ask_counts {};
+
 // -- supervisor
 
 struct actor_row {
@@ -698,6 +717,8 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::report_ptr>) X(mainstay::ask_trace) X(mainstay::ask_recent) X(mainstay::recent_view) X(mainstay::ask_overview) X(mainstay::overview_ptr) \
   X(mainstay::recent_requests::found) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
   X(mainstay::ask_served) X(mainstay::served_view) X(mainstay::look_on) \
+  X(mainstay::drill_ask) X(mainstay::drill_reply) X(mainstay::drill_effect) X(mainstay::drills_over) X(mainstay::ask_counts) \
+  X(mainstay::drill_book::counts) X(mainstay::drill_book::view) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

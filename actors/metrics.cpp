@@ -116,6 +116,7 @@ struct metrics_state {
     if (watched) {
       store->registry.count(*r);
       store->history.count(*r, now);
+      if (!r->flight) store->took.add(std::chrono::duration<double>(r->took).count());
       store->recent.add(r, store->slow);
     }
     if (watched || settings->alerts) store->alerts.count(*r, clock::now());
@@ -232,6 +233,24 @@ struct metrics_state {
   void costs_kept(bool kept) {
     const auto rows = std::exchange(store->being_kept, {});
     if (!kept) store->costs.changed_still(rows);
+  }
+
+  drill_book::counts count_all() const {
+    drill_book::counts c;
+    const auto v = store->registry.view();
+    c.requests = v.requests;
+    c.answered = v.ok;
+    for (const auto& [model, served] : store->registry.served())
+      for (const auto& [source, n] : served)
+        if (source != "error") c.sources[source] += n;
+    c.errors = v.by_outcome;
+    c.errors.erase("ok");
+    c.took = store->took;
+    const auto lately = store->alerts.traffic(clock::now());
+    c.lately = lately.requests;
+    c.p50_lately = lately.p50;
+    c.p99_lately = lately.p99;
+    return c;
   }
 
   costs_view look_at_costs(const ask_costs& q) const {
@@ -354,6 +373,7 @@ struct metrics_state {
     ask<governor::view>(all, names->governor, [&r](auto& v) { r.set_limits(v); });
     ask<std::vector<key_book::view>>(all, names->key_manager, [&r](auto& v) { r.set_keys(v); });
     ask<std::vector<actor_row>>(all, names->supervisor, [&r](auto& v) { r.set_actors(v); });
+    ask<drill_book::view>(all, names->drills, [&r](auto& v) { r.set_drill(v); });
     arrived(*all);
     return promise;
   }
@@ -461,6 +481,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         return alerts_view{st.store->alerts.all(), st.store->alerts.traffic(clock::now())};
       },
       [&st](const ask_costs& q) { return st.look_at_costs(q); },
+      [&st](const ask_counts&) { return st.count_all(); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {

@@ -192,6 +192,8 @@ struct metrics_registry::body {
   series<Gauge> audit_seq{registry, BuildGauge(), "mainstay_audit_seq", "Number of the audit's last line.", {}};
   series<Counter> audit_lost{
       registry, BuildCounter(), "mainstay_audit_lost_total", "Requests that have no line in the audit.", {}};
+  series<Gauge> drill{
+      registry, BuildGauge(), "mainstay_drill", "1 while that is broken on purpose, by a drill.", {"drill"}};
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
@@ -421,6 +423,11 @@ void metrics_registry::set_audit(std::uint64_t seq, std::uint64_t lost) {
   body_->audit_seq.at({}).Set(static_cast<double>(seq));
   auto& counter = body_->audit_lost.at({});
   counter.Increment(static_cast<double>(lost) - counter.Value());
+}
+
+void metrics_registry::set_drill(const drill_book::view& v) {
+  for (const auto kind : drill_kinds)
+    body_->drill.at({to_string(kind)}).Set(v.at == drill_book::phase::under_way && v.order.what == kind ? 1 : 0);
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }

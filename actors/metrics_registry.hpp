@@ -39,6 +39,7 @@ public:
   void set_tracer(const tracer_view&);
   void set_forecast(const load_watch::view&);
   void set_audit(std::uint64_t seq, std::uint64_t lost);
+  void set_drill(const drill_book::view&);
 
   /// Prometheus text format 0.0.4. From any thread.
   std::string text() const;
@@ -71,6 +72,7 @@ struct metrics_store {
   std::vector<cost_ledger::row> being_kept; // by the state keeper: not known yet whether they are
   alert_watch alerts;
   std::shared_ptr<audit_store> audit;   // null: there is none
+  quantile_sketch took;                 // every request, since the process began: of differences
   std::map<std::string, instant> spent; // budgets, by client: what the governor was told
 };
 

@@ -204,6 +204,11 @@ struct recovery_state {
   void ask_for_models(const std::string& model) {
     const auto now = clock::now();
     for (auto& s : store->policy.suspects(model)) {
+      const auto& drill = store->drill;
+      if (drill.order.whom == s.provider && drill.breaks(drill_kind::provider_down, now)) {
+        sign(s.provider, false, {});
+        continue;
+      }
       auto& l = store->listings[s.provider];
       for (auto& c : s.circuits)
         if (std::find(l.circuits.begin(), l.circuits.end(), c) == l.circuits.end()) l.circuits.push_back(c);
@@ -282,6 +287,7 @@ recovery_actor::behavior_type behave(recovery_actor::stateful_pointer<recovery_s
         st.turn();
       },
       [&st](const listing_over& l) { st.listed(l); },
+      [&st](const drill_effect& d) { st.store->drill = d; },
       [&st](const run_wake& w) {
         if (w.generation != st.generation) return; // a timer that was replaced by an earlier one
         st.armed = instant::max();

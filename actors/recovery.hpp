@@ -24,7 +24,8 @@ struct recovery_store {
   };
   std::map<std::string, listing> listings;   // under way, by provider
   std::map<std::string, std::size_t> parked; // durable requests, by model
-  std::set<std::string> to_report;           // outages that ended: their last counts are awaited
+  drill_effect drill;
+  std::set<std::string> to_report; // outages that ended: their last counts are awaited
 };
 
 caf::strong_actor_ptr spawn_recovery(caf::actor_system&, std::shared_ptr<recovery_store>, recovery_actor own_name);

@@ -6,6 +6,7 @@
 #include "actors/cache.hpp"
 #include "actors/dashboard.hpp"
 #include "actors/dispatcher.hpp"
+#include "actors/drills.hpp"
 #include "actors/flights.hpp"
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
@@ -236,6 +237,16 @@ struct supervisor_state {
     d.dashboard = caf::actor_cast<dashboard_actor>(front);
   }
 
+  void add_drills(const std::shared_ptr<directory>& d, const config::settings_ptr& s) {
+    auto store = std::make_shared<drills_store>();
+    store->settings = s;
+    store->names = d;
+    auto front = stable_front::make(self->system(), *home);
+    d->drills = caf::actor_cast<drills_actor>(front);
+    adopt(
+        "drills", [store](caf::actor_system& y) { return spawn_drills(y, store); }, front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
              const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
@@ -260,6 +271,7 @@ struct supervisor_state {
     add_alert_bell(*d, s);
     add_tracer(*d, s, hooks.version);
     add_dashboard(*d);
+    add_drills(d, s);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;

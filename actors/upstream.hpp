@@ -1,6 +1,6 @@
 // The upstream of one provider: places calls with the HTTP client and passes what comes back straight to the run that
 // asked, from the client's thread. Remembers which calls are open in a store that outlives it: a restart cuts nobody's
-// answer.
+// answer. A drill breaks a provider here: what its calls then come to goes the same way as what a provider does.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -10,10 +10,17 @@
 
 namespace mainstay {
 
+class call_reporter;
+
 struct upstream_store {
   std::string provider;
   std::shared_ptr<http::client> client;
-  std::unordered_map<lease_id, http::call_handle> open;
+  struct call {
+    http::call_handle handle = 0;            // 0: it has not left, and perhaps never will
+    std::shared_ptr<call_reporter> reporter; // null: it waits
+  };
+  std::unordered_map<lease_id, call> open;
+  drill_effect drill;
   /// Letters may overtake each other when an upstream dies: a call that was cancelled first must not be placed after.
   struct unwanted {
     request_id owner;

@@ -22,6 +22,13 @@ quantile_sketch& quantile_sketch::operator+=(const quantile_sketch& o) noexcept 
   return *this;
 }
 
+quantile_sketch quantile_sketch::since(const quantile_sketch& earlier) const noexcept {
+  auto out = *this;
+  for (std::size_t i = 0; i < buckets; ++i) out.counts_[i] -= earlier.counts_[i];
+  out.count_ -= earlier.count_;
+  return out;
+}
+
 double quantile_sketch::at(double q) const noexcept {
   if (count_ == 0) return 0;
   const auto share = std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(count_));

@@ -17,6 +17,8 @@ public:
 
   void add(double value) noexcept;
   quantile_sketch& operator+=(const quantile_sketch&) noexcept;
+  /// What was added since it was like that.
+  quantile_sketch since(const quantile_sketch& earlier) const noexcept;
   /// The value that the share `q` of all does not exceed (nearest rank); 0 where there is none.
   double at(double q) const noexcept;
   std::uint64_t count() const noexcept { return count_; }

@@ -273,6 +273,8 @@ void redis_client::clear(std::string prefix, std::function<void(long)> done) {
   });
 }
 
+void redis_client::freeze_until(instant until) noexcept { impl_->session.freeze_until(until); }
+
 redis_client::view redis_client::look() const {
   const auto& s = impl_->session;
   return {s.connected(), s.breaker(), s.unanswered(), s.timeouts(), impl_->failures, s.commands()};

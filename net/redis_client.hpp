@@ -47,6 +47,10 @@ public:
   /// DEL of every key that begins with `prefix` (SCAN in steps); `done(deleted)`, -1 when unavailable.
   void clear(std::string prefix, std::function<void(long deleted)> done);
 
+  /// For drills: until then commands are not sent, and end with their deadlines, as with a server that is frozen. A
+  /// time that has passed: from now on they are sent again. From any thread.
+  void freeze_until(instant) noexcept;
+
   struct view {
     bool connected;
     circuit_state breaker;

@@ -29,6 +29,7 @@ struct redis_session::call {
   bool counts;
   bool probe;
   std::size_t value_bytes;
+  bool kept_back = false; // by a drill: no reply will come
 
   void finish(const redisReply* r) {
     if (!done) return;
@@ -62,8 +63,10 @@ void redis_session::start(std::span<const std::string_view> arguments, instant d
   const bool allowed = up_ || probing_; // while Redis is not up nobody's command is the probe
   auto c = std::make_shared<call>(
       call{deadline, std::move(done), permit.generation, value_bytes <= large_value, probing_, value_bytes});
-  const bool sent = permit.granted && allowed && connection_.ready() &&
-                    connection_.send(arguments, [this, c](const redisReply* r) { replied(*c, r); });
+  const bool may = permit.granted && allowed && connection_.ready();
+  c->kept_back = may && frozen(clock::now());
+  const bool sent =
+      may && (c->kept_back || connection_.send(arguments, [this, c](const redisReply* r) { replied(*c, r); }));
   if (!sent) {
     if (permit.granted) circuit_.settle(permit.generation, verdict::neutral, clock::now(), 0);
     release(value_bytes);
@@ -97,6 +100,7 @@ void redis_session::expire(instant now) {
     const auto c = std::move(deadlines_.front());
     deadlines_.pop_front();
     if (!c->done) continue;
+    if (c->kept_back) release(c->value_bytes);
     ++timeouts_;
     settle(*c, c->counts ? verdict::failure : verdict::neutral, "commands were not answered in time");
     c->finish(nullptr);
@@ -187,6 +191,7 @@ void redis_session::shut_down() {
   if (std::exchange(shut_, true)) return;
   up_ = false;
   connection_.close("closed");
+  for (auto& c : deadlines_) c->finish(nullptr); // of those that were kept back
   deadlines_.clear();
 }
 

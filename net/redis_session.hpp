@@ -38,6 +38,7 @@ public:
   void shut_down();
 
   // From any thread.
+  void freeze_until(instant until) noexcept { frozen_until_ = until.time_since_epoch().count(); }
   bool up() const noexcept { return up_; }
   bool connected() const noexcept { return connected_; }
   circuit_state breaker() const noexcept { return breaker_; }
@@ -57,6 +58,7 @@ private:
   void replied(call&, const redisReply*);
   void settle(const call&, verdict, const std::string& why);
   void publish(const std::string& why);
+  bool frozen(instant now) const noexcept { return now.time_since_epoch().count() < frozen_until_; }
   double draw() { return std::uniform_real_distribution<>(0, 1)(random_); }
 
   const redis_settings& settings_;
@@ -74,6 +76,7 @@ private:
   std::atomic<circuit_state> breaker_{circuit_state::closed};
   std::atomic<std::size_t> unanswered_{0}, unanswered_bytes_{0};
   std::atomic<std::uint64_t> timeouts_{0}, commands_{0};
+  std::atomic<instant::rep> frozen_until_{0};
 };
 
 } // namespace mainstay

@@ -172,4 +172,47 @@ BOOST_AUTO_TEST_CASE(a_call_that_was_cancelled_first_is_not_placed_after) {
   stable_front::close(front);
 }
 
+BOOST_AUTO_TEST_CASE(a_call_that_a_drill_holds_back_outlives_the_upstream_but_not_its_run) {
+  auto store = std::make_shared<upstream_store>();
+  store->client = std::make_shared<http::client>(loop);
+  store->client->configure({{"p", 4, 4}});
+  auto front = stable_front::make(system, *turns);
+  auto named = caf::actor_cast<upstream_actor>(front);
+  stable_front::point_to(front, spawn_upstream(system, store, named));
+  caf::scoped_actor self{system};
+  auto place = [&](lease_id id) {
+    auto call = std::make_shared<http::call>();
+    call->url = "http://127.0.0.1:1/nobody";
+    call->pool = "p";
+    letter<place_call>::post(front, place_call{id, std::move(call), caf::actor_cast<caf::actor_addr>(self)});
+  };
+  const auto look_at = [&] {
+    upstream_view seen;
+    self->request(named, 10s, look{}).receive([&](const upstream_view& v) { seen = v; }, [](const caf::error&) {});
+    return seen;
+  };
+  drill_order slow;
+  slow.what = drill_kind::slow;
+  slow.by = 50ms;
+  caf::anon_send(named, drill_effect{slow, clock::now() + 1h});
+  place({1, 7});
+  place({1, 8});
+  place({2, 9});
+  letter<cancel_call>::post(front, cancel_call{{1, 7}});
+  letter<owner_gone>::post(front, owner_gone{2, {1, 10}});
+  BOOST_TEST(look_at().open_calls == 1u);
+  BOOST_TEST(look_at().placed == 0u);
+  caf::anon_send(named, inject_fault{});
+  stable_front::point_to(front, spawn_upstream(system, store, named));
+  place({1, 10});
+  const auto over = [](const upstream_view& v) { return v.placed >= 2 && v.open_calls == 0; };
+  auto seen = look_at();
+  for (const auto end = clock::now() + 60s; !over(seen) && clock::now() < end; seen = look_at())
+    std::this_thread::yield();
+  BOOST_TEST(seen.placed == 2u);
+  BOOST_TEST(seen.cancelled == 2u);
+  caf::anon_send_exit(caf::actor_cast<caf::actor>(front), caf::exit_reason::user_shutdown);
+  stable_front::close(front);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -60,6 +60,9 @@ BOOST_AUTO_TEST_CASE(sketches_add_up) {
   }
   a += b;
   for (const double q : {0.1, 0.5, 0.99}) BOOST_TEST(a.at(q) == both.at(q));
+  const auto added = a.since(b);
+  BOOST_TEST(added.count() == 500u);
+  BOOST_TEST(std::abs(added.at(1) / 999 - 1) < 0.011);
   a.clear();
   BOOST_TEST(a.count() == 0u);
 }

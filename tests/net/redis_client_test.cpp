@@ -307,6 +307,41 @@ BOOST_AUTO_TEST_CASE(a_frozen_server_costs_three_deadlines_and_then_nobody_any_t
   BOOST_TEST((client.look().breaker == circuit_state::closed));
 }
 
+BOOST_AUTO_TEST_CASE(a_drill_freezes_it_as_a_server_would_until_its_time_is_over) {
+  redis_process server;
+  redis_client client(settings_for(server.port(), 100ms));
+  BOOST_TEST(state->wait_for(0).first);
+  client.set("k", make_bytes("v"), 1min);
+  BOOST_TEST(get(client, "k").value == "v");
+  client.freeze_until(clock::now() + 600ms);
+  for (int i = 0; i < 3; ++i) {
+    const auto began = clock::now();
+    BOOST_TEST((get(client, "k").result == redis_result::unavailable));
+    BOOST_TEST((clock::now() - began >= 100ms));
+  }
+  BOOST_TEST(!state->wait_for(1).first);
+  BOOST_TEST(state->wait_for(2).first); // nobody has ended it
+  BOOST_TEST(get(client, "k").value == "v");
+  BOOST_TEST(client.look().pending == 0u);
+  client.freeze_until(clock::now() + 1h);
+  BOOST_TEST((get(client, "k").result == redis_result::unavailable));
+  client.freeze_until({});
+  BOOST_TEST(get(client, "k").value == "v");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_drill_keeps_back_ends_with_the_client) {
+  redis_process server;
+  std::atomic<int> unavailable{0};
+  {
+    redis_client client(settings_for(server.port(), 60s));
+    state->wait_for(0);
+    client.freeze_until(clock::now() + 1h);
+    for (int i = 0; i < 100; ++i)
+      client.get("k", [&](redis_result r, bytes_ptr) { unavailable += r == redis_result::unavailable; });
+  }
+  BOOST_TEST(unavailable == 100);
+}
+
 BOOST_AUTO_TEST_CASE(a_late_reply_is_never_given_to_a_later_question) {
   redis_process server;
   auto s = settings_for(server.port(), 150ms);

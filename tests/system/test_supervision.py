@@ -7,7 +7,7 @@ import pytest
 
 from harness import FAST, Dealer, model, provider, wait_for
 
-ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights", "recovery", "alert_bell", "warmer", "tracer", "dashboard", "audit_keeper", "answer_keeper"]
+ACTORS = ["dispatcher", "request_run", "rate_governor", "key_manager", "breaker/a", "upstream/a", "cache_actor", "metrics_aggregator", "admin", "state_keeper", "journal", "repeats", "flights", "recovery", "alert_bell", "warmer", "tracer", "dashboard", "drills", "audit_keeper", "answer_keeper"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 #include "actors/actors.hpp"
 #include "tools/ctl/audit.hpp"
 #include "tools/ctl/compare.hpp"
+#include "tools/ctl/drill.hpp"
 #include "tools/ctl/node.hpp"
 #include "tools/ctl/prompt.hpp"
 #include "tools/ctl/report.hpp"
@@ -66,6 +67,7 @@ int ask(caf::actor_system& sys, const console_address& where, mainstay::ctl::nod
   if (words.size() > 1 && words[0] == "compare")
     return mainstay::ctl::compare({words.begin() + 1, words.end()}, node, json);
   if (words[0] == "audit") return mainstay::ctl::audit(words, json);
+  if (mainstay::ctl::begins_drill(words)) return mainstay::ctl::run_drill(node, std::move(words), json);
   const auto reply = node.ask(std::move(words));
   if (!reply) return exit_unreachable;
   if (json)

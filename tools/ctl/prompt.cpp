@@ -26,6 +26,9 @@ struct place {
 };
 const std::map<std::string, place> names_of{{"keys", {"keys", "keys", "name"}},
                                             {"breakers", {"breakers", "breakers", "provider"}},
+                                            {"drill provider_down", {"breakers", "breakers", "provider"}},
+                                            {"drill rate_limit", {"breakers", "breakers", "provider"}},
+                                            {"drill slow", {"breakers", "breakers", "provider"}},
                                             {"drill crash", {"actors", "actors", "name"}}};
 const std::map<std::string, std::vector<std::string>> words_after{
     {"keys *", {"disable", "enable"}},
@@ -36,7 +39,8 @@ const std::map<std::string, std::vector<std::string>> words_after{
     {"cache warming", {"stop"}},
     {"cost", {"--by", "--days"}},
     {"cost --by", {"model", "client", "provider", "hour"}},
-    {"drill", {"crash"}}};
+    {"drill", {"provider_down", "rate_limit", "slow", "redis_frozen", "crash", "stop"}},
+    {"drill redis_frozen", {"--for", "--yes"}}};
 
 std::vector<std::string> column(node& n, const place& p) {
   std::vector<std::string> out;

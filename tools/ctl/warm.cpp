@@ -1,13 +1,13 @@
 #include "tools/ctl/warm.hpp"
 
+#include "tools/ctl/interruptible.hpp"
 #include "tools/ctl/line_file.hpp"
+#include "tools/ctl/live_line.hpp"
 #include "tools/ctl/warm_progress.hpp"
 
 #include <rapidjson/document.h>
 
-#include <csignal>
 #include <iostream>
-#include <random>
 #include <thread>
 #include <unistd.h>
 
@@ -18,33 +18,6 @@ namespace {
 constexpr int exit_refused = 1, exit_unreachable = 2, exit_interrupted = 130;
 constexpr std::size_t piece_lines = 256, piece_bytes = 256u << 10; // a longer line goes alone
 constexpr auto look_again_after = std::chrono::milliseconds(100);
-
-volatile std::sig_atomic_t interrupted = 0;
-
-/// The first interrupt ends the warming in order, the second one us.
-class interruptible {
-public:
-  interruptible() {
-    interrupted = 0;
-    struct sigaction on {};
-    on.sa_handler = [](int) { interrupted = 1; };
-    on.sa_flags = static_cast<int>(SA_RESETHAND);
-    sigaction(SIGINT, &on, &before_);
-  }
-  ~interruptible() { sigaction(SIGINT, &before_, nullptr); }
-  interruptible(const interruptible&) = delete;
-  interruptible& operator=(const interruptible&) = delete;
-
-private:
-  struct sigaction before_ {};
-};
-
-std::string new_id() {
-  std::random_device random;
-  char text[20];
-  std::snprintf(text, sizeof text, "%08x%08x", random(), random());
-  return text;
-}
 
 class warmer {
 public:
@@ -57,7 +30,7 @@ public:
     }
     if (!hear(node_.ask({"cache", "warming", "begin", id_}))) return code_;
     if (auto total = line_file::count(progress_.file())) progress_.total(*total);
-    while (!interrupted && (fill(), !piece_.empty() || progress_.finished() < sent_ + not_sent_)) {
+    while (!signals_.interrupted() && (fill(), !piece_.empty() || progress_.finished() < sent_ + not_sent_)) {
       if (!(piece_.empty() ? look() : send())) {
         progress_.end(false);
         return code_;
@@ -65,8 +38,8 @@ public:
       progress_.show();
     }
     hear(node_.ask({"cache", "warming", "stop", id_}));
-    progress_.end(interrupted);
-    if (interrupted) return exit_interrupted;
+    progress_.end(signals_.interrupted());
+    if (signals_.interrupted()) return exit_interrupted;
     return code_ != 0 ? code_ : progress_.failed() > 0 ? exit_refused : 0;
   }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace mainstay::ctl {
@@ -14,13 +13,7 @@ namespace mainstay::ctl {
 namespace {
 
 constexpr std::size_t problems_listed = 1000; // in the JSON
-constexpr int bar_width = 20;
 using namespace std::chrono_literals;
-
-std::size_t terminal_width() {
-  winsize size{};
-  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 std::string rounded(double v) {
   char text[32];
@@ -45,12 +38,8 @@ void warm_progress::add_failed(problem p) {
 }
 
 void warm_progress::say(const std::string& what) {
-  wipe();
+  line_.wipe();
   std::cerr << what << "\n";
-}
-
-void warm_progress::wipe() {
-  if (std::exchange(drawn_, false)) std::cout << "\r\033[K" << std::flush;
 }
 
 /// Of the last few seconds.
@@ -61,14 +50,6 @@ double warm_progress::rate() {
   const auto [since, before] = lately_.front();
   const std::chrono::duration<double> took = now - since;
   return took.count() > 0 ? double(finished() - before) / took.count() : 0;
-}
-
-std::string warm_progress::bar() const {
-  if (!total_ || *total_ == 0) return "";
-  const auto share = std::min(1.0, double(finished()) / double(*total_));
-  const auto full = static_cast<std::size_t>(share * bar_width);
-  return "[" + std::string(full, '#') + std::string(bar_width - full, '.') + "] " +
-         std::to_string(static_cast<int>(share * 100)) + "%  ";
 }
 
 std::string warm_progress::sentence() {
@@ -93,15 +74,13 @@ void warm_progress::show() {
     if (!first) std::cout << sentence() << std::endl;
     return;
   }
-  auto line = bar() + sentence();
-  line.resize(std::min(line.size(), terminal_width() - 1));
-  std::cout << "\r\033[K" << line << std::flush;
-  drawn_ = true;
+  const auto done = total_ && *total_ > 0 ? bar(double(finished()) / double(*total_)) + "  " : "";
+  line_.show(done + sentence());
 }
 
 void warm_progress::end(bool interrupted) {
   if (json_) return print_json(interrupted);
-  wipe();
+  line_.wipe();
   const std::chrono::duration<double> took = clock::now() - began_;
   std::cout << (interrupted ? "interrupted: " : "") << "warmed " << now_.warmed << ", skipped " << now_.skipped
             << ", failed " << failed();

@@ -2,6 +2,8 @@
 // line number on stderr, and at the end the sum; with --json the sum alone, as an object.
 #pragma once
 
+#include "tools/ctl/live_line.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -43,8 +45,6 @@ private:
   using clock = std::chrono::steady_clock;
   double rate();
   std::string sentence();
-  std::string bar() const;
-  void wipe();
   void print_json(bool interrupted) const;
 
   std::string file_;
@@ -55,7 +55,7 @@ private:
   std::vector<problem> listed_; // for --json
   std::deque<std::pair<clock::time_point, std::uint64_t>> lately_;
   clock::time_point began_ = clock::now(), shown_{};
-  bool drawn_ = false;
+  live_line line_;
 };
 
 } // namespace mainstay::ctl

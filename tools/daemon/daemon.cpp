@@ -265,6 +265,7 @@ int daemon::drain() {
   spdlog::info("draining: finishing what runs, at most {} s", std::chrono::duration<double>(limit).count());
   if (http_) http_->drain();
   if (zmq_) zmq_->drain();
+  caf::anon_send(house_.names->drills, drills_over{});
   if (house_.names->journal) caf::anon_send(house_.names->journal, journal_drain{});
   const auto cut = drain_dispatcher(clock::now() + limit);
   const auto patience = clock::now() + flush_patience;
