@@ -393,7 +393,7 @@ private:
   }
 
   static constexpr auto how_to_drill = "say: drill provider_down|rate_limit|slow PROVIDER, drill redis_frozen or drill "
-                                       "crash ACTOR, with --for TIME and for slow --by TIME; drill stop";
+                                       "crash ACTOR, with --for TIME, slow and rate_limit with --by TIME; drill stop";
 
   /// True: it is said how long the drill is to last.
   bool drill_options(drill_order& o) const {
@@ -407,7 +407,7 @@ private:
         o.id = word(i + 1);
       else if (words_[i] == "--for" && time)
         o.length = *time, lasts = true;
-      else if (words_[i] == "--by" && time && o.what == drill_kind::slow)
+      else if (words_[i] == "--by" && time && drill_order::takes_by(o.what))
         o.by = *time;
       else
         ok = false;

@@ -47,13 +47,13 @@ private:
 namespace {
 
 /// What the field's providers say.
-constexpr auto storm_pause = "2"; // seconds
 constexpr auto storm_body = R"({"error":{"message":"Rate limit reached: a drill","type":"requests","param":null,)"
                             R"("code":"rate_limit_exceeded"}})";
 
-void refuse_as_rate_limited(call_reporter& to, instant now) {
+void refuse_as_rate_limited(call_reporter& to, duration pause, instant now) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(pause).count();
   to.on_sent(now);
-  to.on_head(429, {{"content-type", "application/json"}, {"retry-after", storm_pause}});
+  to.on_head(429, {{"content-type", "application/json"}, {"retry-after-ms", std::to_string(ms)}});
   to.on_data(make_bytes(storm_body));
   to.on_end({}, {now});
 }
@@ -91,7 +91,7 @@ struct upstream_state {
     if (drill.breaks(drill_kind::provider_down, now))
       fail(*here.reporter, failure_class::connect_failed);
     else if (drill.breaks(drill_kind::rate_limit, now))
-      refuse_as_rate_limited(*here.reporter, now);
+      refuse_as_rate_limited(*here.reporter, drill.order.by_or_usual(), now);
     else if (std::min(call.what->timeouts.first_byte, call.what->timeouts.total) <= duration{})
       fail(*here.reporter, failure_class::first_byte_timeout, now);
     else
@@ -101,7 +101,7 @@ struct upstream_state {
   /// It comes again when its time has come, whoever is upstream then. The time counts as its provider's.
   void hold(const place_call& call, instant now) {
     auto& t = call.what->timeouts;
-    const auto by = std::min({store->drill.order.by, t.first_byte, t.total});
+    const auto by = std::min({store->drill.order.by_or_usual(), t.first_byte, t.total});
     t.first_byte -= by;
     t.total -= by;
     auto later = call;

@@ -34,6 +34,12 @@ std::optional<drill_kind> drill_named(std::string_view name) noexcept {
 
 std::string drill_order::name() const { return std::string(to_string(what)) + (whom.empty() ? "" : " " + whom); }
 
+/// A storm's pause is longer than callers usually wait for the model of their first choice (retry.failover_wait).
+duration drill_order::by_or_usual() const {
+  if (by > duration{}) return by;
+  return what == drill_kind::rate_limit ? 5s : 2s;
+}
+
 std::string drill_book::begin(const drill_order& o, instant now) {
   tick(now);
   if (phase_ != phase::none && o.id == order_.id) return "";
@@ -42,7 +48,7 @@ std::string drill_book::begin(const drill_order& o, instant now) {
   if (phase_ == phase::watched)
     return order_.name() + " is over, and what it broke is still watched; `drill stop` ends that";
   if (o.length < drill_order::shortest || o.length > drill_order::longest) return "a drill takes 1s to 5m";
-  if (o.what == drill_kind::slow && (o.by <= duration{} || o.by > drill_order::slowest)) return "--by takes up to 1m";
+  if (o.by > drill_order::most) return "--by takes up to 1m";
   const bool closed = closed_;
   *this = {};
   closed_ = closed;

@@ -32,16 +32,18 @@ std::optional<drill_kind> drill_named(std::string_view) noexcept;
 
 struct drill_order {
   static constexpr duration usual = 15s, shortest = 1s, longest = 5min; // of its length
-  static constexpr duration slowest = 1min;                             // of `by`
+  static constexpr duration most = 1min;                                // of `by`
 
   std::string id; // of whoever gives it: the same order again is the same drill
   drill_kind what{};
   std::string whom; // a provider or an actor; empty where there is only one
-  duration by = 2s; // of `slow`
+  duration by{};    // of `slow`: so much; of `rate_limit`: the pause that is asked for; zero: what is usual
   duration length = usual;
 
   /// "slow a", as the operator writes it.
   std::string name() const;
+  static constexpr bool takes_by(drill_kind k) { return k == drill_kind::slow || k == drill_kind::rate_limit; }
+  duration by_or_usual() const;
 };
 
 /// What happens to a provider's calls, or to Redis, until then; a time that has passed: nothing any more.

@@ -26,7 +26,7 @@ struct fixture {
   }
 
   drill_order order(std::string id, duration length = 15s) {
-    return {std::move(id), drill_kind::provider_down, "a", 2s, length};
+    return {std::move(id), drill_kind::provider_down, "a", {}, length};
   }
   bool in_force() const { return book.effect().breaks(drill_kind::provider_down, now); }
   /// That time later.
@@ -105,6 +105,9 @@ BOOST_AUTO_TEST_CASE(its_length_is_bounded) {
   BOOST_TEST(book.begin(slow, now) != "");
   BOOST_TEST((book.at() == phase::none));
   BOOST_TEST(book.begin(order("1", 5min), now) == "");
+  BOOST_TEST((slow.by_or_usual() == 61s));
+  slow.by = {};
+  BOOST_TEST((slow.by_or_usual() == 2s));
 }
 
 BOOST_AUTO_TEST_CASE(is_stopped_first_and_no_longer_watched_then) {

@@ -57,7 +57,7 @@ std::string sentence(const rapidjson::Document& now) {
 }
 
 void print_report(rapidjson::Document& report) {
-  for (const char* name : {"id", "state"}) report.RemoveMember(name); // which nobody needs any more
+  for (const char* name : {"id", "state"}) report.EraseMember(name); // which nobody needs any more
   rapidjson::StringBuffer out;
   rapidjson::Writer<rapidjson::StringBuffer> w(out);
   report.Accept(w);
