@@ -240,7 +240,7 @@ struct metrics_state {
     const auto v = store->registry.view();
     c.requests = v.requests;
     c.answered = v.ok;
-    for (const auto& [model, served] : store->registry.served())
+    for (const auto& [model, served] : store->served)
       for (const auto& [source, n] : served)
         if (source != "error") c.sources[source] += n;
     c.errors = v.by_outcome;
@@ -248,8 +248,8 @@ struct metrics_state {
     c.took = store->took;
     const auto lately = store->alerts.traffic(clock::now());
     c.lately = lately.requests;
-    c.p50_lately = lately.p50;
-    c.p99_lately = lately.p99;
+    c.p50_lately = lately.of(latency::request).p50;
+    c.p99_lately = lately.of(latency::request).p99;
     return c;
   }
 
@@ -419,6 +419,7 @@ struct metrics_state {
     ask<std::vector<actor_row>>(all, names->supervisor, [o](auto& v) { o->actors = v; });
     ask<cache_view>(all, names->cache, [o](auto& v) { o->cache = v; });
     ask<recovery_view>(all, names->recovery, [o](auto& v) { o->recovery = v; });
+    ask<drill_book::view>(all, names->drills, [o](auto& v) { o->drill = v; });
     if (names->journal) ask<journal_view>(all, names->journal, [o](auto& v) { o->journal = v; });
     for (auto& [name, breaker] : names->breakers)
       ask<breaker_view>(all, breaker, [o](auto& v) { o->breakers.push_back(v); });

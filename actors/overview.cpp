@@ -344,6 +344,15 @@ std::string overview_json(const overview& o, bool with_history) {
       write_cell(w, c);
       w.close();
     });
+  w.key("drill");
+  if (o.drill && o.drill->at == drill_book::phase::under_way)
+    w.open()
+        .member("name", to_string(o.drill->order.what))
+        .member("whom", o.drill->order.whom)
+        .member("seconds_left", std::max(0.0, seconds(o.drill->order.length - o.drill->lasted)))
+        .close();
+  else
+    w.null();
   write_providers(w, o);
   write_keys(w, o);
   write_clients(w, o);

@@ -26,6 +26,7 @@ struct overview {
   std::optional<cache_view> cache;
   std::optional<recovery_view> recovery;
   std::optional<journal_view> journal;
+  std::optional<drill_book::view> drill;
   std::vector<actor_row> actors;
   load_watch::view load;
   costs_view costs; // of today
