@@ -40,3 +40,20 @@ def start(tmp_path):
             if faults:
                 print(log[-8000:])
     assert not faults, faults
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    """Debian's Chromium, by Selenium. Imported here, so that the others need neither."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+    options = Options()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in ("headless=new", "no-sandbox", "disable-gpu", "hide-scrollbars", "force-color-profile=srgb", "window-size=1280,1000",
+                 f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument("--" + flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    it = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))  # a path: nothing is downloaded
+    yield it
+    it.quit()

@@ -5,10 +5,6 @@ import pathlib
 import socket
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
-
 from harness import BIN, FAST, Gateway, Process, http_json, install_from_npm, model, provider, wait_for
 
 PAGE = pathlib.Path(__file__).parent / "page"
@@ -17,19 +13,6 @@ EVIL = "<img src=x onerror=document.title='owned'>"
 BROKEN = {"failure_threshold": 3, "recovery_timeout": "600s"}
 OPEN = ("/healthz", "/readyz")
 GUARDED = ("/", "/dashboard.js", "/dashboard.css", "/chart.js", "/events", "/metrics")
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    options = Options()
-    options.binary_location = "/usr/bin/chromium"
-    for flag in ("headless=new", "no-sandbox", "disable-gpu", "hide-scrollbars", "force-color-profile=srgb", "window-size=1280,1000",
-                 f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument("--" + flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    it = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))  # a path: nothing is downloaded
-    yield it
-    it.quit()
 
 
 class Page:
