@@ -12,11 +12,11 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t batch = 512;   // lines of one write, some 250 KiB
-constexpr auto gathering = 20ms;     // after the first line that waits: others come along
-constexpr auto rest = 1s;            // of a file that failed, and between two looks after one that did not
-constexpr auto call_patience = 50ms; // between looks for what a shared call came to
-constexpr auto head_shown = 1h;      // so often the log says where the chain is
+constexpr std::size_t batch = 512;    // lines of one write, some 250 KiB
+constexpr auto gathering = 100ms;     // after the first line that waits: others come along
+constexpr auto rest = 1s;             // of a file that failed, and between two looks after one that did not
+constexpr auto call_patience = 100ms; // between looks for what a shared call came to
+constexpr auto head_shown = 1h;       // so often the log says where the chain is
 
 struct audit_keeper_state {
   static inline const char* name = "audit_keeper";

@@ -1,8 +1,8 @@
 // The audit keeper: writes a line for every request that is over (core/audit_chain) to the audit's file. Has a thread
-// of its own, because disks block. Lines wait in a bounded queue and are written many at a time, every few hundredths
-// of a second; the disk is told to have them once a second. A file that fails costs nobody a request: the queue waits
-// with what it can hold, what finds no room is counted and said in the next line, `failing` rings an alert, and the log
-// says when that begins and ends. The store outlives the actor, and writes the last lines when no actor is left.
+// of its own, because disks block. Lines wait in a bounded queue and are written many at a time, every tenth of a
+// second; the disk is told to have them once a second. A file that fails costs nobody a request: the queue waits with
+// what it can hold, what finds no room is counted and said in the next line, `failing` rings an alert, and the log says
+// when that begins and ends. The store outlives the actor, and writes the last lines when no actor is left.
 #pragma once
 
 #include "actors/actors.hpp"

@@ -318,3 +318,26 @@ def test_a_reload_changes_the_size_at_once_and_the_path_with_a_restart(house):
     gateway.chat("one more", headers=APP)
     wait_for(lambda: len(files_of(house.path)) == 2)
     assert verify(house.path)["lines"] == 13
+
+
+def test_what_found_no_room_in_memory_is_counted_and_the_next_line_says_so(house):
+    gateway = house.gateway()
+    for i in range(18):
+        gateway.chat(f"before {i}", headers=APP)
+    house.written(18)
+    soft, hard = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (house.path.stat().st_size + 100, hard))
+    asked = 66_000  # 65,536 fit
+    load = subprocess.run([BIN / "mainstay-load", "--http", f"127.0.0.1:{gateway.http}", "--key", APP["x-api-key"], "--same", "--requests", str(asked), "--connections", "32",
+                           "--quiet"], capture_output=True, text=True, timeout=200)
+    assert load.returncode == 0, load.stderr
+    wait_for(lambda: house.requests() == 18 + asked)
+    lost = int(gateway.metric("mainstay_audit_lost_total"))
+    assert lost >= asked - 65_536 and len(read(house.path)) == 18
+    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (soft, hard))
+    wait_for(lambda: gateway.metric("mainstay_audit_seq") == 18 + asked - lost, 30)
+    gateway.chat("after", headers=APP)
+    last = house.written(18 + asked - lost + 1)[-1]
+    assert last["lost"] == lost == gateway.metric("mainstay_audit_lost_total")
+    told = verify(house.path)
+    assert (told["chain"], told["lines"], told["requests_without_a_line"]) == ("whole", 18 + asked - lost + 1, lost)
