@@ -501,8 +501,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
 
 std::shared_ptr<metrics_store> make_metrics_store(const load_pattern::cells& load,
                                                   const std::vector<cost_ledger::row>& costs, std::string version,
-                                                  instant started, bool json_logs,
-                                                  std::shared_ptr<audit_store> audit) {
+                                                  instant started, bool json_logs, std::shared_ptr<audit_store> audit) {
   auto store = std::make_shared<metrics_store>(json_logs);
   store->audit = std::move(audit);
   store->version = std::move(version);

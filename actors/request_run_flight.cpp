@@ -45,6 +45,7 @@ void run_state::ask_seat() {
               rec->report().cache_result = "shared";
             }
             rec->shares = seat.flight;
+            rec->report().shared = seat.flight->so_far().flight;
             rec->note(story_mark::shared);
             board();
           },
@@ -74,7 +75,6 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   if (seen.now == flight_channel::state::flying) return;
   // The flight's own work is not the provider's time, nor is what was over before we came ours.
   const auto waited = clock::now() - std::exchange(outside_since, {});
-  rec->report().shared = rec->shares->so_far().flight;
   rec->provider_time += std::min(waited, rec->shares->so_far().provider_time);
   if (seen.now == flight_channel::state::too_late) return ask_other_seat();
   rec->head_sent = seen.head_sent;

@@ -33,7 +33,8 @@ BOOST_AUTO_TEST_CASE(what_is_given_counts_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(a_signal_may_have_a_time_of_its_own) {
-  const auto result = load(with("alerts: { for: 5s, latency_p99: { for: 30s }, retry_rate: { warning: 0.2, for: 0ms } }\n"));
+  const auto result =
+      load(with("alerts: { for: 5s, latency_p99: { for: 30s }, retry_rate: { warning: 0.2, for: 0ms } }\n"));
   expect_fine(result);
   const auto& a = *result.value->alerts;
   BOOST_TEST((a.rates.at("latency_p99") == alert_rule{10, 30, false, 30s}));

@@ -273,6 +273,11 @@ BOOST_AUTO_TEST_CASE(a_chain_whose_beginning_is_elsewhere_follows_the_hash_that_
   const auto before = std::string(read_audit_line(lines_of(all[0])[3])->hash);
   BOOST_TEST(verify({all[1]}) == said{"0 line 1: 4 lines before it are missing"}, boost::test_tools::per_element());
   BOOST_TEST(verify({all[1]}, 100, audit_verifier::after(digest, before)).empty());
+  auto lines = lines_of(all[1]);
+  lines.erase(lines.begin() + 1);
+  BOOST_TEST(verify({joined(lines)}, 100, audit_verifier::after(digest, before)) ==
+                 said{"0 line 2: the line before it is missing"},
+             boost::test_tools::per_element());
   BOOST_TEST(verify({all[1]}, 100, audit_verifier::after(digest, std::string(64, '0'))) ==
                  said{"0 line 1: does not follow the line before it: one of them was replaced"},
              boost::test_tools::per_element());

@@ -1,5 +1,6 @@
 """The audit: a line for every request, right and whole, over crashes, rotations, restarts and full disks; and whatever is done to it afterwards shows."""
 import hashlib
+import http.client
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from harness import BIN, FAST, Dealer, chat_body, http_json, model, provider, wait_for
+from harness import BIN, FAST, Answer, Dealer, chat_body, http_json, model, provider, wait_for
 
 PRICES = {"m": {"input_cost_per_token": 1e-3, "output_cost_per_token": 2e-3}, "b/m": {"input_cost_per_token": 1e-2, "output_cost_per_token": 2e-2}}
 APP, BOT = {"x-api-key": "key-app-0123456789"}, {"x-api-key": "key-bot-0123456789"}
@@ -95,6 +96,13 @@ def test_every_request_has_one_line_that_says_what_its_caller_was_told(house):
     unpriced = gateway.chat("at any price", headers=APP, model="odd")
     with Dealer(gateway.zmq_url) as d:
         queued = d.chat("by message", headers={"authorization": "Bearer " + APP["x-api-key"]})
+    house.a.script({"token_ms": 30})
+    c = http.client.HTTPConnection("127.0.0.1", gateway.http, timeout=30)
+    c.request("POST", "/v1/chat/completions", json.dumps(chat_body("whose caller leaves", stream=True)).encode(), {"content-type": "application/json", **APP})
+    r = c.getresponse()
+    assert r.read1(10)
+    left = Answer(499, {k.lower(): v for k, v in r.getheaders()})
+    r.close(), c.close()
     house.a.script({"status": 400, "body": {"error": {"message": "no", "type": "invalid_request_error"}}})
     refused = gateway.chat("this is refused", headers=APP)
     house.a.script({"status": 503})
@@ -112,7 +120,7 @@ def test_every_request_has_one_line_that_says_what_its_caller_was_told(house):
     for answer, client, name, source, at, outcome, cost in (
             (plain, "app", "smart", "primary", "a", "ok", price(plain)), (again, "app", "smart", "cache", "", "ok", 0), (streamed, "bot", "smart", "primary", "a", "ok", ...),
             (unpriced, "app", "odd", "primary", "a", "ok", None), (queued, "app", "smart", "primary", "a", "ok", price(queued)),
-            (refused, "app", "smart", "", "a", "caller_fault", ...), (rescued, "app", "smart", "fallback", "b", "ok", price(rescued, "b/m")),
+            (left, "app", "smart", "", "a", "cancelled", ...), (refused, "app", "smart", "", "a", "caller_fault", ...), (rescued, "app", "smart", "fallback", "b", "ok", price(rescued, "b/m")),
             (failed, "app", "smart", "", "b", ..., 0), (limited, "bot", "smart", "", "", "rate_limited", 0)):
         line = house.line_of(answer)
         assert list(line) == MEMBERS
@@ -120,6 +128,7 @@ def test_every_request_has_one_line_that_says_what_its_caller_was_told(house):
         assert got == (client, name, source, at, answer.status, outcome)
         if cost is not ...:
             assert line["cost_usd"] == cost if cost is None else math.isclose(line["cost_usd"], cost, rel_tol=1e-9, abs_tol=1e-12), line
+    assert house.line_of(left)["cost_usd"] > 0
     line = house.line_of(plain)
     assert (line["input_tokens"], line["output_tokens"]) == (plain.body["usage"]["prompt_tokens"], plain.body["usage"]["completion_tokens"])
     assert abs(time.time() - time.mktime(time.strptime(line["time"][:19], "%Y-%m-%dT%H:%M:%S")) + time.timezone) < 60 and line["time"].endswith("Z")
