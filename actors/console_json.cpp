@@ -467,7 +467,7 @@ void write_costs(console_json& j, const costs_view& v, std::string_view by) {
   amounts(v.total);
   j.table("costs");
   for (const auto& [name, a] : v.groups) {
-    j.row().text(by, name.empty() ? "(nobody asked)" : name);
+    j.row().text(by, name.empty() ? "(requests)" : name);
     amounts(a);
     j.end_row();
   }

@@ -85,7 +85,7 @@ function table() {
   const columns = [["usd", "cost"], ["saved_usd", "saved by cache"], ["batch_usd", "saved by merging"], ["calls", "calls"], ["answered", "answered"], ["rescued", "rescued"],
     ["lost", "lost"], ["input_tokens", "tokens in"], ["output_tokens", "tokens out"], ["cached_tokens", "cached"]];
   const head = byId("table").createTHead().insertRow();
-  for (const name of ["", ...columns.map(c => c[1])]) text("th", name, head).scope = "col";
+  for (const name of ["whose", ...columns.map(c => c[1])]) text("th", name, head).scope = "col";
   const body = byId("table").createTBody();
   for (const by of ["model", "client", "provider"])
     for (const group of data[by].costs) {

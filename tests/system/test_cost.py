@@ -71,7 +71,7 @@ def test_plain_and_streamed_calls_cost_what_the_provider_counted(house):
     clients = house.by("client")
     assert math.isclose(clients["shop"]["usd"], price(plain.body["usage"]), rel_tol=1e-6) and clients["shop"]["calls"] == 1
     assert clients["bot"]["calls"] == 2 and clients["bot"]["cached_tokens"] == 4 and clients["bot"]["reasoning_tokens"] == 10
-    assert list(house.by("model")) == ["smart"] and list(house.by("provider")) == ["a"]
+    assert list(house.by("model")) == ["smart"] and list(house.by("provider")) == ["a", "(requests)"]
     hours = house.by("hour")
     hour = list(hours)[-1]
     assert sum(row["calls"] for row in hours.values()) == 3 and abs((datetime.now(timezone.utc) - datetime.strptime(hour + "+0000", "%Y-%m-%d %H:%M%z")).total_seconds()) < 3700
@@ -110,7 +110,7 @@ def test_an_answer_from_the_cache_costs_nothing_and_says_what_it_saved(house):
     wait_for(lambda: house.cost()["saved_calls"] == 3)
     cost = house.cost()
     assert math.isclose(cost["saved_usd"], 3 * expected, rel_tol=1e-6) and cost["calls"] == 1
-    assert house.by("provider")["(nobody asked)"]["saved_calls"] == 3
+    assert house.by("provider")["(requests)"]["saved_calls"] == 3
 
 
 def test_a_model_without_a_price_is_counted_and_said_to_have_none(house):

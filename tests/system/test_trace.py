@@ -130,7 +130,7 @@ def test_the_recorder_outlives_its_actor_and_is_bounded(start):
 def test_the_overview_tells_everything_at_a_glance(start):
     a, b = start.mock("a"), start.mock("b")
     clients = [{"name": "shop", "key": "key-shop-0123456789", "rpm": 600, "daily_usd": 5}]
-    g = start.gateway(config(a, b, clients=clients, cache={"ttl": "1h"}, breaker={"failure_threshold": 3}, prices=str(pathlib.Path(__file__).parents[2] / "config/prices.json")))
+    g = start.gateway(config(a, b, clients=clients, cache={"ttl": "1h"}, breaker={"failure_threshold": 3, "recovery_timeout": "600s"}, prices=str(pathlib.Path(__file__).parents[2] / "config/prices.json")))
     a.script({"model": "m1", "status": 500})
     for i in range(4):
         answer = g.chat(f"hello {i}", headers={"authorization": "Bearer key-shop-0123456789"})
