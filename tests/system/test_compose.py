@@ -1,14 +1,16 @@
 """The image and what stands around it, as far as it can be proved without a container engine: the compose file and everything it mounts, the
-Dockerfile's steps against the tree, and the image's configuration in a real daemon."""
+Dockerfile's steps against the tree, the image's configuration in a real daemon; with tools/test --full the image itself, by buildah."""
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
 import yaml
 
 from harness import BIN, Process, chat_body, free_ports, http_json, wait_for
+from test_package import FULL, bootstrap, package, run  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "packaging/docker"
@@ -119,3 +121,27 @@ def test_the_dockerfile_installs_what_the_project_says_and_runs_without_root():
     doors = yaml.safe_load((DOCKER / "mainstay.yaml").read_text())["doors"]
     assert said["EXPOSE"].split() == [doors[d]["listen"].rpartition(":")[2] for d in ("http", "zmq")]
     assert said["WORKDIR"] == said["VOLUME"] == "/var/lib/mainstay"
+
+
+@FULL
+def test_the_image_is_built_and_its_daemon_takes_its_configuration(package, tmp_path):  # noqa: F811
+    def buildah(*words):
+        return run("buildah", "--storage-driver", "vfs", "--root", tmp_path / "storage", "--runroot", tmp_path / "run", *words).strip()
+
+    bootstrap(tmp_path / "base.tar")  # nobody pulls images here
+    base = buildah("from", "scratch")
+    buildah("add", base, tmp_path / "base.tar", "/")
+    buildah("commit", base, "docker.io/library/debian:12-slim")
+    # The first stage has built the package, as the build did that is under test.
+    shutil.copytree(DOCKER, tmp_path / "tree/packaging/docker")
+    shutil.copy(package, tmp_path / "tree")
+    text = (DOCKER / "Dockerfile").read_text()
+    last = text.index("FROM debian:12-slim\n")
+    (tmp_path / "tree/Dockerfile").write_text("FROM debian:12-slim AS build\nCOPY *.deb /package/\n" + text[last:])
+    buildah("bud", "--isolation", "chroot", "--pull-never", "--format", "docker", "-t", "mainstay", tmp_path / "tree")
+    container = buildah("from", "--pull-never", "mainstay")
+    inside = lambda *words: buildah("run", "--isolation", "chroot", "--env", f"MAINSTAY_CLIENT_KEY={KEY}", "--env", "OPENAI_API_KEY=sk-any", container, "--", *words)
+    assert inside("id", "-u") == "10001"
+    assert inside("mainstayd", "--config", "/etc/mainstay/mainstay.yaml", "--check").endswith("good")
+    inside("touch", "/var/lib/mainstay/state.db")
+    assert inside("sh", "-c", "ls /package/* /var/cache/apt/archives/*.deb /var/lib/apt/lists/* 2>/dev/null | wc -l") == "0", "nothing of how it was made"

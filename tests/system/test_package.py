@@ -117,15 +117,20 @@ class Machine:
         return self.nspawn.alive()
 
 
-@pytest.fixture
-def machine(package, tmp_path, start):
-    # From wherever this machine has its own packages.
+def bootstrap(target, *options):
+    """A minimal Debian, as a folder or as an archive, from wherever this machine has its own packages."""
     places = sorted(set(re.findall(r"(https?://\S+|file:\S+) (\S+)/main ", run("apt-cache", "policy", "libc6"))))
     assert places, "apt knows no source of libc6"
     codename = min((suite for _, suite in places), key=len)
+    run("mmdebstrap", "--quiet", "--variant=minbase", "--aptopt=Acquire::Check-Valid-Until false", *options, codename, target,
+        *[f"deb {uri} {suite} main" for uri, suite in places])
+
+
+@pytest.fixture
+def machine(package, tmp_path, start):
     root = tmp_path / "root"
-    run("mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd", "--aptopt=Acquire::Check-Valid-Until false", f"--customize-hook=copy-in {package} /root",
-        f'--customize-hook=chroot "$1" apt-get install -y --no-install-recommends /root/{package.name}', codename, root, *[f"deb {uri} {suite} main" for uri, suite in places])
+    bootstrap(root, "--include=systemd", f"--customize-hook=copy-in {package} /root",
+              f'--customize-hook=chroot "$1" apt-get install -y --no-install-recommends /root/{package.name}')
     made = start.keep(Machine(root, tmp_path / "console.log"))
     yield made
     if made.alive():
