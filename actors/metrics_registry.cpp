@@ -247,10 +247,10 @@ void metrics_registry::count(const run_report& r) {
     b.requests.at({r.client, model, r.outcome}).Increment();
     b.request_seconds.at({model, source}, request_buckets).Observe(took);
     b.overhead_seconds.at({}, overhead_buckets).Observe(seconds(r.overhead));
-    if (r.story.asked_for_capacity())
-      b.queue_seconds.at({to_string(r.level)}, request_buckets).Observe(seconds(r.story.queued(r.took)));
     count_saved("cache", r.saved_usd);
   }
+  if (r.story.asked_for_capacity()) // also a flight's
+    b.queue_seconds.at({to_string(r.level)}, request_buckets).Observe(seconds(r.story.queued(r.took)));
   auto add_tokens = [&](const std::string& provider, const std::string& at, const char* kind, std::uint64_t n) {
     if (n) b.tokens.at({provider, at, kind}).Increment(static_cast<double>(n));
   };
