@@ -15,6 +15,7 @@ let last = null; // the latest overview
 let heard = 0; // when it came
 let lost = 0; // since when there is no connection; 0: there is one
 let restarted = 0; // when another process answered
+let fresh = true; // nothing has come over this connection yet
 let refusal = ''; // why the node sends nothing
 
 // -- words
@@ -245,7 +246,7 @@ function drawNumbers(o) {
     ['Request, p50', took(f.request.p50), `p99 ${took(f.request.p99)}`],
     ['First token, p50', took(f.first_token.p50), `p99 ${took(f.first_token.p99)}`],
     ['In flight', count(o.in_flight), `${count(queued)} wait for capacity`, queued ? 'warn' : undefined],
-    ['Answered by the cache', percent(asked ? c.hits / asked : null), c?.enabled ? `${count(c.hits)} of ${count(asked)}` : 'no cache'],
+    ['From the cache', percent(asked ? c.hits / asked : null), c?.enabled ? `${count(c.hits)} of ${count(asked)}` : 'no cache'],
     ['Cost today', o.cost.priced ? usd(o.cost.usd_today) : '–', o.cost.priced ? `${usd(o.cost.saved_usd_today)} saved` : 'no price list'],
     ['Tokens a second', count(o.second?.tokens ?? 0), `${count(o.forecast.now)} a minute`],
   ];
@@ -270,9 +271,9 @@ function drawTables(o) {
       p.slots ? { bar: p.slots_used / p.slots, text: `${p.slots_used} of ${p.slots}`, level: fullness(p.slots_used / p.slots), label: `${p.name}, slots used` } : String(p.open_calls),
       count(p.calls), p.calls ? `${count(p.failed_calls)} (${percent(p.failed_calls / p.calls)})` : '0',
       p.circuits.map(c => `${c.model || 'endpoint'} ${plain(c.state)}${c.forced ? ' (by hand)' : c.state === 'open' ? `, ${span(c.seconds_left)}` : ''}`).join('; ') || '–']));
-  table('keys', [['Key'], ['State'], ['Health'], ['Limits used'], ['Provider', 'wide'], ['Why', 'wide']],
-    o.keys.map(k => [k.name, badge(k.state), { bar: k.health, level: k.health < 0.5 ? 'bad' : k.health < 0.9 ? 'warn' : undefined, label: `${k.name}, health` },
-      limits(k.name, k.limits), k.provider, k.state === 'usable' ? '–' : `${plain(k.why) || 'by hand'}${k.seconds_left ? `, ${span(k.seconds_left)}` : ''}`]));
+  table('keys', [['Key'], ['State', 'wrap'], ['Health'], ['Limits used'], ['Provider', 'wide']],
+    o.keys.map(k => [k.name, [badge(k.state), k.state === 'usable' ? '' : ` ${plain(k.why) || 'by hand'}${k.seconds_left ? `, ${span(k.seconds_left)}` : ''}`], { bar: k.health, level: k.health < 0.5 ? 'bad' : k.health < 0.9 ? 'warn' : undefined, label: `${k.name}, health` },
+      limits(k.name, k.limits), k.provider]));
   const f = o.five_minutes;
   table('percentiles', [['What'], ['p50', 'right'], ['p90', 'right'], ['p99', 'right'], ['p99.9', 'right']],
     [['Request', f.request], ['First token', f.first_token], ['Between tokens', f.between_tokens], ["Mainstay's own", f.overhead]].map(([what, p]) => [what, took(p.p50), took(p.p90), took(p.p99), took(p.p999)]));
@@ -393,8 +394,9 @@ function news(o) {
     refusal = o.error.message;
     return drawBanner();
   }
-  const began = o.time - o.up_seconds;
-  if (last && Math.abs(began - (last.time - last.up_seconds)) > 2) restarted = 1000 * began;
+  // Another process comes over another connection, and is younger than the one before would be.
+  if (fresh && last && o.up_seconds < last.up_seconds + (Date.now() - heard) / 1000 - 1) restarted = Date.now() - 1000 * o.up_seconds;
+  fresh = false;
   refusal = '';
   lost = 0;
   heard = Date.now();
@@ -406,6 +408,7 @@ function news(o) {
 
 function connect() {
   const stream = new EventSource('/events');
+  fresh = true;
   stream.onmessage = e => {
     if (e.data !== '[DONE]') news(JSON.parse(e.data));
   };

@@ -70,6 +70,7 @@ def house(start):
 
 def test_it_renders_and_says_what_is_wrong_when_a_provider_dies(house, driver):
     house.ask(6)
+    house.ask(6)
     house.ask(6, "evil")
     page = Page(driver, house.gateway)
     page.says("verdict", "All is well")

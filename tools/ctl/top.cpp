@@ -119,6 +119,20 @@ public:
     return {static_cast<std::size_t>(std::max(COLS, 1)), static_cast<std::size_t>(std::max(LINES, 1))};
   }
 
+  enum class event { none, resized, enough };
+  /// Waits for a moment. Escape alone is enough; what only begins with it is a key that nobody knows.
+  event wait() {
+    const int key = getch();
+    if (key == KEY_RESIZE) return event::resized;
+    if (key == 'q' || key == 'Q') return event::enough;
+    if (key != escape) return event::none;
+    timeout(0);
+    const bool alone = getch() == ERR;
+    while (!alone && getch() != ERR) {}
+    timeout(key_poll_ms);
+    return alone ? event::enough : event::none;
+  }
+
   void show(const std::vector<screen_line>& lines) {
     erase();
     int row = 0;
@@ -176,9 +190,9 @@ void watch(terminal& screen, latest_sample& latest) {
       else
         screen.show(draw_top(json, screen.size(), silent));
     }
-    const int key = getch();
-    if (key == 'q' || key == 'Q' || key == escape) return;
-    changed = key == KEY_RESIZE;
+    const auto event = screen.wait();
+    if (event == terminal::event::enough) return;
+    changed = event == terminal::event::resized;
   }
 }
 

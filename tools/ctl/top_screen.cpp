@@ -219,12 +219,19 @@ private:
   void verdict() {
     const auto all = troubles();
     auto l = line();
-    if (all.empty())
+    if (all.empty()) {
       l.add("all is well", tone::good);
-    else
-      l.add(all[0].what, all[0].how)
-          .add(all.size() > 1 ? " (and " + std::to_string(all.size() - 1) + " more)" : "", tone::quiet)
-          .right("mainstayctl " + all[0].command, tone::title);
+      return put(l);
+    }
+    const auto command = "mainstayctl " + all[0].command;
+    const auto others = all.size() > 1 ? " (and " + std::to_string(all.size() - 1) + " more)" : "";
+    const bool beside = display_width(all[0].what + others + command) < size_.columns;
+    l.add(all[0].what, all[0].how).add(others, tone::quiet);
+    if (beside) l.right(command, tone::title);
+    put(l);
+    if (beside) return;
+    l = line();
+    l.add("try: ", tone::quiet).add(command, tone::title);
     put(l);
   }
 
@@ -440,13 +447,16 @@ private:
     return l;
   }
 
+  static constexpr std::size_t id_width = 26; // of the ids that Mainstay gives
+  std::size_t model_width() const { return std::min<std::size_t>(name_width(), size_.columns < 120 ? 16 : 30); }
+
   line_of request_head() const {
     auto l = line();
     l.column("LAST AT", 9, tone::quiet)
         .column("OUTCOME", 15, tone::quiet)
         .column("TOOK", 7, tone::quiet, true)
         .add("  ");
-    l.column("MODEL", name_width(), tone::quiet).column("FROM", 22, tone::quiet).add("ID", tone::quiet);
+    l.column("MODEL", model_width(), tone::quiet).column("FROM", 22, tone::quiet).column("ID", id_width, tone::quiet);
     return l;
   }
   line_of request_row(const json& r) const {
@@ -459,10 +469,10 @@ private:
                 !ok    ? tone::bad
                 : less ? tone::warn
                        : tone::good);
-    l.column(took(number(r, "seconds")), 7, tone::plain, true).add("  ").column(text(r, "model"), name_width());
+    l.column(took(number(r, "seconds")), 7, tone::plain, true).add("  ").column(text(r, "model"), model_width());
     l.column(text(r, "source") + " " + text(r, "provider"), 22);
-    const auto id = text(r, "id");
-    l.column(id, display_width(id), tone::quiet); // whole, or not at all: it is to be copied
+    if (const auto id = text(r, "id"); display_width(id) <= id_width)
+      l.column(id, id_width, tone::quiet); // whole: it is to be copied
     return l;
   }
 
