@@ -364,39 +364,39 @@ private:
     const auto providers = worst_first(list(o_, "providers"), [](auto& p) { return text(p, "state") != "closed"; });
     const auto keys = worst_first(list(o_, "keys"), [](auto& k) { return text(k, "state") != "usable"; });
     const auto requests = list(o_, "requests");
-    // Each has a heading; a third of what is left for each of the first two, if they need it.
-    const auto share = std::max<std::size_t>(2, rows_left() / 3);
+    // Each has a heading. The first two have a third and a half of what is left, and on a small screen a little more.
+    const auto part = [this](std::size_t whole, std::size_t at_least) {
+      return std::max(rows_left() / whole, std::min(at_least, rows_left()));
+    };
     table(
-        providers, share, [this](auto& p) { return provider_row(p); }, provider_head());
+        providers, std::min(part(3, 4), part(2, 0)), [this](auto& p) { return provider_row(p); },
+        [this](auto& s) { return provider_head(s); });
     table(
-        keys, std::max(share, rows_left() / 2), [this](auto& k) { return key_row(k); }, key_head());
+        keys, part(2, 4), [this](auto& k) { return key_row(k); }, [this](auto& s) { return key_head(s); });
     table(
-        requests, rows_left(), [this](auto& r) { return request_row(r); }, request_head());
+        requests, rows_left(), [this](auto& r) { return request_row(r); }, [this](auto&) { return request_head(); });
   }
 
-  template <class Row>
-  void table(const std::vector<const json*>& all, std::size_t most, Row row, line_of head) {
+  /// `head` is told how many are shown of how many, where it is not all of them.
+  template <class Row, class Head>
+  void table(const std::vector<const json*>& all, std::size_t most, Row row, Head head) {
     most = std::min(most, rows_left());
     if (most < 2 || all.empty()) return;
-    put(head);
-    const auto room = most - 1;
-    const auto shown = all.size() <= room ? all.size() : room - 1;
+    const auto shown = std::min(all.size(), most - 1);
+    auto l = head(shown == all.size() ? "" : " " + std::to_string(shown) + " of " + std::to_string(all.size()));
+    put(l);
     for (std::size_t i = 0; i < shown; ++i) {
-      auto l = row(*all[i]);
+      l = row(*all[i]);
       put(l);
     }
-    if (shown == all.size()) return;
-    auto l = line();
-    l.add("… and " + std::to_string(all.size() - shown) + " more", tone::quiet);
-    put(l);
   }
 
   std::size_t name_width() const { return std::clamp<std::size_t>(size_.columns / 4, 10, 40); }
   std::size_t bar_width() const { return narrow() ? 6 : size_.columns > 120 ? 20 : 10; }
 
-  line_of provider_head() const {
+  line_of provider_head(const std::string& how_many) const {
     auto l = line();
-    l.column("PROVIDER", name_width(), tone::quiet)
+    l.column("PROVIDER" + how_many, name_width(), tone::quiet)
         .column(" BREAKER", 11, tone::quiet)
         .column(" SLOTS", bar_width() + 9, tone::quiet);
     l.column("CALLS", 8, tone::quiet, true).column("FAILED", 9, tone::quiet, true).add("  NEXT TRY", tone::quiet);
@@ -420,9 +420,9 @@ private:
     return l;
   }
 
-  line_of key_head() const {
+  line_of key_head(const std::string& how_many) const {
     auto l = line();
-    l.column("KEY", name_width(), tone::quiet)
+    l.column("KEY" + how_many, name_width(), tone::quiet)
         .column(" STATE", 11, tone::quiet)
         .column(" HEALTH", bar_width() + 2, tone::quiet)
         .add("LIMITS USED", tone::quiet);
