@@ -154,7 +154,7 @@ const alertWords = a => ALERTS[a.signal] ?? [plain(a.signal), 'mainstayctl alert
 // Worst first: {level, what, why, command}.
 function troubles(o) {
   const out = [], say = (level, what, why, command) => out.push({ level, what, why, command });
-  if (o.drill) say('warn', `The drill ${o.drill.name} is going on`, `things are broken on purpose; over in ${span(o.drill.seconds_left)}`, 'mainstayctl drill stop');
+  if (o.drill) say('warn', `The drill ${[plain(o.drill.name), o.drill.whom].filter(Boolean).join(' ')} is going on`, `things are broken on purpose; over in ${span(o.drill.seconds_left)}`, 'mainstayctl drill stop');
   if (o.state === 'draining') say('warn', 'The node is ending', `${o.in_flight} requests are being finished, new ones are refused`, 'mainstayctl status');
   else if (o.state !== 'ready') say('bad', `The node is ${plain(o.state)}`, 'its dispatcher does not answer', 'mainstayctl actors');
   const down = o.models.filter(m => m.state === 'down');

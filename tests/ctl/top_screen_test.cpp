@@ -126,6 +126,12 @@ BOOST_AUTO_TEST_CASE(silence_is_said_over_what_the_node_said_last) {
   BOOST_TEST(has(all, "alpha"));
 }
 
+BOOST_AUTO_TEST_CASE(a_drill_is_told_with_what_ends_it) {
+  const auto all = screen(R"({"drill":{"name":"provider_down","whom":"alpha","seconds_left":12.4}})", {80, 24});
+  BOOST_TEST(has(all, "drill provider down alpha: over in 12s"));
+  BOOST_TEST(has(all, "mainstayctl drill stop"));
+}
+
 BOOST_AUTO_TEST_CASE(nothing_and_nonsense_are_drawn_too) {
   BOOST_TEST(has(screen("{}", {80, 24}), "all is well"));
   BOOST_TEST(has(screen("not json", {80, 24}), "no overview"));

@@ -189,8 +189,9 @@ private:
     std::vector<trouble> out;
     const auto& drill = member(o_, "drill");
     if (drill.IsObject())
-      out.push_back(
-          {"drill " + text(drill, "name") + " for " + span(number(drill, "seconds_left")), "drill stop", tone::warn});
+      out.push_back({"drill " + plain(text(drill, "name")) + " " + text(drill, "whom") + ": over in " +
+                         span(number(drill, "seconds_left")),
+                     "drill stop", tone::warn});
     for (const auto* m : list(o_, "models"))
       if (text(*m, "state") == "down") out.push_back({text(*m, "name") + " has no provider left", "models", tone::bad});
     for (const auto* p : list(o_, "providers"))
