@@ -171,7 +171,7 @@ def test_the_log_for_machines(start):
 
 def test_the_log_for_people_and_its_bound(start):
     a, b = start.mock("a"), start.mock("b")
-    g = start.gateway(config(a, b, models=[model("smart", "a/m1", retry={"max_retries": 0})], breaker={"failure_threshold": 10000},
+    g = start.gateway(config(a, b, models=[model("smart", "a/m1", retry={"max_retries": 0})], breaker={"failure_threshold": 10000, "min_calls": 10000},
                              retry={**FAST, "max_retries": 0}))
     assert g.chat("fine").status == 200
     assert g.chat("nobody", model="nobody").status == 404
