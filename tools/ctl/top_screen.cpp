@@ -371,11 +371,11 @@ private:
     };
     table(
         providers, std::min(part(3, 4), part(2, 0)), [this](auto& p) { return provider_row(p); },
-        [this](auto& s) { return provider_head(s); });
+        [this](const std::string& s) { return provider_head(s); });
     table(
-        keys, part(2, 4), [this](auto& k) { return key_row(k); }, [this](auto& s) { return key_head(s); });
+        keys, part(2, 4), [this](auto& k) { return key_row(k); }, [this](const std::string& s) { return key_head(s); });
     table(
-        requests, rows_left(), [this](auto& r) { return request_row(r); }, [this](auto&) { return request_head(); });
+        requests, rows_left(), [this](auto& r) { return request_row(r); }, [this](const std::string&) { return request_head(); });
   }
 
   /// `head` is told how many are shown of how many, where it is not all of them.
