@@ -94,6 +94,7 @@ void drill_book::tick(instant now) {
 
 void drill_book::see(counts c, condition now_is, instant now) {
   if (!watching()) return;
+  if (phase_ == phase::under_way && now >= ends_) end_now(ending::time, ends_); // then this is how it was at the end
   const auto since = now - began_;
   if (!base_) base_ = c;
   for (const auto& [name, more] : difference(base_->sources, c.sources)) first_.emplace(name, since);

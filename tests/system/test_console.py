@@ -57,8 +57,8 @@ def gateway(start):
 def test_a_tab_completes_commands_names_and_words(gateway, tmp_path):
     t = Terminal(gateway, tmp_path)
     t.sees("mainstay> ")
-    for typed, shown in (("stat\t\n", "in flight"), ("keys a-s\tdis\t\n", "disabled"), ("cost --b\tcl\t\n", "unpriced calls"), ("drill cr\tcache_\t\n", "crash cache_actor"),
-                         ("drill st\t\n", "no drill is under way")):
+    for typed, shown in (("stat\t\n", "in flight"), ("keys a-s\tdis\t\n", "disabled"), ("cost --b\tcl\t\n", "unpriced calls"), ("drill st\t\n", "no drill is under way"),
+                         ("drill cr\tcache_\t\n", "crash cache_actor")):
         t.type(typed)
         t.sees(shown)
         t.sees("mainstay> ")
