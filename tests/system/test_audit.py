@@ -158,7 +158,7 @@ def test_the_hash_is_what_the_documentation_says(house):
 
 
 def test_under_load_with_crashes_and_rotations_lines_are_requests_and_a_drain_loses_none(house):
-    gateway = house.gateway({"rotate": "16KiB"})
+    gateway = house.gateway({"rotate": "8KiB"})
     over = threading.Event()
     threads, faults = house.load(8, 25, until=over)
     for i in range(3):
