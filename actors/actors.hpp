@@ -143,16 +143,17 @@ using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf:
                                         caf::replies_to<look>::with<upstream_view>, MAINSTAY_SUPERVISED>;
 
 /// Counts; hears one report per request.
-using metrics_actor = caf::typed_actor<
-    caf::reacts_to<letter<report_ptr>>, caf::reacts_to<batch_report>, // from the journal
-    caf::reacts_to<rate_due>,
-    caf::replies_to<scrape>::with<std::string>, // Prometheus text
-    caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
-    caf::replies_to<ask_forecast>::with<load_watch::view>, caf::replies_to<ask_trace>::with<recent_requests::found>,
-    caf::replies_to<ask_recent>::with<recent_view>, caf::replies_to<ask_overview>::with<overview_ptr>,
-    caf::replies_to<ask_costs>::with<costs_view>, caf::replies_to<ask_alerts>::with<alerts_view>,
-    caf::replies_to<ask_counts>::with<drill_book::counts>, // from the drills
-    MAINSTAY_SUPERVISED>;
+using metrics_actor =
+    caf::typed_actor<caf::reacts_to<letter<report_ptr>>, caf::reacts_to<batch_report>, // from the journal
+                     caf::reacts_to<rate_due>,
+                     caf::replies_to<scrape>::with<std::string>, // Prometheus text
+                     caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
+                     caf::replies_to<ask_forecast>::with<load_watch::view>,
+                     caf::replies_to<ask_trace>::with<recent_requests::found>,
+                     caf::replies_to<ask_recent>::with<recent_view>, caf::replies_to<ask_overview>::with<overview_ptr>,
+                     caf::replies_to<ask_costs>::with<costs_view>, caf::replies_to<ask_alerts>::with<alerts_view>,
+                     caf::replies_to<ask_counts>::with<drill_book::counts>, // from the drills
+                     MAINSTAY_SUPERVISED>;
 
 /// Posts alerts to the webhook that the configuration names.
 using alert_bell_actor = caf::typed_actor<caf::reacts_to<letter<alerts_told>>, // from the metrics

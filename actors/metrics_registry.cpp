@@ -205,7 +205,7 @@ struct metrics_registry::body {
                        BuildGauge(),
                        "mainstay_recent_seconds",
                        "Percentiles of the last five minutes, within one percent.",
-                       {"of", "quantile"}};
+                       {"of", "percentile"}};
   series<Gauge> cache_entries{
       registry, BuildGauge(), "mainstay_cache_entries", "Answers in a tier of the cache.", {"tier"}};
   series<Gauge> cache_bytes{registry, BuildGauge(), "mainstay_cache_bytes", "Their size.", {"tier"}};
@@ -407,8 +407,8 @@ void metrics_registry::set_tracer(const tracer_view& v) {
 void metrics_registry::set_lately(const recent_traffic::view& t) {
   for (const auto l : latencies) {
     const auto& p = t.of(l);
-    for (auto [quantile, value] : {std::pair("0.5", p.p50), {"0.9", p.p90}, {"0.99", p.p99}, {"0.999", p.p999}})
-      body_->recent.at({to_string(l), quantile}).Set(value);
+    for (auto [percentile, value] : {std::pair("50", p.p50), {"90", p.p90}, {"99", p.p99}, {"99.9", p.p999}})
+      body_->recent.at({to_string(l), percentile}).Set(value);
   }
 }
 

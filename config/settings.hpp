@@ -186,7 +186,7 @@ struct settings {
   degradation_settings degradation;
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
-  std::optional<audit_settings> audit; // none: no file is written
+  std::optional<audit_settings> audit;     // none: no file is written
   std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
   std::optional<alert_settings> alerts;    // none: rates are not judged, nobody is told
   std::optional<tracing_settings> tracing; // none: what callers say of traces is passed on, and that is all

@@ -160,7 +160,7 @@ def test_streams_are_measured_between_their_tokens(start):
     p = wait_for(lambda: {row["of"]: row for row in g.ctl("metrics")["latency_5m_seconds"]} if g.metric("mainstay_between_tokens_seconds_count") else None)
     assert 0.015 < p["between_tokens"]["p50"] < 0.03
     assert g.metric("mainstay_between_tokens_seconds_count", provider="a", model="m1") == 1
-    assert g.metric("mainstay_recent_seconds", of="between_tokens", quantile="0.99") > 0.015
+    assert g.metric("mainstay_recent_seconds", of="between_tokens", percentile="99") > 0.015
     assert g.metric("mainstay_client_tokens_total", client="local", kind="output") == 60
     assert g.metric("mainstay_queue_wait_seconds_count", level="normal") == 1
     assert g.metric("mainstay_actor_messages_total", actor="dispatcher") > 0

@@ -375,7 +375,8 @@ private:
     table(
         keys, part(2, 4), [this](auto& k) { return key_row(k); }, [this](const std::string& s) { return key_head(s); });
     table(
-        requests, rows_left(), [this](auto& r) { return request_row(r); }, [this](const std::string&) { return request_head(); });
+        requests, rows_left(), [this](auto& r) { return request_row(r); },
+        [this](const std::string&) { return request_head(); });
   }
 
   /// `head` is told how many are shown of how many, where it is not all of them.
