@@ -64,8 +64,9 @@ audit_store::audit_store(const config::audit_settings& s)
     spdlog::warn("audit {}: its last line was not whole; what there was of it is in {}", path_, file_.torn_part());
 }
 
-bool audit_store::add(const run_report& r) {
+bool audit_store::add(const run_report& r, const bytes_ptr& asked) {
   auto entry = entry_of(r);
+  if (asked && !r.flight) entry.request = audit_text(*asked);
   std::lock_guard lock(guard_);
   if (r.flight)
     queue_.add_call(r.number, entry);

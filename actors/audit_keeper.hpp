@@ -21,8 +21,8 @@ public:
 
   // From any thread.
 
-  /// A run is over. True: the keeper has to be told.
-  bool add(const run_report&);
+  /// A run is over, which was asked that, or null. True: the keeper has to be told.
+  bool add(const run_report&, const bytes_ptr& asked);
   /// Number of the last line.
   std::uint64_t seq() const noexcept { return seq_; }
   std::uint64_t lost() const;

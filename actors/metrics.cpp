@@ -197,8 +197,8 @@ struct metrics_state {
     store->costs.add({std::chrono::floor<std::chrono::hours>(now), b.client, b.model, ""}, what);
   }
 
-  void add_to_audit(const report_ptr& r) {
-    if (store->audit && store->audit->add(*r)) self->send(names->audit_keeper, writes_wait{});
+  void add_to_audit(const run_over& r) {
+    if (store->audit && store->audit->add(*r.report, r.asked)) self->send(names->audit_keeper, writes_wait{});
   }
 
   void judge_budgets() {
@@ -451,8 +451,8 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
   st.costs_kept(false); // what a predecessor did not hear of any more
   st.look_again();
   return {
-      [&st](const letter<report_ptr>& mail) {
-        st.count(mail.content());
+      [&st](const letter<run_over>& mail) {
+        st.count(mail.content().report);
         st.add_to_audit(mail.content()); // last: a letter that comes again has no line yet
         mail.opened();
       },

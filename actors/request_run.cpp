@@ -217,7 +217,9 @@ void run_state::leave(std::string_view outcome) {
   r.took = clock::now() - rec->in.received;
   r.overhead = std::max(duration{}, r.took - rec->provider_time);
   r.arrived = std::chrono::system_clock::now() - std::chrono::duration_cast<utc_time::duration>(r.took);
-  letter<report_ptr>::post(caf::actor_cast<caf::strong_actor_ptr>(names->metrics), std::move(rec->reported));
+  const auto& audit = rec->in.settings->audit;
+  letter<run_over>::post(caf::actor_cast<caf::strong_actor_ptr>(names->metrics),
+                         run_over{std::move(rec->reported), audit && audit->prompts ? rec->in.body : nullptr});
   letter<run_finished>::post(caf::actor_cast<caf::strong_actor_ptr>(names->dispatcher), run_finished{rec->number});
   self->quit();
 }

@@ -8,9 +8,8 @@ std::optional<audit_settings> read_audit(const cursor& at) {
   audit_settings out;
   const section s(at, {"path", "rotate", "prompts"});
   s.size("rotate", out.rotate, 4u << 10, std::uint64_t{1} << 40);
-  bool prompts = false;
-  s.flag("prompts", prompts);
-  if (prompts) s.find("prompts")->error("is not served by this version: leave it out, no prompt is written");
+  s.flag("prompts", out.prompts);
+  if (out.prompts) s.find("prompts")->warn("whatever callers write is kept in the file as it came");
   const auto path = read_path(s);
   if (!path) return std::nullopt;
   out.path = *path;

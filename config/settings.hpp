@@ -149,6 +149,7 @@ struct journal_settings {
 struct audit_settings {
   std::string path;                // relative to where the daemon was started
   std::size_t rotate = 100u << 20; // bytes of a file: beyond it a new one is begun
+  bool prompts = false;            // what callers asked is in the lines
 };
 
 struct alert_settings {

@@ -1,5 +1,8 @@
 #include "core/audit_chain.hpp"
 
+#include "core/code_points.hpp"
+
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <utility>
@@ -8,7 +11,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t longest_line = 64u << 10;
+constexpr std::size_t longest_text = 16u << 10, longest_line = 6 * longest_text + (64u << 10);
 constexpr std::size_t hash_digits = 64;
 constexpr std::string_view before_hash = R"(,"hash":")", before_prev = R"(,"prev":")", before_lost = R"(,"lost":)";
 
@@ -24,6 +27,29 @@ void add_text(std::string& out, std::string_view text) {
     char escaped[8];
     std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(byte));
     out += escaped;
+  }
+  out += '"';
+}
+
+/// What is UTF-8 stays as it is, what is not becomes a question mark.
+void add_utf8(std::string& out, std::string_view text) {
+  out += '"';
+  for (std::size_t at = 0; at < text.size();) {
+    const auto point = decode_utf8(text, at);
+    const auto length = std::max<std::size_t>(1, point.length);
+    const char c = text[at];
+    if (point.length == 0) {
+      out += '?';
+    } else if (c == '"' || c == '\\') {
+      (out += '\\') += c;
+    } else if (static_cast<unsigned char>(c) >= 0x20) {
+      out += text.substr(at, length);
+    } else {
+      char escaped[8];
+      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
+      out += escaped;
+    }
+    at += length;
   }
   out += '"';
 }
@@ -80,6 +106,13 @@ std::string times(std::uint64_t n, const char* one, const char* many) {
 
 } // namespace
 
+std::string audit_text(std::string_view request) {
+  if (request.size() <= longest_text) return std::string(request);
+  auto end = longest_text;
+  while (end > 0 && (static_cast<unsigned char>(request[end]) & 0xc0) == 0x80) --end; // not within a character
+  return std::string(request.substr(0, end));
+}
+
 std::string audit_line(const audit_entry& e, audit_head& head, const audit_digest& digest) {
   std::string out;
   out.reserve(512);
@@ -105,6 +138,10 @@ std::string audit_line(const audit_entry& e, audit_head& head, const audit_diges
     add_number(out, *e.cost_usd);
   else
     out += "null";
+  if (!e.request.empty()) {
+    out += R"(,"request":)";
+    add_utf8(out, e.request);
+  }
   if (e.lost > 0) {
     out += before_lost;
     add_number(out, e.lost);

@@ -19,7 +19,7 @@ namespace mainstay {
 /// Hex digits of a SHA-256.
 using audit_digest = std::function<std::string(std::string_view)>;
 
-/// One request that is over. No text of any prompt or answer.
+/// One request that is over. No text of any answer, and of the prompt only where that is wanted.
 struct audit_entry {
   utc_time time{}; // it came
   std::string request_id, client, model, provider, source, outcome;
@@ -27,7 +27,11 @@ struct audit_entry {
   std::uint64_t input_tokens = 0, output_tokens = 0;
   std::optional<double> cost_usd; // none: the price is not known
   std::uint64_t lost = 0;         // so many before it found no room and have no line
+  std::string request;            // UTF-8; empty: it is not to be written
 };
+
+/// As much of a request as a line may have: 16 KiB at most, cut between two characters.
+std::string audit_text(std::string_view request);
 
 /// The last line of a chain, to go on from.
 struct audit_head {

@@ -19,11 +19,12 @@ void audit_queue::join(audit_entry& e, call& c) {
 }
 
 void audit_queue::add(audit_entry e, request_id shared, instant now) {
-  if (size() >= most_waiting) {
+  if (size() >= most_waiting || bytes_ + e.request.size() > most_bytes) {
     ++lost_, ++untold_;
     return;
   }
   e.lost = std::exchange(untold_, 0);
+  bytes_ += e.request.size();
   if (shared != 0) {
     const auto over = calls_.find(shared);
     if (over == calls_.end()) {
@@ -66,10 +67,12 @@ std::vector<audit_entry> audit_queue::take(std::size_t most) {
   const auto end = ready_.begin() + static_cast<std::ptrdiff_t>(std::min(most, ready_.size()));
   std::vector<audit_entry> out(std::make_move_iterator(ready_.begin()), std::make_move_iterator(end));
   ready_.erase(ready_.begin(), end);
+  for (const auto& e : out) bytes_ -= e.request.size();
   return out;
 }
 
 void audit_queue::put_back(std::vector<audit_entry> entries) {
+  for (const auto& e : entries) bytes_ += e.request.size();
   ready_.insert(ready_.begin(), std::make_move_iterator(entries.begin()), std::make_move_iterator(entries.end()));
 }
 

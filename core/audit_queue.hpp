@@ -17,9 +17,10 @@ namespace mainstay {
 
 class audit_queue {
 public:
-  static constexpr std::size_t most_waiting = 65'536; // entries, some 30 MB
-  static constexpr std::size_t most_calls = 16'384;   // shared ones that are over, kept for who comes later
-  static constexpr duration patience = 2s;            // of an entry with the call that it shared
+  static constexpr std::size_t most_waiting = 65'536;  // entries, some 30 MB
+  static constexpr std::size_t most_bytes = 64u << 20; // of requests' texts in them
+  static constexpr std::size_t most_calls = 16'384;    // shared ones that are over, kept for who comes later
+  static constexpr duration patience = 2s;             // of an entry with the call that it shared
 
   /// A request is over. `shared`: number of the call that it shared; 0: none.
   void add(audit_entry, request_id shared, instant now);
@@ -58,6 +59,7 @@ private:
   std::unordered_map<request_id, call> calls_;
   std::deque<request_id> call_order_;
   std::uint64_t lost_ = 0, untold_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 } // namespace mainstay

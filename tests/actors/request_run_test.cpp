@@ -44,7 +44,7 @@ struct fixture {
   std::vector<keep_lease> kept;
   std::vector<settle_lease> settled;
   std::vector<settle_permit> permits_settled;
-  std::vector<report_ptr> reports;
+  std::vector<run_over> reports;
 
   caf::actor everybody = system.spawn([this](caf::event_based_actor* self) -> caf::behavior {
     auto later = [self](auto& list) {

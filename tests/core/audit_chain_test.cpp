@@ -283,6 +283,34 @@ BOOST_AUTO_TEST_CASE(a_chain_whose_beginning_is_elsewhere_follows_the_hash_that_
              boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_request_stands_in_its_line_whatever_it_says) {
+  auto e = entry();
+  e.request = "{\"a\":\"\\n\",\"prev\":\"x\",\"lost\":9}\x01 \xc3\xa4 \xe6\xbc\xa2 \xff.";
+  audit_head head;
+  const auto line = audit_line(e, head, digest);
+  BOOST_TEST(line.find(R"(,"request":"{\"a\":\"\\n\",\"prev\":\"x\",\"lost\":9}\u0001 )"
+                       "\xc3\xa4 \xe6\xbc\xa2 ?.\",\"prev\":") != line.npos);
+  const auto marks = read_audit_line(line);
+  BOOST_REQUIRE(marks.has_value());
+  BOOST_TEST((marks->seq == 1u && marks->lost == 0u && marks->prev.empty() && marks->hash == head.hash));
+  audit_verifier judge(digest);
+  std::vector<audit_fault> faults;
+  const auto told = [&](const audit_fault& f) { faults.push_back(f); };
+  e.request = std::string(16u << 10, '\x01'); // the longest there is
+  judge.read(line + "\n" + audit_line(e, head, digest) + "\n", told);
+  judge.end_file(told);
+  BOOST_TEST((faults.empty() && judge.lines() == 2u));
+}
+
+BOOST_AUTO_TEST_CASE(a_long_request_is_cut_between_two_characters) {
+  const std::string sign = "\xe6\xbc\xa2";
+  std::string text;
+  while (text.size() <= 20'000) text += sign;
+  const auto cut = audit_text(text);
+  BOOST_TEST((cut.size() <= (16u << 10) && cut.size() > (16u << 10) - 3 && cut.size() % 3 == 0));
+  BOOST_TEST(audit_text("short") == "short");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_that_is_read_makes_the_verifier_fall_over) {
   std::mt19937 random(7);
   const auto all = chain({6})[0];

@@ -42,6 +42,24 @@ BOOST_AUTO_TEST_CASE(entries_come_out_as_they_came_in) {
   BOOST_TEST(q.empty());
 }
 
+BOOST_AUTO_TEST_CASE(texts_of_requests_have_a_bound_of_their_own) {
+  audit_queue q;
+  auto large = named("x");
+  large.request = std::string(1u << 20, 'a');
+  for (std::size_t i = 0; i < 70; ++i) q.add(large, 0, start);
+  BOOST_TEST((q.size() == audit_queue::most_bytes >> 20 && q.lost() == 6u));
+  auto some = q.take(10);
+  q.put_back(std::move(some));
+  q.add(large, 0, start);
+  BOOST_TEST(q.lost() == 7u);
+  q.take(1);
+  q.add(large, 0, start);
+  BOOST_TEST((q.lost() == 7u && q.lost_untold() == 0u));
+  q.take(100);
+  for (std::size_t i = 0; i < 64; ++i) q.add(large, 0, start);
+  BOOST_TEST(q.lost() == 7u);
+}
+
 BOOST_AUTO_TEST_CASE(what_finds_no_room_is_counted_and_the_next_one_says_so) {
   audit_queue q;
   for (std::size_t i = 0; i < audit_queue::most_waiting + 3; ++i) q.add(named("x"), 0, start);

@@ -350,3 +350,20 @@ def test_what_found_no_room_in_memory_is_counted_and_the_next_line_says_so(house
     assert last["lost"] == lost == gateway.metric("mainstay_audit_lost_total")
     told = verify(house.path)
     assert (told["chain"], told["lines"], told["requests_without_a_line"]) == ("whole", 18 + asked - lost + 1, lost)
+
+
+def test_prompts_are_there_only_where_they_are_wanted(house):
+    gateway = house.gateway(audit={"prompts": True})
+    answer = gateway.chat("what was asked, \u6f22\u5b57 \"and all\"", headers=APP)
+    line = house.line_of(answer)
+    asked = json.loads(line["request"])
+    assert asked["messages"][0]["content"] == "what was asked, \u6f22\u5b57 \"and all\"" and asked["model"] == "smart"
+    assert answer.text not in json.dumps(line)
+    assert len(house.line_of(gateway.chat("long " * 20000, headers=APP))["request"].encode()) == 16 << 10
+    verify(house.path)
+    config = gateway.config
+    config["privacy"]["audit"]["prompts"] = False
+    gateway.write(config)
+    gateway.ctl("reload")
+    assert "request" not in house.line_of(gateway.chat("not any more", headers=APP))
+    assert "what was asked" not in gateway.log() and "not any more" not in house.path.read_text()
