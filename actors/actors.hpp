@@ -161,9 +161,10 @@ using alert_bell_actor = caf::typed_actor<caf::reacts_to<letter<alerts_told>>, /
                                           caf::replies_to<look>::with<alert_bell_view>, MAINSTAY_SUPERVISED>;
 
 /// Tells a collector of the requests in the sample (OpenTelemetry).
-using tracer_actor = caf::typed_actor<caf::reacts_to<trace_told>, // from the metrics
-                                      caf::reacts_to<post_over>, caf::reacts_to<run_wake>,
-                                      caf::replies_to<look>::with<tracer_view>, MAINSTAY_SUPERVISED>;
+using tracer_actor =
+    caf::typed_actor<caf::reacts_to<trace_told>, // from the metrics
+                     caf::reacts_to<post_over>, caf::reacts_to<run_wake>, caf::replies_to<flush_spans>::with<bool>,
+                     caf::replies_to<look>::with<tracer_view>, MAINSTAY_SUPERVISED>;
 
 /// Shows the node to those who look on through the metrics door.
 using dashboard_actor = caf::typed_actor<caf::reacts_to<look_on>, // from the door

@@ -167,7 +167,7 @@ bool place(attempt& a, const attempt_links& links) {
   for (auto f : features)
     if (rec.dropped.has(f)) (line += "-without-") += to_string(f);
   if (const auto& trace = rec.in.trace) { // who does not trace passes on what the caller said
-    const auto own = rec.in.settings->tracing ? span_of_attempt(trace->root, a.number) : trace->parent;
+    const auto own = rec.in.settings->tracing ? span_of_attempt(trace->root + rec.number, a.number) : trace->parent;
     call->header_lines.push_back("traceparent: " + traceparent(*trace, own));
     if (!trace->state.empty()) call->header_lines.push_back("tracestate: " + trace->state);
   }

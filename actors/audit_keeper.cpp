@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t batch = 512;    // lines of one write, some 250 KiB
 constexpr auto gathering = 100ms;     // after the first line that waits: others come along
+constexpr duration hangs_after = 10s; // a disk that does not answer
 constexpr auto rest = 1s;             // of a file that failed, and between two looks after one that did not
 constexpr auto call_patience = 100ms; // between looks for what a shared call came to
 constexpr auto head_shown = 1h;       // so often the log says where the chain is
@@ -75,6 +76,13 @@ bool audit_store::add(const run_report& r, const bytes_ptr& asked) {
   return !std::exchange(told_, true);
 }
 
+bool audit_store::failing() const {
+  const auto began = began_.load();
+  if (failing_ || (began != instant{} && clock::now() - began > hangs_after)) return true;
+  std::lock_guard lock(guard_);
+  return queue_.lost_untold() > 0;
+}
+
 std::uint64_t audit_store::lost() const {
   std::lock_guard lock(guard_);
   return queue_.lost();
@@ -101,7 +109,9 @@ std::optional<instant> audit_store::write(instant now) {
   }
   if (failing_ && now - tried_ < rest) return tried_ + rest;
   tried_ = now;
+  began_ = now;
   if (write_lines() && look_after(now) && failing_.exchange(false)) spdlog::info("audit {} is written again", path_);
+  began_ = instant{};
   std::lock_guard lock(guard_);
   if (failing_) return now + rest;
   if (!queue_.empty()) return now + call_patience;

@@ -26,7 +26,8 @@ public:
   /// Number of the last line.
   std::uint64_t seq() const noexcept { return seq_; }
   std::uint64_t lost() const;
-  bool failing() const noexcept { return failing_; }
+  /// The file cannot be written, or the disk has not answered for a while.
+  bool failing() const;
   const std::string& path() const noexcept { return path_; }
 
   // The keeper's own, or when there is none any more.
@@ -55,6 +56,7 @@ private:
   std::uint64_t seq_shown_ = 0;
   std::atomic<std::uint64_t> seq_{0};
   std::atomic<bool> failing_{false};
+  std::atomic<instant> began_{instant{}}; // with the writing that is under way; nothing: none is
 };
 
 caf::strong_actor_ptr spawn_audit_keeper(caf::actor_system&, std::shared_ptr<audit_store>);

@@ -62,6 +62,14 @@ struct dashboard_state {
     }
   }
 
+  /// Who looked on with another token, or with none, has to come again.
+  void judge_token(const config::settings& s) {
+    const auto now = s.doors.metrics_token ? s.doors.metrics_token->reveal() : std::string();
+    if (std::exchange(store->token, now) == now) return;
+    for (auto& v : store->viewers) v.end();
+    store->viewers.clear();
+  }
+
   void forget_gone() {
     std::erase_if(store->viewers, [](auto& v) { return v.gone(); });
   }
@@ -81,7 +89,7 @@ dashboard_actor::behavior_type behave(dashboard_actor::stateful_pointer<dashboar
         if (w.generation == st.generation) st.tick();
       },
       [](const inject_fault& f) { fail_as_told(f); },
-      [](const take_settings&) {},
+      [&st](const take_settings& s) { st.judge_token(*s.value); },
       [self](const ask_backlog&) { return waiting_messages(self); },
   };
 }
@@ -100,6 +108,8 @@ void dashboard_viewer::show(const bytes_ptr& frame, instant now) {
   to_->stream_event(frame);
   last_word_ = now;
 }
+
+void dashboard_viewer::end() { to_->stream_end(nullptr, {}); }
 
 void dashboard_viewer::keep_alive(instant now) {
   if (last_word_ == instant{}) last_word_ = now;

@@ -20,6 +20,7 @@ public:
   bool wants_history() const noexcept { return wants_history_; }
   /// `frame` with the last minutes where those are wanted.
   void show(const bytes_ptr& frame, instant now);
+  void end();
   /// Says that the stream is alive where nothing else has said so for a while.
   void keep_alive(instant now);
 
@@ -37,6 +38,7 @@ private:
 struct dashboard_store {
   static constexpr std::size_t most_viewers = 32;
   std::vector<dashboard_viewer> viewers;
+  std::string token; // that they brought; empty: none was asked for
 };
 
 caf::strong_actor_ptr spawn_dashboard(caf::actor_system&, std::shared_ptr<dashboard_store>, metrics_actor);

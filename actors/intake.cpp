@@ -79,8 +79,9 @@ std::shared_ptr<const trace_context> trace_of(const config::settings& s, const h
   std::optional<trace_context> t;
   if (const auto* given = find_header(headers, "traceparent")) t = read_traceparent(*given);
   if (t) {
-    const auto* state = find_header(headers, "tracestate");
-    if (state && state->size() <= trace_context::longest_state) t->state = *state;
+    for (const auto& [name, value] : headers) // several are one list
+      if (name == "tracestate" && is_tracestate(value)) t->state += (t->state.empty() ? "" : ",") + value;
+    if (t->state.size() > trace_context::longest_state) t->state.clear();
   }
   if (!s.tracing) return t ? std::make_shared<const trace_context>(std::move(*t)) : nullptr;
   if (!t) {

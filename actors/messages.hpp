@@ -549,6 +549,8 @@ struct alerts_told {
 struct trace_told {
   report_ptr report;
 };
+/// The node ends: tell of what waits. The reply: whether all of it was told.
+struct flush_spans {};
 struct tracer_view {
   bool configured = false;
   std::uint64_t sent = 0, dropped = 0, failed_posts = 0; // requests; posts
@@ -701,7 +703,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::note_due) X(mainstay::months_kept) X(mainstay::keep_months) \
   X(mainstay::key_standing) X(mainstay::governor::circuit_news) X(mainstay::governor::model_news) X(mainstay::governor::outage_news) \
   X(mainstay::governor::budget_news) X(mainstay::governor::provider_limits) X(mainstay::keep_costs) X(mainstay::ask_costs) X(mainstay::costs_view) \
-  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::make_text) X(mainstay::trace_told) X(mainstay::tracer_view) X(mainstay::post_over) X(mainstay::ask_fullness) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
+  X(mainstay::letter<mainstay::alerts_told>) X(mainstay::make_text) X(mainstay::trace_told) X(mainstay::flush_spans) X(mainstay::tracer_view) X(mainstay::post_over) X(mainstay::ask_fullness) X(mainstay::alert_bell_view) X(mainstay::ask_alerts) X(mainstay::alerts_view) \
   X(mainstay::governor::view) X(mainstay::ask_permit) X(mainstay::permit_reply) \
   X(mainstay::letter<mainstay::settle_permit>) X(mainstay::breaker_order) X(mainstay::provider_sign) X(mainstay::breaker_view) \
   X(mainstay::letter<mainstay::key_outcome>) X(mainstay::key_order) X(std::vector<mainstay::key_book::view>) \

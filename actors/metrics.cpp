@@ -119,11 +119,13 @@ struct metrics_state {
       if (!r->flight) store->took.add(std::chrono::duration<double>(r->took).count());
       store->recent.add(r, store->slow);
     }
-    if (watched || settings->alerts) store->alerts.count(*r, clock::now());
-    count_served(*r);
+    if (!r->trial) { // how a target does that an operator tries says nothing of callers
+      if (watched || settings->alerts) store->alerts.count(*r, clock::now());
+      count_served(*r);
+      count_failures(*r);
+    }
     if (r->trace) tell(names->tracer, trace_told{r});
     store->log.write(*r, settings->logs, clock::now());
-    count_failures(*r);
     if (r->charged_tokens > 0) store->load.count(r->charged_tokens, now); // an answer from the cache is no load to keys
     count_costs(*r, now);
   }
@@ -157,7 +159,7 @@ struct metrics_state {
 
   /// What is of the request itself rather than of its calls.
   static std::optional<cost_ledger::amounts> of_request(const run_report& r) {
-    if (r.flight) return std::nullopt;
+    if (r.flight || r.trial) return std::nullopt;
     cost_ledger::amounts what;
     if (r.ok()) {
       if (r.durable && r.source.empty()) return std::nullopt; // it was kept, and is answered another time
@@ -256,7 +258,7 @@ struct metrics_state {
   costs_view look_at_costs(const ask_costs& q) const {
     costs_view v;
     v.groups = store->costs.sums(q.group, q.from);
-    v.total = store->costs.total(q.from);
+    for (const auto& [name, a] : v.groups) v.total += a;
     v.priced = priced;
     const auto now = std::chrono::system_clock::now();
     for (const auto& [client, daily] : budgets)

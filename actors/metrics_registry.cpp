@@ -342,6 +342,9 @@ void metrics_registry::reconfigure(const config::settings& s, const std::string&
   b.breaker_state.clear();
   b.key_health.clear();
   b.limit_used.clear();
+  b.redis_up.clear();
+  b.cache_entries.clear();
+  b.cache_bytes.clear();
 }
 
 void metrics_registry::set_limits(const governor::view& v) {
@@ -399,7 +402,7 @@ void metrics_registry::set_dispatcher(const dispatcher_view& v) {
 }
 
 void metrics_registry::set_tracer(const tracer_view& v) {
-  if (!v.configured) return;
+  if (!v.configured && v.sent + v.dropped == 0) return;
   go_to(body_->traced.at({"sent"}), body_->sent_seen, v.sent);
   go_to(body_->traced.at({"dropped"}), body_->dropped_seen, v.dropped);
 }

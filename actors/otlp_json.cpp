@@ -38,10 +38,10 @@ public:
   void add(const run_report& r) {
     report_ = &r;
     if (!r.flight) add_request(); // of a flight there are only the calls: its leader tells the rest
-    unsigned part = r.flight ? flights_parts : 0;
+    unsigned part = 0;
     for (const auto& s : r.story.spans(r.took)) {
-      begin(span_of_part(r.trace->root, part++), r.trace->root, std::string(s.what), span_kind::internal, s.begin,
-            s.end);
+      begin(span_of_part(r.trace->root + r.number, part++), r.trace->root, std::string(s.what), span_kind::internal,
+            s.begin, s.end);
       list("attributes");
       w_.EndArray();
       w_.EndObject();
@@ -58,8 +58,6 @@ public:
   }
 
 private:
-  static constexpr unsigned flights_parts = 500;
-
   void key(std::string_view k) { w_.Key(k.data(), static_cast<rapidjson::SizeType>(k.size())); }
   void string(std::string_view v) { w_.String(v.data(), static_cast<rapidjson::SizeType>(v.size())); }
   void text(std::string_view k, std::string_view v) { key(k), string(v); }
@@ -154,7 +152,8 @@ private:
 
   void add_attempt(const attempt_report& a) {
     const auto root = report_->trace->root;
-    begin(span_of_attempt(root, a.number), root, "chat " + a.model, span_kind::client, a.began, a.began + a.took);
+    begin(span_of_attempt(root + report_->number, a.number), root, "chat " + a.model, span_kind::client, a.began,
+          a.began + a.took);
     if (a.failed) failed_with(to_string(*a.failed));
     if (a.first_token != duration{}) {
       list("events");

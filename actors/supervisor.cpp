@@ -229,8 +229,9 @@ struct supervisor_state {
         "tracer", [store, own = d.tracer](caf::actor_system& y) { return spawn_tracer(y, store, own); }, front);
   }
 
-  void add_dashboard(directory& d) {
+  void add_dashboard(directory& d, const config::settings& s) {
     auto store = std::make_shared<dashboard_store>();
+    if (s.doors.metrics_token) store->token = s.doors.metrics_token->reveal();
     auto front = stable_front::make(self->system(), *home);
     adopt(
         "dashboard", [store, m = d.metrics](caf::actor_system& y) { return spawn_dashboard(y, store, m); }, front);
@@ -270,7 +271,7 @@ struct supervisor_state {
     add_flights(d);
     add_alert_bell(*d, s);
     add_tracer(*d, s, hooks.version);
-    add_dashboard(*d);
+    add_dashboard(*d, *s);
     add_drills(d, s);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;

@@ -12,8 +12,8 @@ namespace mainstay {
 
 namespace {
 
-constexpr auto collector_pool = " tracing";                      // no provider's
-constexpr std::size_t most_waiting = 4096, most_in_a_post = 256; // requests
+constexpr auto collector_pool = " tracing";                     // no provider's
+constexpr std::size_t most_waiting = 4096, most_in_a_post = 64; // requests: their text is made on the loop
 constexpr duration gather_for = 1s, first_pause = 1s, longest_pause = 30s, post_patience = 10s;
 constexpr int most_tries = 8; // some two minutes
 
@@ -46,6 +46,7 @@ struct tracer_state {
   std::uint64_t number = 0; // of the post under way, or of the pause
   http::call_handle call = 0;
   enum class doing { nothing, gathering, posting, pausing } now = doing::nothing;
+  caf::typed_response_promise<bool> flushing;
 
   ~tracer_state() {
     if (call) store->client->cancel(call);
@@ -74,7 +75,10 @@ struct tracer_state {
       store->waiting.clear();
       store->under_way = 0;
     }
-    if (!store->waiting.empty()) post();
+    if (store->waiting.empty())
+      flushed();
+    else
+      post();
   }
 
   void post() {
@@ -117,10 +121,23 @@ struct tracer_state {
                          store->waiting.begin() + static_cast<std::ptrdiff_t>(store->under_way));
     store->under_way = 0;
     now = doing::nothing;
-    if (store->waiting.size() >= most_in_a_post)
-      post();
+    if (!taken) flushed();
+    if (!store->settings->tracing || store->waiting.size() >= most_in_a_post || flushing.pending())
+      go_on();
     else if (!store->waiting.empty())
       wait(gather_for, doing::gathering);
+  }
+
+  /// The node ends: what waits goes now, and whoever asks hears when it has gone, or will not.
+  caf::result<bool> flush() {
+    flushing = self->make_response_promise<caf::typed_response_promise<bool>>();
+    auto promise = flushing;
+    if (now != doing::posting) go_on();
+    return promise;
+  }
+
+  void flushed() {
+    if (flushing.pending()) flushing.deliver(store->waiting.empty());
   }
 };
 
@@ -135,6 +152,7 @@ tracer_actor::behavior_type behave(tracer_actor::stateful_pointer<tracer_state> 
   return {
       [&st](const trace_told& told) { st.take(told.report); },
       [&st](const post_over& o) { st.over(o); },
+      [&st](const flush_spans&) { return st.flush(); },
       [&st](const run_wake& w) {
         // 0: what a predecessor left
         if (w.generation == 0 ? st.now == tracer_state::doing::nothing

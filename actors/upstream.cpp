@@ -85,7 +85,8 @@ struct upstream_state {
     const auto now = clock::now();
     const auto& drill = store->drill;
     auto& here = store->open[call.id];
-    if (!call.waited && drill.breaks(drill_kind::slow, now)) return hold(call, now);
+    if (!call.waited && drill.breaks(drill_kind::slow, now)) return hold(here, call, now);
+    here.held.reset();
     here.reporter = std::make_shared<call_reporter>(call, own_name);
     ++store->placed;
     if (drill.breaks(drill_kind::provider_down, now))
@@ -99,19 +100,25 @@ struct upstream_state {
   }
 
   /// It comes again when its time has come, whoever is upstream then. The time counts as its provider's.
-  void hold(const place_call& call, instant now) {
+  void hold(upstream_store::call& here, const place_call& call, instant now) {
     auto& t = call.what->timeouts;
     const auto by = std::min({store->drill.order.by_or_usual(), t.first_byte, t.total});
     t.first_byte -= by;
     t.total -= by;
     auto later = call;
     later.waited = true;
+    here.held = later;
     const auto front = caf::actor_cast<caf::strong_actor_ptr>(own_name);
     stable_front::later(front, now + by, [front, later] { letter<place_call>::post(front, later); });
   }
 
   void take(const drill_effect& d) {
     store->drill = d;
+    if (!d.breaks(drill_kind::slow, clock::now()))
+      for (auto& [id, call] : store->open)
+        if (call.held)
+          letter<place_call>::post(caf::actor_cast<caf::strong_actor_ptr>(own_name),
+                                   *std::exchange(call.held, std::nullopt));
     if (!d.breaks(drill_kind::provider_down, clock::now())) return;
     for (auto& [id, call] : store->open)
       if (call.handle != 0) {

@@ -18,6 +18,7 @@ struct upstream_store {
   struct call {
     http::call_handle handle = 0;            // 0: it has not left, and perhaps never will
     std::shared_ptr<call_reporter> reporter; // null: it waits
+    std::optional<place_call> held;          // by a drill, until its time has come or the drill is over
   };
   std::unordered_map<lease_id, call> open;
   drill_effect drill;

@@ -60,7 +60,10 @@ std::string drill_book::begin(const drill_order& o, instant now) {
 }
 
 void drill_book::withdraw(const std::string& id) {
-  if (watching() && order_.id == id) *this = {};
+  if (!watching() || order_.id != id) return;
+  const bool closed = closed_;
+  *this = {};
+  closed_ = closed;
 }
 
 bool drill_book::end(ending how, instant now) {

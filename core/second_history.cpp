@@ -10,14 +10,15 @@ std::int64_t second_of(utc_time t) { return std::chrono::floor<std::chrono::seco
 
 } // namespace
 
-/// A clock that was set back changes nothing: the second under way goes on until time has caught up.
+/// Of a clock that was set the seconds before say nothing; a little back, and the second under way goes on.
 void second_history::go_to(std::int64_t second) {
   if (now_.at == 0) now_.at = second;
-  if (second - now_.at > static_cast<std::int64_t>(kept)) { // nothing of what is kept would be left
+  constexpr std::int64_t little = 5, all = kept;
+  if (second > now_.at + all || second < now_.at - little) { // nothing of what is kept would be left
     over_.clear();
     took_.clear();
     now_ = {};
-    now_.at = second - static_cast<std::int64_t>(kept);
+    now_.at = second > all ? second - all : second;
   }
   while (now_.at < second) {
     now_.p50 = took_.at(0.5);

@@ -1,5 +1,6 @@
 #include "core/trace_context.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -59,13 +60,17 @@ std::optional<trace_context> read_traceparent(std::string_view s) noexcept {
   return t;
 }
 
+bool is_tracestate(std::string_view s) noexcept {
+  return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 std::string traceparent(const trace_context& t, span_id own) {
   return "00-" + t.trace_id() + "-" + hex(own) + (t.sampled ? "-01" : "-00");
 }
 
-span_id span_of_attempt(span_id root, unsigned attempt) noexcept { return mixed(root, attempt); }
+span_id span_of_attempt(span_id run, unsigned attempt) noexcept { return mixed(run, attempt); }
 
-span_id span_of_part(span_id root, unsigned part) noexcept { return mixed(root, parts_begin + part); }
+span_id span_of_part(span_id run, unsigned part) noexcept { return mixed(run, parts_begin + part); }
 
 bool in_sample(const trace_context& t, double ratio) noexcept {
   if (ratio >= 1) return true;

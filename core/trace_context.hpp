@@ -30,13 +30,16 @@ std::string hex(span_id);
 /// Of a `traceparent` header; none where it is not valid, which the standard says to take for none at all. Of versions
 /// later than 00 the known part is read.
 std::optional<trace_context> read_traceparent(std::string_view) noexcept;
+/// May it be passed on? Printable ASCII, and not empty.
+bool is_tracestate(std::string_view) noexcept;
 /// The value for a call that is span `own` of that trace.
 std::string traceparent(const trace_context&, span_id own);
 
-/// The span of that attempt: always the same, and never that of another attempt or of the request itself.
-span_id span_of_attempt(span_id root, unsigned attempt) noexcept;
-/// Other spans of the request, numbered by whoever tells of them.
-span_id span_of_part(span_id root, unsigned part) noexcept;
+/// The span of that attempt: always the same, and never that of another attempt. `run`: other for each run of the
+/// trace.
+span_id span_of_attempt(span_id run, unsigned attempt) noexcept;
+/// Its other spans, numbered by whoever tells of them.
+span_id span_of_part(span_id run, unsigned part) noexcept;
 
 /// Head sampling by the trace's id, so that all who take part in a trace decide alike (OpenTelemetry's
 /// TraceIdRatioBased: the lower 56 bits against the ratio).

@@ -139,7 +139,8 @@ const limits = (whose, all) => all.length ? all.map(l => ({ bar: l.used, text: `
 const ALERTS = {
   all_targets_down: ['A model has no provider left', 'mainstayctl breakers'],
   breaker_open: ['A provider is left alone for now', 'mainstayctl breakers'],
-  budget: ['A client has spent its daily budget', 'mainstayctl cost --by client'],
+  audit_failing: ['The audit cannot be written', 'df -h'],
+  budget: ['A client has spent most of its daily budget, or all of it', 'mainstayctl cost --by client'],
   forecast_high: ['The load that comes is high', 'mainstayctl forecast'],
   journal_full: ['The journal is nearly full', 'mainstayctl journal'],
   latency_p99: ['Requests are slow', 'mainstayctl top'],
@@ -154,6 +155,7 @@ const alertWords = a => ALERTS[a.signal] ?? [plain(a.signal), 'mainstayctl alert
 // Worst first: {level, what, why, command}.
 function troubles(o) {
   const out = [], say = (level, what, why, command) => out.push({ level, what, why, command });
+  const told = new Set(); // alerts that something else explains
   if (o.drill) say('warn', `The drill ${[plain(o.drill.name), o.drill.whom].filter(Boolean).join(' ')} is going on`, `things are broken on purpose; over in ${span(o.drill.seconds_left)}`, 'mainstayctl drill stop');
   if (o.state === 'draining') say('warn', 'The node is ending', `${o.in_flight} requests are being finished, new ones are refused`, 'mainstayctl status');
   else if (o.state !== 'ready') say('bad', `The node is ${plain(o.state)}`, 'its dispatcher does not answer', 'mainstayctl actors');
@@ -173,15 +175,19 @@ function troubles(o) {
     if (k.state === 'disabled') say('bad', `Key ${k.name} is disabled`, k.why ? plain(k.why) : 'by hand', `mainstayctl keys ${word(k.name)} enable`);
     else if (k.state === 'resting') say('warn', `Key ${k.name} rests for ${span(k.seconds_left)}`, plain(k.why || 'after a failure'), 'mainstayctl keys');
   }
-  for (const c of o.clients)
-    if (c.daily_usd != null && c.usd_today >= c.daily_usd) say('warn', `Client ${c.name} has spent its budget`, `${usd(c.usd_today)} of ${usd(c.daily_usd)} today; refused until midnight UTC`, 'mainstayctl cost --by client');
+  for (const c of o.clients) {
+    const spent = `${usd(c.usd_today)} of ${usd(c.daily_usd)} today`;
+    if (c.daily_usd == null || c.usd_today < 0.8 * c.daily_usd) continue;
+    if (c.usd_today >= c.daily_usd) say('warn', `Client ${c.name} has spent its budget`, `${spent}; refused until midnight UTC`, 'mainstayctl cost --by client');
+    else say('warn', `Client ${c.name} has nearly spent its budget`, spent, 'mainstayctl cost --by client');
+    told.add('budget');
+  }
   const dead = o.cache?.tiers.filter(t => t.state === 'down') ?? [];
   for (const t of dead) say('warn', `The cache's ${t.name} does not answer`, 'answers are kept without it', 'mainstayctl cache');
   if (o.journal?.failing) say('bad', 'The journal cannot be written', 'durable requests are refused', 'mainstayctl journal');
   else if (o.journal?.used >= 0.8) say('warn', `The journal is ${percent(o.journal.used)} full`, 'when it is full, durable requests are refused', 'mainstayctl journal');
   if (o.actors.up < o.actors.of) say('bad', `${o.actors.of - o.actors.up} of ${o.actors.of} actors are down`, 'they are being restarted', 'mainstayctl actors');
-  // Alerts that nothing above explains.
-  const told = new Set(['budget', 'journal_full']);
+  if (o.journal?.used >= 0.8) told.add('journal_full');
   if (out.some(t => t.level === 'bad' && o.providers.some(p => p.state === 'open'))) told.add('breaker_open');
   if (down.length || o.models_down) told.add('all_targets_down');
   if (dead.some(t => t.name === 'redis')) told.add('redis_down');
@@ -194,7 +200,7 @@ function troubles(o) {
   return out.sort((a, b) => rank[a.level] - rank[b.level]);
 }
 
-const value = (signal, x) => signal === 'latency_p99' ? took(x) : /rate|error|limited|journal/.test(signal) ? percent(x) : count(x);
+const value = (signal, x) => signal === 'latency_p99' ? took(x) : /rate|error|limited|journal|budget/.test(signal) ? percent(x) : count(x);
 
 function drawBanner() {
   const silent = (Date.now() - heard) / 1000;
@@ -417,8 +423,8 @@ function connect() {
     lost ||= Date.now();
     drawBanner();
     setTimeout(connect, 1000);
-    fetch('/readyz').then(() => { // it is there, and does not want one more
-      if (lost) refusal = 'The node answers, but sends no overviews: too many look on, or the token has changed';
+    fetch('/readyz').then(r => { // it is there, and does not want one more
+      if (lost && r.ok) refusal = 'The node answers, but sends no overviews: too many look on, or the token has changed';
     }, () => { refusal = ''; });
   };
 }

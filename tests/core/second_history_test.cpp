@@ -67,8 +67,11 @@ BOOST_AUTO_TEST_CASE(silent_seconds_are_there_and_old_ones_go) {
   cells = h.since(0, noon + 24h);
   BOOST_TEST(cells.size() == second_history::kept);
   BOOST_TEST((cells.back().at == 1'000'000 + 24 * 3600 - 1 && cells.front().requests == 0));
-  h.count(report("ok", "primary"), noon); // the clock was set back
+  h.count(report("ok", "primary"), noon + 24h - 3s); // the clock was set back a little
   BOOST_TEST((h.since(0, noon + 24h + 1s).back().requests == 1));
+  h.count(report("ok", "primary"), noon); // and by a day
+  cells = h.since(0, noon + 1s);
+  BOOST_TEST((cells.back().at == 1'000'000 && cells.back().requests == 1 && cells.size() == second_history::kept));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -37,6 +37,11 @@ BOOST_AUTO_TEST_CASE(what_is_not_valid_is_none) {
   BOOST_TEST(read_traceparent("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_state_is_printable) {
+  BOOST_TEST((is_tracestate("vendor=1,other=2 3") && !is_tracestate("")));
+  BOOST_TEST((!is_tracestate("a=\xff") && !is_tracestate("a=1\r\nb: c")));
+}
+
 BOOST_AUTO_TEST_CASE(spans_of_a_request_differ) {
   std::set<span_id> seen;
   for (unsigned n = 0; n < 300; ++n) {

@@ -74,7 +74,7 @@ def refuses_to_start(house, tmp_path, path):
     """Why, in its words."""
     file = tmp_path / "refused.yaml"
     file.write_text(json.dumps(house.config(state={"path": str(path)}, doors={"http": {"listen": "127.0.0.1:0"}})))
-    done = subprocess.run([BIN / "mainstayd", "--config", file], capture_output=True, text=True, timeout=60 * SLOW)
+    done = subprocess.run([BIN / "mainstayd", "--config", file, "--log-format", "text"], capture_output=True, text=True, timeout=60 * SLOW)
     assert done.returncode == 2, done.stderr
     said = [line for line in done.stderr.splitlines() if not line.startswith("warning:")]
     assert len(said) == 1 and f"{file}: state.path: {path}: " in said[0], done.stderr

@@ -21,6 +21,7 @@ class Collector:
 
     def __init__(self):
         self.posts, self.headers, self.says = [], [], collections.deque()
+        self.held, self.gate = 0, None  # posts that wait for the gate
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -28,6 +29,9 @@ class Collector:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if outer.gate:
+                    outer.held += 1
+                    outer.gate.wait(20)
                 status = outer.says.popleft() if outer.says else 200
                 if status == 200:
                     outer.headers.append((self.path, dict(self.headers)))
@@ -136,7 +140,7 @@ def test_who_is_in_the_sample(start, collector):
     wait_for(lambda: {s["traceId"] for s in collector.spans() if s["kind"] == 2} == sampled)
     assert not collector.trace(TRACE)
     assert g.metric("mainstay_traced_requests_total", result="sent") == len(sampled)
-    assert len(collector.posts) < 20  # many in one post
+    assert len(collector.posts) < 40  # many in one post
 
 
 def test_a_collector_that_is_full_or_away_costs_no_caller_anything(start, collector):
@@ -153,6 +157,29 @@ def test_a_collector_that_is_full_or_away_costs_no_caller_anything(start, collec
     assert all(g.chat(f"nobody there {i}").status == 200 for i in range(5))
     wait_for(lambda: "it is tried again" in g.log())
     assert g.at_rest()
+
+
+def test_what_is_left_goes_when_the_node_ends(start, collector):
+    a, b = start.mock("a"), start.mock("b")
+    g = start.gateway(config(a, b, tracing={"endpoint": collector.url, "sample": 1}))
+    assert g.chat("last words").status == 200
+    assert g.stop() == 0
+    assert len([s for s in collector.spans() if s["kind"] == 2]) == 1
+
+
+def test_a_reload_may_end_tracing_while_a_post_is_under_way(start, collector):
+    a, b = start.mock("a"), start.mock("b")
+    collector.gate = threading.Event()
+    g = start.gateway(config(a, b, tracing={"endpoint": collector.url, "sample": 1}))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: g.chat(f"q{i}"), range(200)))
+    wait_for(lambda: collector.held == 1)
+    g.write({k: v for k, v in g.config.items() if k != "tracing"})
+    g.ctl("reload")
+    collector.gate.set()
+    wait_for(lambda: g.metric("mainstay_traced_requests_total") == 200)
+    assert g.metric("mainstay_traced_requests_total", result="dropped") > 0
+    assert g.chat("and on").status == 200 and all(x["restarts"] == 0 for x in g.ctl("actors")["actors"])
 
 
 def test_the_log_for_machines(start):

@@ -256,6 +256,14 @@ std::optional<std::uint64_t> daemon::flush_journal() {
   }
 }
 
+void daemon::flush_reports() {
+  caf::scoped_actor self{*system_};
+  const auto ignore = [](const caf::error&) {};
+  self->request(house_.names->metrics, flush_patience, ask_backlog{}).receive([](std::uint64_t) {}, ignore); // in turn
+  if (settings_->tracing)
+    self->request(house_.names->tracer, flush_patience, flush_spans{}).receive([](bool) {}, ignore);
+}
+
 int daemon::drain() {
   ready_ = false;
   auto limit = [&] {
@@ -270,6 +278,7 @@ int daemon::drain() {
   const auto cut = drain_dispatcher(clock::now() + limit);
   const auto patience = clock::now() + flush_patience;
   const auto unanswered = flush_journal(); // whose answers leave when they are on disk
+  flush_reports();
   while (http_ && http_->connections() > 0 && clock::now() < patience) std::this_thread::sleep_for(5ms);
   if (!unanswered) spdlog::error("drain: the journal did not say that all is on disk, and what has no answer");
   if (unanswered.value_or(0) > 0)

@@ -44,6 +44,8 @@ private:
   std::optional<drain_result> drain_dispatcher(instant until);
   /// How many durable requests have no answer; none: it did not say.
   std::optional<std::uint64_t> flush_journal();
+  /// What is reported of the last requests is with everybody who tells of it.
+  void flush_reports();
   daemon_hooks hooks();
 
   const bool json_logs_;
