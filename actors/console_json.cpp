@@ -341,7 +341,7 @@ std::string detail_of(const attempt_report& a, story_mark what) {
     auto out = a.failed ? std::string(to_string(*a.failed)) : "complete";
     if (a.longest_gap != duration{})
       out += ", longest gap " + std::to_string(std::llround(milliseconds(a.longest_gap))) + " ms";
-    if (a.usd) {
+    if (a.usd.value_or(0) > 0) {
       char cost[32];
       std::snprintf(cost, sizeof cost, ", %.6f US dollars", *a.usd);
       out += cost;
@@ -500,9 +500,10 @@ void write_trace(console_json& j, const recent_requests::found& f) {
   if (!r.cache_result.empty()) j.text("cache", r.cache_tier + " " + r.cache_result);
   j.number("took_ms", milliseconds(r.took))
       .number("overhead_ms", milliseconds(r.overhead))
-      .count("input_tokens", r.input_tokens)
-      .count("output_tokens", r.output_tokens);
-  if (const auto usd = r.usd()) j.number("usd", *usd);
+      .count("calls", f.asked().attempts.size())
+      .count("input_tokens", f.asked().input_tokens)
+      .count("output_tokens", f.asked().output_tokens);
+  if (const auto usd = f.asked().usd()) j.number("usd", *usd);
   write_story(j, "story", r);
   if (f.call) write_story(j, "shared_call", *f.call);
 }
@@ -560,7 +561,7 @@ void write_clients(console_json& j, const config::settings& s, const governor::v
 
 void write_requests(console_json& j, const recent_view& v) {
   j.table("requests");
-  for (const auto& r : v.all)
+  for (const auto& [r, call] : v.all)
     j.row()
         .text("request", r->id)
         .text("arrived", date_text(r->arrived))
@@ -569,7 +570,7 @@ void write_requests(console_json& j, const recent_view& v) {
         .text("outcome", r->outcome)
         .text("answered_by", who_answered(*r))
         .text("degraded", r->reason)
-        .count("calls", r->attempts.size())
+        .count("calls", call ? call->attempts.size() : r->attempts.size())
         .number("took_ms", milliseconds(r->took))
         .end_row();
   j.end_table();

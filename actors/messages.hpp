@@ -576,7 +576,7 @@ struct ask_recent {
   bool notable_only = false;
 };
 struct recent_view {
-  std::vector<report_ptr> all; // newest first
+  std::vector<recent_requests::found> all; // newest first
 };
 struct overview; // actors/overview.hpp
 using overview_ptr = std::shared_ptr<const overview>;

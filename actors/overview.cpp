@@ -282,7 +282,9 @@ void write_costs(writer& w, const overview& o) {
 }
 
 void write_requests(writer& w, const overview& o) {
-  w.list("requests", o.latest, [&](const report_ptr& r) {
+  w.list("requests", o.latest, [&](const recent_requests::found& f) {
+    const auto& r = f.request;
+    const auto& asked = f.asked();
     w.open()
         .member("id", r->id)
         .member("at", unix_seconds(r->arrived))
@@ -293,9 +295,9 @@ void write_requests(writer& w, const overview& o) {
         .member("source", r->source)
         .member("provider", r->provider)
         .member("seconds", seconds(r->took))
-        .member("attempts", std::uint64_t{r->attempts.size()})
-        .member("tokens", r->input_tokens + r->output_tokens)
-        .member("usd", r->usd())
+        .member("attempts", std::uint64_t{asked.attempts.size()})
+        .member("tokens", asked.input_tokens + asked.output_tokens)
+        .member("usd", asked.usd())
         .member("degraded", !r->reason.empty())
         .close();
   });

@@ -31,7 +31,7 @@ struct overview {
   load_watch::view load;
   costs_view costs; // of today
   std::vector<alert_book::alert> alerts;
-  std::vector<report_ptr> latest;
+  std::vector<recent_requests::found> latest;
 };
 
 /// One object. `with_history`: also the seconds before the last one.

@@ -31,16 +31,21 @@ recent_requests::found recent_requests::find(std::string_view id) const {
   if (id.empty()) return out;
   out.request = latest_that([&](auto& r) { return !r.flight && (r.id == id || r.durable_id == id); });
   if (!out.request) out.request = latest_that([&](auto& r) { return r.id == id; });
+  return with_call(std::move(out.request));
+}
+
+recent_requests::found recent_requests::with_call(report_ptr r) const {
+  found out{std::move(r), nullptr};
   if (out.request && out.request->shared != 0)
-    out.call = latest_that([&](auto& r) { return r.number == out.request->shared; });
+    out.call = latest_that([&](auto& c) { return c.number == out.request->shared; });
   return out;
 }
 
-std::vector<report_ptr> recent_requests::latest(std::size_t most, bool notable_only) const {
-  std::vector<report_ptr> out;
+std::vector<recent_requests::found> recent_requests::latest(std::size_t most, bool notable_only) const {
+  std::vector<found> out;
   const auto& ring = notable_only ? notable_ : all_;
   for (auto r = ring.rbegin(); r != ring.rend() && out.size() < most; ++r)
-    if (!(*r)->flight) out.push_back(*r);
+    if (!(*r)->flight) out.push_back(with_call(*r));
   return out;
 }
 

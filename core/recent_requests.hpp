@@ -20,16 +20,20 @@ public:
   struct found {
     report_ptr request; // null: it is not known, or not any more
     report_ptr call;    // that it shared with equal requests; null: it shared none
+
+    /// Who made the calls that answered it: it, or the one it shared.
+    const run_report& asked() const noexcept { return call ? *call : *request; }
   };
   /// By x-request-id, or by the name its caller gave to a durable one: the latest of that name.
   found find(std::string_view id) const;
   /// Newest first. Without those that only flew for others.
-  std::vector<report_ptr> latest(std::size_t most, bool notable_only = false) const;
+  std::vector<found> latest(std::size_t most, bool notable_only = false) const;
 
   /// Worth to be kept for longer.
   static bool notable(const run_report&, duration slow) noexcept;
 
 private:
+  found with_call(report_ptr) const;
   template <class Test>
   report_ptr latest_that(const Test&) const;
 

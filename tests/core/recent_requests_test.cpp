@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(a_flood_of_good_ones_does_not_wash_the_bad_ones_away) {
   BOOST_TEST((kept.find("req_4000").request && kept.find("req_4999").request));
   BOOST_TEST(!kept.find("").request);
   BOOST_TEST(kept.latest(10'000).size() == recent_requests::kept);
-  BOOST_TEST(kept.latest(3)[0]->number == 4999u);
+  BOOST_TEST(kept.latest(3)[0].request->number == 4999u);
   BOOST_TEST(kept.latest(3, true).size() == 1u);
 }
 
@@ -65,7 +65,9 @@ BOOST_AUTO_TEST_CASE(who_shared_a_call_is_told_with_it) {
   kept.add(other, duration::max());
   BOOST_TEST((kept.find("req_8").request == leader && kept.find("req_8").call == call));
   BOOST_TEST((kept.find("order-1").request == other && kept.find("order-1").call == call));
-  BOOST_TEST(kept.latest(5).size() == 2u);
+  const auto latest = kept.latest(5);
+  BOOST_TEST((latest.size() == 2u && latest[0].request == other && latest[0].call == call));
+  BOOST_TEST((&latest[0].asked() == call.get()));
 }
 
 BOOST_AUTO_TEST_CASE(usd_and_what_retries_added) {
