@@ -74,7 +74,7 @@ std::uint64_t random_number() {
 }
 
 /// The trace that a request is a part of: its caller's, who decides whether it is in the sample, or a new one where
-/// this node traces; else none.
+/// this node traces and takes it into the sample; else none.
 std::shared_ptr<const trace_context> trace_of(const config::settings& s, const header_list& headers) {
   std::optional<trace_context> t;
   if (const auto* given = find_header(headers, "traceparent")) t = read_traceparent(*given);
@@ -86,9 +86,10 @@ std::shared_ptr<const trace_context> trace_of(const config::settings& s, const h
   if (!s.tracing) return t ? std::make_shared<const trace_context>(std::move(*t)) : nullptr;
   if (!t) {
     t.emplace();
-    t->id_high = random_number();
     t->id_low = random_number();
-    t->sampled = in_sample(*t, s.tracing->sample);
+    if (!in_sample(*t, s.tracing->sample)) return nullptr; // a trace that nobody would ever see
+    t->id_high = random_number();
+    t->sampled = true;
   }
   t->root = random_number();
   return std::make_shared<const trace_context>(std::move(*t));

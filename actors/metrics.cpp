@@ -93,26 +93,26 @@ struct metrics_state {
   }
 
   /// Only what providers, keys and the ways to them are to blame for.
-  void count_failures(const run_report& r) {
+  void count_failures(const run_report& r, instant now) {
     if (r.attempts.empty()) return;
-    const auto now = clock::now();
     for (auto& a : r.attempts) {
       const auto whose = a.failed ? rules_of(*a.failed).whose : blame::nobody;
       // A missing model may be a name that a caller made up, through a pattern.
       const bool counts = whose != blame::nobody && whose != blame::caller && a.failed != failure_class::model_missing;
       if (!a.failed || counts) store->failures.count(a.failed.has_value(), now);
     }
-    judge();
+    judge(now);
   }
 
-  void judge() {
-    const bool trouble = store->failures.high(clock::now());
+  void judge(instant now) {
+    const bool trouble = store->failures.high(now);
     if (std::exchange(store->trouble, trouble) == trouble) return;
     self->send(names->cache, provider_trouble{trouble});
   }
 
   void count(const report_ptr& r) {
     const auto now = std::chrono::system_clock::now();
+    const auto here = clock::now();
     if (watched) {
       store->registry.count(*r);
       store->history.count(*r, now);
@@ -120,12 +120,12 @@ struct metrics_state {
       store->recent.add(r, store->slow);
     }
     if (!r->trial) { // how a target does that an operator tries says nothing of callers
-      if (watched || settings->alerts) store->alerts.count(*r, clock::now());
+      if (watched || settings->alerts) store->alerts.count(*r, here);
       count_served(*r);
-      count_failures(*r);
+      count_failures(*r, here);
     }
     if (r->trace) tell(names->tracer, trace_told{r});
-    store->log.write(*r, settings->logs, clock::now());
+    store->log.write(*r, settings->logs, here);
     if (r->charged_tokens > 0) store->load.count(r->charged_tokens, now); // an answer from the cache is no load to keys
     count_costs(*r, now);
   }
@@ -361,6 +361,7 @@ struct metrics_state {
     auto all = std::make_shared<round>();
     all->done = [this, promise]() mutable {
       store->registry.set_alerts(store->alerts.all());
+      store->registry.flush();
       promise.delegate(exposition, make_text{});
     };
     auto& r = store->registry;
@@ -461,7 +462,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
       [&st](const batch_report& b) { st.count_batch(b); },
       [&st](const rate_due&) {
         st.look_again();
-        st.judge();
+        st.judge(clock::now());
         st.judge_load();
         st.judge_budgets(); // a new day
         st.keep_changed_costs();

@@ -33,8 +33,53 @@ const Histogram::BucketBoundaries token_buckets = {0.001, 0.0025, 0.005, 0.01, 0
                                                    0.05,  0.1,    0.25,  0.5,  1,    2.5};
 const Histogram::BucketBoundaries retry_buckets = {0, 1, 2, 3, 5, 8};
 
+/// Adds up here, and tells the metric when its text is to be made: prometheus-cpp takes a lock for each observation,
+/// and there are many in each request.
+struct tally {
+  Counter* to;
+  double sum = 0;
+
+  void Increment(double by = 1) { sum += by; }
+  void flush() {
+    if (sum > 0) to->Increment(std::exchange(sum, 0));
+  }
+};
+
+struct observations {
+  Histogram* to;
+  const Histogram::BucketBoundaries* bounds;
+  std::vector<double> counts = std::vector<double>(bounds->size() + 1); // beside the bounds, and beyond the last
+  double sum = 0;
+  bool any = false;
+
+  void Observe(double value) {
+    const auto bucket = std::lower_bound(bounds->begin(), bounds->end(), value) - bounds->begin();
+    ++counts[static_cast<std::size_t>(bucket)];
+    sum += value;
+    any = true;
+  }
+  void flush() {
+    if (!std::exchange(any, false)) return;
+    to->ObserveMultiple(counts, std::exchange(sum, 0));
+    std::fill(counts.begin(), counts.end(), 0);
+  }
+};
+
+template <class Metric>
+struct place_of {
+  using type = Metric*;
+};
+template <>
+struct place_of<Counter> {
+  using type = tally;
+};
+template <>
+struct place_of<Histogram> {
+  using type = observations;
+};
+
 /// Of what somebody else counts.
-void go_to(Counter& counter, std::uint64_t& seen, std::uint64_t now) {
+void go_to(tally& counter, std::uint64_t& seen, std::uint64_t now) {
   if (now > seen) counter.Increment(static_cast<double>(now - seen));
   seen = now;
 }
@@ -48,30 +93,60 @@ public:
          std::vector<std::string> labels)
     : family_(build.Name(name).Help(help).Register(registry)), labels_(std::move(labels)) {}
 
-  template <class... Args>
-  Metric& at(std::initializer_list<std::string_view> values, Args&&... args) {
-    key_.clear();
-    for (auto v : values) (key_ += v) += '\x1f';
-    if (auto it = known_.find(key_); it != known_.end()) return *it->second;
-    std::map<std::string, std::string> labels;
-    auto value = values.begin();
-    for (auto& l : labels_) labels.emplace(l, *value++);
-    auto& m = family_.Add(labels, std::forward<Args>(args)...);
-    known_.emplace(key_, &m);
-    return m;
+  auto& at(std::initializer_list<std::string_view> values) {
+    return *found(values, [] {});
+  }
+  auto& at(std::initializer_list<std::string_view> values, const Histogram::BucketBoundaries& bounds) {
+    return *found(values, bounds);
   }
 
-  /// All of them, also those whose things are gone.
+  /// Gauges: all of them, also those whose things are gone.
   void clear() {
-    for (auto& [key, metric] : known_) family_.Remove(metric);
+    for (auto& [key, metric] : known_) family_.Remove(*metric);
     known_.clear();
+    latest_ = nullptr;
+  }
+
+  void flush() {
+    for (auto& [key, place] : known_) place->flush();
   }
 
 private:
+  using place = typename place_of<Metric>::type;
+
+  template <class Bounds>
+  auto* found(std::initializer_list<std::string_view> values, const Bounds& bounds) {
+    key_.clear();
+    for (auto v : values) (key_ += v) += '\x1f';
+    if (!latest_ || key_ != latest_key_) { // requests come in runs of the same kind
+      latest_key_ = key_;
+      const auto it = known_.find(key_);
+      latest_ = it != known_.end() ? it->second.get() : add(values, bounds);
+    }
+    if constexpr (std::is_pointer_v<place>)
+      return *latest_;
+    else
+      return latest_;
+  }
+
+  template <class Bounds>
+  place* add(std::initializer_list<std::string_view> values, const Bounds& bounds) {
+    std::map<std::string, std::string> labels;
+    auto value = values.begin();
+    for (auto& l : labels_) labels.emplace(l, *value++);
+    std::unique_ptr<place> it;
+    if constexpr (std::is_same_v<Metric, Histogram>)
+      it.reset(new place{&family_.Add(labels, bounds), &bounds});
+    else
+      it.reset(new place{&family_.Add(labels)});
+    return known_.emplace(key_, std::move(it)).first->second.get();
+  }
+
   Family<Metric>& family_;
   std::vector<std::string> labels_;
-  std::unordered_map<std::string, Metric*> known_;
-  std::string key_;
+  std::unordered_map<std::string, std::unique_ptr<place>> known_;
+  std::string key_, latest_key_;
+  place* latest_ = nullptr;
 };
 
 } // namespace
@@ -227,7 +302,7 @@ struct metrics_registry::body {
 
   std::set<std::string> providers, keys; // in the configuration: the actors remember others too, by name
   std::unordered_map<std::string, std::uint64_t> restarts_seen, messages_seen;
-  std::uint64_t refused_seen = 0, sent_seen = 0, dropped_seen = 0;
+  std::uint64_t refused_seen = 0, sent_seen = 0, dropped_seen = 0, lost_seen = 0;
   totals_by_name calls; // by provider
   metrics_view seen;
 };
@@ -424,13 +499,21 @@ void metrics_registry::set_forecast(const load_watch::view& v) {
 
 void metrics_registry::set_audit(std::uint64_t seq, std::uint64_t lost) {
   body_->audit_seq.at({}).Set(static_cast<double>(seq));
-  auto& counter = body_->audit_lost.at({});
-  counter.Increment(static_cast<double>(lost) - counter.Value());
+  go_to(body_->audit_lost.at({}), body_->lost_seen, lost);
 }
 
 void metrics_registry::set_drill(const drill_book::view& v) {
   for (const auto kind : drill_kinds)
     body_->drill.at({to_string(kind)}).Set(v.at == drill_book::phase::under_way && v.order.what == kind ? 1 : 0);
+}
+
+void metrics_registry::flush() {
+  auto& b = *body_;
+  const auto all = [](auto&... s) { (s.flush(), ...); };
+  all(b.requests, b.attempts, b.request_seconds, b.first_token_seconds, b.overhead_seconds, b.tokens, b.cost,
+      b.provider_cost, b.client_cost, b.saved, b.client_tokens, b.between_tokens, b.queue_seconds, b.retries_of,
+      b.retried, b.retry_added, b.retries, b.cache, b.batch_calls, b.batch_parts, b.audit_lost, b.restarts, b.messages,
+      b.refused, b.traced);
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }

@@ -41,6 +41,8 @@ public:
   void set_audit(std::uint64_t seq, std::uint64_t lost);
   void set_drill(const drill_book::view&);
 
+  /// What was counted is in the text from here on.
+  void flush();
   /// Prometheus text format 0.0.4. From any thread.
   std::string text() const;
   metrics_view view() const;

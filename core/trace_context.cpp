@@ -29,20 +29,29 @@ span_id mixed(span_id root, std::uint64_t n) noexcept {
   return z == 0 ? 1 : z;
 }
 
+void add_hex(std::string& out, std::uint64_t n) {
+  char digits[16];
+  for (int i = 16; i-- > 0; n >>= 4) digits[i] = "0123456789abcdef"[n & 15];
+  out.append(digits, sizeof digits);
+}
+
 constexpr std::uint64_t parts_begin = 1000; // attempts are fewer
 
 } // namespace
 
 std::string hex(span_id n) {
-  std::string out(16, '0');
-  char digits[16];
-  const auto end = std::to_chars(digits, digits + sizeof digits, n, 16).ptr;
-  out.replace(static_cast<std::size_t>(16 - (end - digits)), static_cast<std::size_t>(end - digits), digits,
-              static_cast<std::size_t>(end - digits));
+  std::string out;
+  add_hex(out, n);
   return out;
 }
 
-std::string trace_context::trace_id() const { return hex(id_high) + hex(id_low); }
+std::string trace_context::trace_id() const {
+  std::string out;
+  out.reserve(32);
+  add_hex(out, id_high);
+  add_hex(out, id_low);
+  return out;
+}
 
 std::optional<trace_context> read_traceparent(std::string_view s) noexcept {
   constexpr std::size_t length = 55; // 00-<32>-<16>-<2>
@@ -65,7 +74,13 @@ bool is_tracestate(std::string_view s) noexcept {
 }
 
 std::string traceparent(const trace_context& t, span_id own) {
-  return "00-" + t.trace_id() + "-" + hex(own) + (t.sampled ? "-01" : "-00");
+  std::string out = "00-";
+  out.reserve(55);
+  add_hex(out, t.id_high);
+  add_hex(out, t.id_low);
+  out += '-';
+  add_hex(out, own);
+  return out += t.sampled ? "-01" : "-00";
 }
 
 span_id span_of_attempt(span_id run, unsigned attempt) noexcept { return mixed(run, attempt); }
