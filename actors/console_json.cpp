@@ -9,6 +9,10 @@ namespace {
 
 double seconds_until(instant t, instant now) { return t > now ? std::chrono::duration<double>(t - now).count() : 0; }
 
+double ratio(std::uint64_t part, std::uint64_t of) {
+  return of > 0 ? static_cast<double>(part) / static_cast<double>(of) : 0;
+}
+
 double percent(double ratio) { return std::round(ratio * 1000) / 10; }
 
 std::string limit_text(const limit_set& l) {
@@ -586,8 +590,7 @@ void write_metrics(console_json& j, const metrics_view& v) {
       .count("output_tokens", v.output_tokens)
       .count("retried", v.retried)
       .count("rescued", v.rescued)
-      .number("output_per_input",
-              v.input_tokens ? static_cast<double>(v.output_tokens) / static_cast<double>(v.input_tokens) : 0);
+      .number("output_per_input", ratio(v.output_tokens, v.input_tokens));
   j.table("latency_5m_seconds");
   for (const auto l : latencies) {
     const auto& p = v.lately.of(l);
@@ -609,7 +612,9 @@ void write_metrics(console_json& j, const metrics_view& v) {
           .count("failed", t.failed)
           .count("input_tokens", t.tokens.input)
           .count("output_tokens", t.tokens.output)
+          .number("output_per_input", ratio(t.tokens.output, t.tokens.input))
           .count("cached_tokens", t.tokens.cached)
+          .number("cached_percent", percent(ratio(t.tokens.cached, t.tokens.input)))
           .count("reasoning_tokens", t.tokens.reasoning)
           .end_row();
     j.end_table();

@@ -7,7 +7,8 @@ namespace mainstay::config {
 namespace {
 
 void read_headers(const cursor& at, tracing_settings& out) {
-  for (const auto& [name, c] : section(at).entries()) {
+  const section headers(at);
+  for (const auto& [name, c] : headers.entries()) {
     const bool token =
         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string::npos;
     if (!token)
