@@ -228,10 +228,11 @@ void run_state::outside() {
   if (outside_since == instant{}) outside_since = clock::now();
 }
 
-void run_state::inside() {
-  if (outside_since == instant{}) return;
-  rec->provider_time += clock::now() - outside_since;
+instant run_state::inside() {
+  const auto now = clock::now();
+  if (outside_since != instant{}) rec->provider_time += now - outside_since;
   outside_since = {};
+  return now;
 }
 
 void run_state::wake_at(instant when, waking what) {

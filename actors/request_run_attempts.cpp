@@ -302,9 +302,9 @@ void run_state::call_failed(attempt& a, failure_class what, const std::string& d
 }
 
 void run_state::feed(attempt& a, const bytes_ptr& piece) {
-  inside();
+  const auto now = inside();
   a.relay->feed(piece, sink(a));
-  a.see_tokens(clock::now());
+  a.see_tokens(now);
   after_feed(a);
 }
 

@@ -79,7 +79,7 @@ struct run_state {
   void give_back();
   void leave(std::string_view outcome);
   void outside();
-  void inside();
+  instant inside(); // now
   void wake_at(instant when, waking what);
   void again_soon(waking what);
   void drop_call();
