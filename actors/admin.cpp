@@ -280,7 +280,9 @@ private:
     }
   }
 
-  void overview_now() { json_.raw(overview_json(*ask<overview_ptr>(store_.names->metrics, ask_overview{}), true)); }
+  void overview_now() {
+    write_overview(json_.members(), *ask<overview_ptr>(store_.names->metrics, ask_overview{}), true);
+  }
 
   void cost() {
     ask_costs q;

@@ -1,14 +1,15 @@
 #include "actors/alert_bell.hpp"
 
 #include "actors/console_json.hpp"
+#include "actors/post_reporter.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
+#include "core/dates.hpp"
 #include "net/sha256.hpp"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <ctime>
 
 namespace mainstay {
 
@@ -17,22 +18,6 @@ namespace {
 constexpr auto webhook_pool = " alerts"; // no provider's: their names begin with no blank
 constexpr std::size_t most_waiting = 100;
 constexpr duration keep_trying = 10min, first_pause = 1s, longest_pause = 1min, post_patience = 10s;
-
-/// Lives on the client's loop.
-class post_reporter : public http::call_observer {
-public:
-  post_reporter(std::uint64_t number, alert_bell_actor to) : number_(number), to_(std::move(to)) {}
-  void on_head(int status, header_list) override { status_ = status; }
-  void on_data(bytes_ptr) override {}
-  void on_end(std::optional<http::call_error> error, const http::call_summary&) override {
-    tell(to_, post_over{number_, error ? 0 : status_});
-  }
-
-private:
-  const std::uint64_t number_;
-  const alert_bell_actor to_;
-  int status_ = 0;
-};
 
 struct alert_bell_state {
   static inline const char* name = "alert_bell";
@@ -72,17 +57,8 @@ struct alert_bell_state {
         .text("state", a.on ? "firing" : "resolved")
         .number("value", a.value)
         .number("threshold", a.threshold)
-        .text("time", now_text());
+        .text("time", date_text(std::chrono::system_clock::now()));
     return j.done();
-  }
-
-  static std::string now_text() {
-    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    std::tm date{};
-    gmtime_r(&now, &date);
-    char out[32];
-    std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &date);
-    return out;
   }
 
   void go_on() {
@@ -107,7 +83,7 @@ struct alert_bell_state {
     out.body = {make_bytes(post.body)};
     out.timeouts = {post_patience, post_patience, post_patience, post_patience};
     out.pool = webhook_pool;
-    call = store->client->start(std::move(out), std::make_shared<post_reporter>(number, own_name));
+    call = store->client->start(std::move(out), std::make_shared<post_reporter<alert_bell_actor>>(number, own_name));
   }
 
   void over(const post_over& o) {

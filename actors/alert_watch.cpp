@@ -36,11 +36,8 @@ void alert_watch::count(const run_report& r, instant now) {
     if (a.between_tokens != duration{}) traffic_.count(latency::between_tokens, a.between_tokens, now);
   }
   if (!r.flight) traffic_.count(latency::overhead, r.overhead, now);
-  const bool ok = r.outcome == "ok";
-  const auto why = ok ? std::nullopt : failure_named(r.outcome);
-  const bool ours = !why || rules_of(*why).whose != blame::caller;
-  if (r.flight || r.own_limit || !ours || why == failure_class::cancelled) return;
-  if (r.durable && !ok) return; // it will be run again
+  const bool ok = r.ok();
+  if (r.flight || (!ok && !r.lost())) return; // nobody's failure
   traffic_.count_request(ok, !r.retry_reasons.empty(), r.took, now);
 }
 
@@ -70,7 +67,7 @@ void alert_watch::see_audit(bool failing) { signals_["audit_failing"] = failing;
 void alert_watch::see_budgets(double share) { signals_["budget"] = share; }
 
 std::vector<alert_book::alert> alert_watch::judge(instant now) {
-  const auto t = traffic_.look(now);
+  const auto& t = judged_ = traffic_.look(now);
   const auto told = [this](std::uint64_t of, double value) -> std::optional<double> {
     if (of < std::max<std::uint64_t>(1, min_requests_)) return std::nullopt;
     return value;

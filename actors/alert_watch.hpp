@@ -32,12 +32,15 @@ public:
   std::vector<alert_book::alert> judge(instant now);
   std::vector<alert_book::alert> all() const { return book_.all(); }
   recent_traffic::view traffic(instant now) const { return traffic_.look(now); }
+  /// As it was when it was judged last.
+  const recent_traffic::view& judged() const noexcept { return judged_; }
 
   /// Its beginning and end are said by nobody else.
   static bool is_news(const std::string& signal);
 
 private:
   recent_traffic traffic_;
+  recent_traffic::view judged_;
   alert_book book_;
   alert_book::values signals_;
   std::set<std::string> providers_, open_; // the latter: some circuit is

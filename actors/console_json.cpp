@@ -42,50 +42,6 @@ void write_usage(console_json& j, const std::vector<governor::key_view>& rows, c
 
 } // namespace
 
-void console_json::key(std::string_view name) { w_.Key(name.data(), static_cast<rapidjson::SizeType>(name.size())); }
-console_json& console_json::text(std::string_view name, std::string_view value) {
-  key(name);
-  w_.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-  return *this;
-}
-console_json& console_json::number(std::string_view name, double value) {
-  key(name);
-  w_.Double(std::isfinite(value) ? std::round(value * 1e6) / 1e6 : 0);
-  return *this;
-}
-console_json& console_json::count(std::string_view name, std::uint64_t value) {
-  key(name);
-  w_.Uint64(value);
-  return *this;
-}
-console_json& console_json::flag(std::string_view name, bool value) {
-  key(name);
-  w_.Bool(value);
-  return *this;
-}
-console_json& console_json::table(std::string_view name) {
-  key(name);
-  w_.StartArray();
-  return *this;
-}
-console_json& console_json::row() {
-  w_.StartObject();
-  return *this;
-}
-console_json& console_json::end_row() {
-  w_.EndObject();
-  return *this;
-}
-console_json& console_json::end_table() {
-  w_.EndArray();
-  return *this;
-}
-std::string console_json::done() {
-  if (!raw_.empty()) return std::move(raw_);
-  w_.EndObject();
-  return out_.GetString();
-}
-
 void write_actors(console_json& j, const std::vector<actor_row>& rows,
                   const std::map<std::string, std::uint64_t>& backlog) {
   j.table("actors");

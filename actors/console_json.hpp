@@ -3,35 +3,30 @@
 
 #include "actors/messages.hpp"
 #include "core/comparison.hpp"
-
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
+#include "net/json_writer.hpp"
 
 #include <string_view>
 
 namespace mainstay {
 
-/// A thin hand on RapidJSON's writer: named members of one object after the other.
+/// One object, as the console's answers are: scalars, and tables, which are arrays of objects.
 class console_json {
 public:
-  console_json() : w_(out_) { w_.StartObject(); }
-  console_json& text(std::string_view name, std::string_view value);
-  console_json& number(std::string_view name, double value);
-  console_json& count(std::string_view name, std::uint64_t value);
-  console_json& flag(std::string_view name, bool value);
-  /// In place of all members: an object that somebody else made.
-  void raw(std::string object) { raw_ = std::move(object); }
-  console_json& table(std::string_view name); // begins an array of rows
-  console_json& row();                        // begins a row in it
-  console_json& end_row();
-  console_json& end_table();
-  std::string done();
+  console_json() { w_.open(); }
+  console_json& text(std::string_view name, std::string_view value) { return w_.member(name, value), *this; }
+  console_json& number(std::string_view name, double value) { return w_.member(name, value), *this; }
+  console_json& count(std::string_view name, std::uint64_t value) { return w_.member(name, value), *this; }
+  console_json& flag(std::string_view name, bool value) { return w_.member(name, value), *this; }
+  console_json& table(std::string_view name) { return w_.open_list(name), *this; } // begins an array of rows
+  console_json& row() { return w_.open(), *this; }                                 // begins a row in it
+  console_json& end_row() { return w_.close(), *this; }
+  console_json& end_table() { return w_.close_list(), *this; }
+  /// For members of other kinds.
+  json_writer& members() noexcept { return w_; }
+  std::string done() { return w_.close().text(); }
 
 private:
-  void key(std::string_view name);
-  std::string raw_;
-  rapidjson::StringBuffer out_;
-  rapidjson::Writer<rapidjson::StringBuffer> w_;
+  json_writer w_;
 };
 
 /// `backlog`: messages in the mailbox, by actor.

@@ -1,27 +1,16 @@
 // Single requests as the console tells of them: their stories, the latest of them, and how targets did that were tried.
 #include "actors/console_json.hpp"
 #include "actors/console_values.hpp"
+#include "core/dates.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 
 namespace mainstay {
 
 namespace {
 
 double milliseconds(duration d) { return std::round(std::chrono::duration<double, std::milli>(d).count() * 1e3) / 1e3; }
-
-std::string date_text(utc_time t) {
-  const auto whole = std::chrono::floor<std::chrono::milliseconds>(t);
-  const auto time = std::chrono::system_clock::to_time_t(whole);
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  char text[40];
-  const auto end = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text + end, sizeof text - end, ".%03dZ", static_cast<int>(whole.time_since_epoch().count() % 1000));
-  return text;
-}
 
 std::string who_answered(const run_report& r) {
   if (r.source.empty()) return r.shared ? "a shared call" : "nobody";

@@ -19,15 +19,6 @@ std::string lower(std::string_view s) {
   return out;
 }
 
-/// What follows the name of that scheme; none: it is another's.
-std::optional<std::string_view> credentials(std::string_view authorization, std::string_view scheme) {
-  const auto blank = authorization.find(' ');
-  if (blank == std::string_view::npos || lower(authorization.substr(0, blank)) != scheme) return std::nullopt;
-  const auto from = authorization.find_first_not_of(' ', blank);
-  if (from == std::string_view::npos) return std::nullopt;
-  return authorization.substr(from);
-}
-
 std::optional<std::string> from_base64(std::string_view text) {
   if (text.empty() || text.size() % 4 != 0) return std::nullopt;
   std::string out(text.size() / 4 * 3, '\0');
@@ -45,6 +36,14 @@ bool is_ipv4(std::string_view host) {
 }
 
 } // namespace
+
+std::optional<std::string_view> credentials(std::string_view authorization, std::string_view scheme) {
+  const auto blank = authorization.find(' ');
+  if (blank == std::string_view::npos || lower(authorization.substr(0, blank)) != scheme) return std::nullopt;
+  const auto from = authorization.find_first_not_of(' ', blank);
+  if (from == std::string_view::npos) return std::nullopt;
+  return authorization.substr(from);
+}
 
 bool same_key(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

@@ -1,13 +1,17 @@
-// Who may look through the metrics door, by the head of a request alone. Pure.
+// Who a caller is, by the head of its request alone. Pure.
 #pragma once
 
 #include "core/secret.hpp"
 #include "net/bytes.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace mainstay {
+
+/// What stands in `authorization` after that scheme (in lower case); none: it is of another.
+std::optional<std::string_view> credentials(std::string_view authorization, std::string_view scheme);
 
 /// In constant time, but for their lengths.
 bool same_key(std::string_view a, std::string_view b) noexcept;

@@ -20,12 +20,7 @@ constexpr std::size_t longest_idempotency_key = 255;
 
 std::string_view key_in(const header_list& headers) {
   if (auto* a = find_header(headers, "authorization")) {
-    std::string_view v = *a;
-    constexpr std::string_view scheme = "bearer ";
-    auto matches = v.size() > scheme.size();
-    for (std::size_t i = 0; matches && i < scheme.size(); ++i)
-      matches = std::tolower(static_cast<unsigned char>(v[i])) == scheme[i];
-    if (matches) return v.substr(scheme.size());
+    if (const auto key = credentials(*a, "bearer")) return *key;
   }
   if (auto* k = find_header(headers, "x-api-key")) return *k;
   return {};

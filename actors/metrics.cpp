@@ -175,9 +175,7 @@ struct metrics_state {
       });
       return what;
     }
-    const auto why = failure_named(r.outcome);
-    const bool callers = why && (rules_of(*why).whose == blame::caller || *why == failure_class::cancelled);
-    if (callers || r.own_limit || r.durable) return std::nullopt;
+    if (!r.lost()) return std::nullopt;
     what.lost = 1;
     return what;
   }
@@ -351,6 +349,7 @@ struct metrics_state {
     all->done = [this] {
       watching = false;
       judge_alerts();
+      judge_slow();
     };
     look_around(all);
     arrived(*all);
@@ -434,7 +433,7 @@ struct metrics_state {
   /// Of what is remembered for longer: slower than all but one in a hundred, once there are enough to tell.
   void judge_slow() {
     constexpr std::uint64_t enough = 200;
-    const auto t = store->alerts.traffic(clock::now());
+    const auto& t = store->alerts.judged();
     store->slow = t.requests < enough
                       ? duration::max()
                       : std::chrono::duration_cast<duration>(std::chrono::duration<double>(t.of(latency::request).p99));
@@ -466,7 +465,6 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         st.judge_load();
         st.judge_budgets(); // a new day
         st.keep_changed_costs();
-        st.judge_slow();
         st.store->log.tick(clock::now());
         st.watch();
       },

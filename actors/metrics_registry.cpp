@@ -349,16 +349,13 @@ void metrics_registry::count(const run_report& r) {
   count_retries(r, model);
   for (auto& reason : r.retry_reasons) b.retries.at({reason}).Increment();
   if (!r.cache_result.empty()) b.cache.at({r.cache_tier, r.cache_result}).Increment();
-  add_tokens(r.provider, r.target_model, "input", r.input_tokens);
-  add_tokens(r.provider, r.target_model, "output", r.output_tokens);
-  add_tokens(r.provider, r.target_model, "cached", r.cached_tokens);
-  add_tokens(r.provider, r.target_model, "reasoning", r.reasoning_tokens);
-
   const token_usage used{r.input_tokens, r.output_tokens, r.cached_tokens, r.reasoning_tokens};
   const std::pair<const char*, std::uint64_t> kinds[] = {
       {"input", used.input}, {"output", used.output}, {"cached", used.cached}, {"reasoning", used.reasoning}};
-  for (auto [kind, n] : kinds)
+  for (auto [kind, n] : kinds) {
+    add_tokens(r.provider, r.target_model, kind, n);
     if (n) b.client_tokens.at({r.client, kind}).Increment(static_cast<double>(n));
+  }
   auto& v = b.seen;
   v.clients[r.client].tokens += used;
   if (!r.model.empty()) v.models[r.model].tokens += used;

@@ -1,9 +1,7 @@
 #include "actors/otlp_json.hpp"
 
 #include "config/url.hpp"
-
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
+#include "net/json_writer.hpp"
 
 #include <algorithm>
 
@@ -16,23 +14,12 @@ enum class span_kind : int { internal = 1, server = 2, client = 3 };
 class spans {
 public:
   spans(const config::settings& s, const std::string& version) : settings_(s) {
-    w_.StartObject();
-    list("resourceSpans");
-    w_.StartObject();
-    object("resource");
-    list("attributes");
+    w_.open().open_list("resourceSpans").open().open("resource").open_list("attributes");
     attribute("service.name", "mainstay");
     attribute("service.version", version);
     attribute("service.instance.id", s.node);
-    w_.EndArray();
-    w_.EndObject();
-    list("scopeSpans");
-    w_.StartObject();
-    object("scope");
-    text("name", "mainstay");
-    text("version", version);
-    w_.EndObject();
-    list("spans");
+    w_.close_list().close().open_list("scopeSpans").open();
+    w_.open("scope").member("name", "mainstay").member("version", version).close().open_list("spans");
   }
 
   void add(const run_report& r) {
@@ -42,43 +29,32 @@ public:
     for (const auto& s : r.story.spans(r.took)) {
       begin(span_of_part(r.trace->root + r.number, part++), r.trace->root, std::string(s.what), span_kind::internal,
             s.begin, s.end);
-      list("attributes");
-      w_.EndArray();
-      w_.EndObject();
+      w_.open_list("attributes").close_list().close();
     }
     for (const auto& a : r.attempts) add_attempt(a);
   }
 
   std::string done() {
-    for (int depth = 0; depth < 3; ++depth) { // spans, scopeSpans, resourceSpans
-      w_.EndArray();
-      w_.EndObject();
-    }
-    return {out_.GetString(), out_.GetSize()};
+    for (int depth = 0; depth < 3; ++depth) w_.close_list().close(); // spans, scopeSpans, resourceSpans
+    return w_.text();
   }
 
 private:
-  void key(std::string_view k) { w_.Key(k.data(), static_cast<rapidjson::SizeType>(k.size())); }
-  void string(std::string_view v) { w_.String(v.data(), static_cast<rapidjson::SizeType>(v.size())); }
-  void text(std::string_view k, std::string_view v) { key(k), string(v); }
-  void object(std::string_view k) { key(k), w_.StartObject(); }
-  void list(std::string_view k) { key(k), w_.StartArray(); }
-
   template <class Value>
   void attribute(std::string_view k, const Value& v) {
-    w_.StartObject();
-    text("key", k);
-    object("value");
+    w_.open();
+    w_.member("key", k);
+    w_.open("value");
     if constexpr (std::is_same_v<Value, bool>)
-      key("boolValue"), w_.Bool(v);
+      w_.member("boolValue", v);
     else if constexpr (std::is_floating_point_v<Value>)
-      key("doubleValue"), w_.Double(v);
+      w_.member("doubleValue", double{v});
     else if constexpr (std::is_integral_v<Value>)
-      text("intValue", std::to_string(v)); // 64 bits are strings in protobuf's JSON
+      w_.member("intValue", std::to_string(v)); // 64 bits are strings in protobuf's JSON
     else
-      text("stringValue", v);
-    w_.EndObject();
-    w_.EndObject();
+      w_.member("stringValue", v);
+    w_.close();
+    w_.close();
   }
 
   std::string nanoseconds(duration at) const {
@@ -91,24 +67,22 @@ private:
   /// Leaves the span open, for its attributes.
   void begin(span_id own, span_id parent, const std::string& name, span_kind kind, duration from, duration until) {
     const auto& t = *report_->trace;
-    w_.StartObject();
-    text("traceId", t.trace_id());
-    text("spanId", hex(own));
-    if (parent != 0) text("parentSpanId", hex(parent));
-    if (!t.state.empty()) text("traceState", t.state);
-    text("name", name);
-    key("kind");
-    w_.Int(static_cast<int>(kind));
-    text("startTimeUnixNano", nanoseconds(from));
-    text("endTimeUnixNano", nanoseconds(std::max(from, until)));
+    w_.open();
+    w_.member("traceId", t.trace_id());
+    w_.member("spanId", hex(own));
+    if (parent != 0) w_.member("parentSpanId", hex(parent));
+    if (!t.state.empty()) w_.member("traceState", t.state);
+    w_.member("name", name);
+    w_.member("kind", static_cast<int>(kind));
+    w_.member("startTimeUnixNano", nanoseconds(from));
+    w_.member("endTimeUnixNano", nanoseconds(std::max(from, until)));
   }
 
   void failed_with(std::string_view what) {
-    object("status");
-    key("code");
-    w_.Int(2); // STATUS_CODE_ERROR
-    text("message", what);
-    w_.EndObject();
+    w_.open("status");
+    w_.member("code", 2); // STATUS_CODE_ERROR
+    w_.member("message", what);
+    w_.close();
   }
 
   void usage(std::uint64_t input, std::uint64_t output) {
@@ -120,7 +94,7 @@ private:
     const auto& r = *report_;
     begin(r.trace->root, r.trace->parent, "chat " + r.model, span_kind::server, {}, r.took);
     if (!r.ok()) failed_with(r.code.empty() ? r.outcome : r.code);
-    list("attributes");
+    w_.open_list("attributes");
     attribute("gen_ai.operation.name", "chat");
     attribute("gen_ai.request.model", r.model);
     if (!r.target_model.empty()) attribute("gen_ai.response.model", r.target_model);
@@ -137,8 +111,7 @@ private:
     attribute("mainstay.attempts", std::uint64_t{r.attempts.size()});
     attribute("mainstay.overhead_seconds", std::chrono::duration<double>(r.overhead).count());
     if (const auto usd = r.usd()) attribute("mainstay.cost_usd", *usd);
-    w_.EndArray();
-    w_.EndObject();
+    w_.close_list().close();
   }
 
   void add_server(std::string_view url) {
@@ -156,14 +129,14 @@ private:
           a.began + a.took);
     if (a.failed) failed_with(to_string(*a.failed));
     if (a.first_token != duration{}) {
-      list("events");
-      w_.StartObject();
-      text("timeUnixNano", nanoseconds(a.began + a.first_token));
-      text("name", "first token");
-      w_.EndObject();
-      w_.EndArray();
+      w_.open_list("events");
+      w_.open();
+      w_.member("timeUnixNano", nanoseconds(a.began + a.first_token));
+      w_.member("name", "first token");
+      w_.close();
+      w_.close_list();
     }
-    list("attributes");
+    w_.open_list("attributes");
     attribute("gen_ai.operation.name", "chat");
     attribute("gen_ai.provider.name", "openai"); // the dialect that is spoken
     attribute("gen_ai.request.model", a.model);
@@ -175,14 +148,12 @@ private:
     attribute("mainstay.key", a.key);
     attribute("mainstay.source", a.source);
     if (a.usd) attribute("mainstay.cost_usd", *a.usd);
-    w_.EndArray();
-    w_.EndObject();
+    w_.close_list().close();
   }
 
   const config::settings& settings_;
   const run_report* report_ = nullptr;
-  rapidjson::StringBuffer out_;
-  rapidjson::Writer<rapidjson::StringBuffer> w_{out_};
+  json_writer w_;
 };
 
 } // namespace

@@ -1,7 +1,6 @@
 #include "actors/overview.hpp"
 
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
+#include "net/json_writer.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,54 +13,7 @@ double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 double unix_seconds(utc_time t) { return std::chrono::duration<double>(t.time_since_epoch()).count(); }
 double left(instant until, instant now) { return until > now ? seconds(until - now) : 0; }
 
-class writer {
-public:
-  writer& key(std::string_view k) {
-    w_.Key(k.data(), static_cast<rapidjson::SizeType>(k.size()));
-    return *this;
-  }
-  writer& value(std::string_view v) {
-    w_.String(v.data(), static_cast<rapidjson::SizeType>(v.size()));
-    return *this;
-  }
-  writer& value(const std::string& v) { return value(std::string_view(v)); }
-  writer& value(const char* v) { return value(std::string_view(v)); }
-  writer& value(bool v) { return w_.Bool(v), *this; }
-  writer& value(double v) { return w_.Double(std::isfinite(v) ? std::round(v * 1e6) / 1e6 : 0), *this; }
-  writer& value(int v) { return w_.Int(v), *this; }
-  writer& value(std::int64_t v) { return w_.Int64(v), *this; }
-  writer& value(std::uint64_t v) { return w_.Uint64(v), *this; }
-  writer& value(std::uint32_t v) { return w_.Uint(v), *this; }
-  writer& null() { return w_.Null(), *this; }
-  template <class T>
-  writer& value(const std::optional<T>& v) {
-    return v ? value(*v) : null();
-  }
-  template <class T>
-  writer& member(std::string_view k, const T& v) {
-    return key(k).value(v);
-  }
-  writer& open(std::string_view k = {}) {
-    if (!k.empty()) key(k);
-    return w_.StartObject(), *this;
-  }
-  writer& close() { return w_.EndObject(), *this; }
-  template <class List, class Row>
-  writer& list(std::string_view k, const List& all, const Row& row) {
-    key(k);
-    w_.StartArray();
-    for (const auto& x : all) row(x);
-    w_.EndArray();
-    return *this;
-  }
-  std::string done() const { return {out_.GetString(), out_.GetSize()}; }
-
-private:
-  rapidjson::StringBuffer out_;
-  rapidjson::Writer<rapidjson::StringBuffer> w_{out_};
-};
-
-void write_cell(writer& w, const second_history::cell& c) {
+void write_cell(json_writer& w, const second_history::cell& c) {
   w.member("at", c.at)
       .member("requests", c.requests)
       .member("failed", c.failed)
@@ -77,7 +29,7 @@ void write_cell(writer& w, const second_history::cell& c) {
   w.close();
 }
 
-void write_used(writer& w, const governor::key_view& k) {
+void write_used(json_writer& w, const governor::key_view& k) {
   struct use {
     const char* kind;
     bool limited;
@@ -101,7 +53,7 @@ request_totals totals_of(const totals_by_name& all, const std::string& name) {
   return found == all.end() ? request_totals{} : found->second;
 }
 
-void write_lately(writer& w, const recent_traffic::view& t) {
+void write_lately(json_writer& w, const recent_traffic::view& t) {
   w.open("five_minutes")
       .member("requests", t.requests)
       .member("success", t.success)
@@ -125,7 +77,7 @@ circuit_state standing(const std::vector<provider_breaker::view>& circuits) {
   return worst;
 }
 
-void write_providers(writer& w, const overview& o) {
+void write_providers(json_writer& w, const overview& o) {
   w.list("providers", o.settings->providers, [&](const config::provider_settings& p) {
     std::vector<provider_breaker::view> circuits;
     for (auto& b : o.breakers)
@@ -160,7 +112,7 @@ void write_providers(writer& w, const overview& o) {
   });
 }
 
-void write_keys(writer& w, const overview& o) {
+void write_keys(json_writer& w, const overview& o) {
   struct named {
     const std::string *provider, *key;
   };
@@ -186,7 +138,7 @@ void write_keys(writer& w, const overview& o) {
   });
 }
 
-void write_clients(writer& w, const overview& o) {
+void write_clients(json_writer& w, const overview& o) {
   std::vector<std::string> all;
   for (auto& c : o.settings->clients) all.push_back(c.name);
   if (all.empty()) all.emplace_back("local");
@@ -212,7 +164,7 @@ void write_clients(writer& w, const overview& o) {
   });
 }
 
-void write_models(writer& w, const overview& o) {
+void write_models(json_writer& w, const overview& o) {
   w.list("models", o.settings->models, [&](const config::model_settings& m) {
     const auto t = totals_of(o.models, m.name);
     auto phase = outage_phase::up;
@@ -231,7 +183,7 @@ void write_models(writer& w, const overview& o) {
   });
 }
 
-void write_cache(writer& w, const overview& o) {
+void write_cache(json_writer& w, const overview& o) {
   if (!o.cache) {
     w.key("cache").null();
     return;
@@ -254,7 +206,7 @@ void write_cache(writer& w, const overview& o) {
       .close();
 }
 
-void write_journal(writer& w, const overview& o) {
+void write_journal(json_writer& w, const overview& o) {
   if (!o.journal) {
     w.key("journal").null();
     return;
@@ -271,7 +223,7 @@ void write_journal(writer& w, const overview& o) {
       .close();
 }
 
-void write_costs(writer& w, const overview& o) {
+void write_costs(json_writer& w, const overview& o) {
   w.open("cost")
       .member("usd_today", o.costs.total.usd)
       .member("saved_usd_today", o.costs.total.saved_usd)
@@ -281,7 +233,7 @@ void write_costs(writer& w, const overview& o) {
       .close();
 }
 
-void write_requests(writer& w, const overview& o) {
+void write_requests(json_writer& w, const overview& o) {
   w.list("requests", o.latest, [&](const recent_requests::found& f) {
     const auto& r = f.request;
     const auto& asked = f.asked();
@@ -305,11 +257,9 @@ void write_requests(writer& w, const overview& o) {
 
 } // namespace
 
-std::string overview_json(const overview& o, bool with_history) {
-  writer w;
+void write_overview(json_writer& w, const overview& o, bool with_history) {
   const bool draining = o.dispatcher && o.dispatcher->draining;
-  w.open()
-      .member("node", o.settings->node)
+  w.member("node", o.settings->node)
       .member("version", o.version)
       .member("config", o.settings->hash)
       .member("state", !o.dispatcher ? "not answering"
@@ -382,7 +332,12 @@ std::string overview_json(const overview& o, bool with_history) {
   for (auto& a : o.actors) up += a.up, restarts += a.restarts;
   w.open("actors").member("up", up).member("of", std::uint64_t{o.actors.size()}).member("restarts", restarts).close();
   write_requests(w, o);
-  return w.close().done();
+}
+
+std::string overview_json(const overview& o, bool with_history) {
+  json_writer w;
+  write_overview(w.open(), o, with_history);
+  return w.close().text();
 }
 
 } // namespace mainstay

@@ -34,7 +34,9 @@ struct overview {
   std::vector<recent_requests::found> latest;
 };
 
-/// One object. `with_history`: also the seconds before the last one.
+class json_writer; // net/json_writer.hpp
+/// The members of one object. `with_history`: also the seconds before the last one.
+void write_overview(json_writer&, const overview&, bool with_history);
 std::string overview_json(const overview&, bool with_history);
 
 } // namespace mainstay

@@ -1,7 +1,7 @@
 #include "actors/request_log.hpp"
 
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
+#include "net/json_writer.hpp"
+
 #include <spdlog/spdlog.h>
 
 namespace mainstay {
@@ -9,12 +9,6 @@ namespace mainstay {
 namespace {
 
 double milliseconds(duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
-bool failed(const run_report& r) {
-  if (r.ok() || r.own_limit) return false;
-  const auto why = failure_named(r.outcome);
-  return !why || (rules_of(*why).whose != blame::caller && *why != failure_class::cancelled);
-}
 
 std::string as_words(const run_report& r) {
   auto out = fmt::format("request {} of {} for {}: {}", r.id, r.client, r.model.empty() ? "nothing" : r.model,
@@ -26,38 +20,24 @@ std::string as_words(const run_report& r) {
 }
 
 std::string as_json(const run_report& r) {
-  rapidjson::StringBuffer out;
-  rapidjson::Writer<rapidjson::StringBuffer> w(out);
-  const auto text = [&](const char* key, std::string_view value) {
-    w.Key(key);
-    w.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-  };
-  const auto count = [&](const char* key, std::uint64_t value) {
-    w.Key(key);
-    w.Uint64(value);
-  };
-  w.StartObject();
-  text("message", "request");
-  text("request_id", r.id);
-  text("client", r.client);
-  text("model", r.model);
-  text("outcome", r.outcome);
-  count("status", static_cast<std::uint64_t>(r.status));
-  text("source", r.source);
-  text("provider", r.provider);
-  text("degraded", r.reason);
-  count("attempts", r.attempts.size());
-  w.Key("milliseconds");
-  w.Double(milliseconds(r.took));
-  count("input_tokens", r.input_tokens);
-  count("output_tokens", r.output_tokens);
-  if (const auto usd = r.usd()) {
-    w.Key("usd");
-    w.Double(*usd);
-  }
-  if (r.trace) text("trace_id", r.trace->trace_id());
-  w.EndObject();
-  return out.GetString();
+  json_writer w;
+  w.open()
+      .member("message", "request")
+      .member("request_id", r.id)
+      .member("client", r.client)
+      .member("model", r.model)
+      .member("outcome", r.outcome)
+      .member("status", r.status)
+      .member("source", r.source)
+      .member("provider", r.provider)
+      .member("degraded", r.reason)
+      .member("attempts", std::uint64_t{r.attempts.size()})
+      .member("milliseconds", milliseconds(r.took))
+      .member("input_tokens", r.input_tokens)
+      .member("output_tokens", r.output_tokens);
+  if (const auto usd = r.usd()) w.member("usd", *usd);
+  if (r.trace) w.member("trace_id", r.trace->trace_id());
+  return w.close().text();
 }
 
 } // namespace
@@ -65,7 +45,7 @@ std::string as_json(const run_report& r) {
 void request_log::write(const run_report& r, config::log_settings wanted, instant now) {
   using which = config::log_settings::which;
   if (r.flight || wanted.requests == which::none) return;
-  const bool bad = failed(r);
+  const bool bad = r.lost();
   if (wanted.requests == which::failed) {
     if (!bad) return;
     tick(now);

@@ -1,6 +1,7 @@
 #include "actors/tracer.hpp"
 
 #include "actors/otlp_json.hpp"
+#include "actors/post_reporter.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 
@@ -16,22 +17,6 @@ constexpr auto collector_pool = " tracing";                     // no provider's
 constexpr std::size_t most_waiting = 4096, most_in_a_post = 64; // requests: their text is made on the loop
 constexpr duration gather_for = 1s, first_pause = 1s, longest_pause = 30s, post_patience = 10s;
 constexpr int most_tries = 8; // some two minutes
-
-/// Lives on the client's loop.
-class post_reporter : public http::call_observer {
-public:
-  post_reporter(std::uint64_t number, tracer_actor to) : number_(number), to_(std::move(to)) {}
-  void on_head(int status, header_list) override { status_ = status; }
-  void on_data(bytes_ptr) override {}
-  void on_end(std::optional<http::call_error> error, const http::call_summary&) override {
-    tell(to_, post_over{number_, error ? 0 : status_});
-  }
-
-private:
-  const std::uint64_t number_;
-  const tracer_actor to_;
-  int status_ = 0;
-};
 
 /// As the protocol has it: these say that the collector would take it another time.
 bool worth_another_try(int status) {
@@ -98,7 +83,7 @@ struct tracer_state {
     out.body = {make_bytes(otlp_json({store->waiting.begin(), end}, *store->settings, store->version))};
     out.timeouts = {post_patience, post_patience, post_patience, post_patience};
     out.pool = collector_pool;
-    call = store->client->start(std::move(out), std::make_shared<post_reporter>(number, own_name));
+    call = store->client->start(std::move(out), std::make_shared<post_reporter<tracer_actor>>(number, own_name));
   }
 
   void over(const post_over& o) {
@@ -108,7 +93,7 @@ struct tracer_state {
     if (!taken) {
       ++store->failed_posts;
       const auto said = o.status ? "said " + std::to_string(o.status) : std::string("did not answer");
-      if (worth_another_try(o.status) && store->tries < most_tries) {
+      if (worth_another_try(o.status) && store->tries < most_tries && !flushing.pending()) {
         if (store->tries == 1) spdlog::warn("tracing: the collector {}; it is tried again", said);
         return wait(std::min(longest_pause, first_pause * (1 << (store->tries - 1))), doing::pausing);
       }

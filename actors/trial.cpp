@@ -1,9 +1,7 @@
 #include "actors/trial.hpp"
 
 #include "actors/intake.hpp"
-
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
+#include "net/json_writer.hpp"
 
 namespace mainstay {
 
@@ -31,27 +29,11 @@ private:
 };
 
 bytes_ptr body_of(const trial& t) {
-  rapidjson::StringBuffer out;
-  rapidjson::Writer<rapidjson::StringBuffer> w(out);
-  const auto text = [&](const char* key, const std::string& value) {
-    w.Key(key);
-    w.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-  };
-  w.StartObject();
-  text("model", t.model);
-  w.Key("messages");
-  w.StartArray();
-  w.StartObject();
-  text("role", "user");
-  text("content", t.prompt);
-  w.EndObject();
-  w.EndArray();
-  w.Key("max_tokens");
-  w.Uint64(t.max_tokens);
-  w.Key("stream");
-  w.Bool(true);
-  w.EndObject();
-  return make_bytes(std::string(out.GetString(), out.GetSize()));
+  json_writer w;
+  w.open().member("model", t.model).open_list("messages");
+  w.open().member("role", "user").member("content", t.prompt).close();
+  w.close_list().member("max_tokens", t.max_tokens).member("stream", true).close();
+  return make_bytes(w.text());
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "core/audit_chain.hpp"
 
 #include "core/code_points.hpp"
+#include "core/dates.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -15,24 +16,8 @@ constexpr std::size_t longest_text = 16u << 10, longest_line = 6 * longest_text 
 constexpr std::size_t hash_digits = 64;
 constexpr std::string_view before_hash = R"(,"hash":")", before_prev = R"(,"prev":")", before_lost = R"(,"lost":)";
 
-/// Names are printable ASCII wherever they come from; anything else would still be JSON.
-void add_text(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
-      out += c;
-      continue;
-    }
-    char escaped[8];
-    std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(byte));
-    out += escaped;
-  }
-  out += '"';
-}
-
 /// What is UTF-8 stays as it is, what is not becomes a question mark.
-void add_utf8(std::string& out, std::string_view text) {
+void add_text(std::string& out, std::string_view text) {
   out += '"';
   for (std::size_t at = 0; at < text.size();) {
     const auto point = decode_utf8(text, at);
@@ -58,19 +43,6 @@ template <class Number>
 void add_number(std::string& out, Number n) {
   char digits[32];
   out.append(digits, std::to_chars(digits, digits + sizeof digits, n).ptr);
-}
-
-/// RFC 3339, UTC, milliseconds.
-void add_time(std::string& out, utc_time when) {
-  const auto ms = std::chrono::floor<std::chrono::milliseconds>(when);
-  const auto day = std::chrono::floor<std::chrono::days>(ms);
-  const std::chrono::year_month_day date(day);
-  const auto of_day = static_cast<unsigned>((ms - day).count());
-  char text[48];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02u:%02u:%02u.%03uZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), of_day / 3'600'000,
-                of_day / 60'000 % 60, of_day / 1000 % 60, of_day % 1000);
-  add_text(out, text);
 }
 
 bool take(std::string_view& text, std::string_view what) noexcept {
@@ -119,7 +91,7 @@ std::string audit_line(const audit_entry& e, audit_head& head, const audit_diges
   out += R"({"seq":)";
   add_number(out, head.seq + 1);
   out += R"(,"time":)";
-  add_time(out, e.time);
+  add_text(out, date_text(e.time));
   for (const auto& [name, value] :
        {std::pair(R"(,"request_id":)", &e.request_id), std::pair(R"(,"client":)", &e.client),
         std::pair(R"(,"model":)", &e.model), std::pair(R"(,"provider":)", &e.provider),
@@ -140,7 +112,7 @@ std::string audit_line(const audit_entry& e, audit_head& head, const audit_diges
     out += "null";
   if (!e.request.empty()) {
     out += R"(,"request":)";
-    add_utf8(out, e.request);
+    add_text(out, e.request);
   }
   if (e.lost > 0) {
     out += before_lost;

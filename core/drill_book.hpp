@@ -124,7 +124,7 @@ private:
   ending how_ = ending::none;
   bool closed_ = false;
   drill_order order_;
-  instant began_{}, ends_{}, watched_until_{};
+  instant began_{}, ends_{};
   std::optional<counts> base_, at_end_, latest_;
   std::map<std::string, duration> first_; // answers, by source
   std::optional<duration> shut_out_, healed_;

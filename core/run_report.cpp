@@ -4,6 +4,12 @@
 
 namespace mainstay {
 
+bool run_report::lost() const noexcept {
+  if (ok() || own_limit || durable) return false;
+  const auto why = failure_named(outcome);
+  return !why || (rules_of(*why).whose != blame::caller && *why != failure_class::cancelled);
+}
+
 std::optional<double> run_report::usd() const {
   std::optional<double> sum;
   for (const auto& a : attempts)

@@ -62,6 +62,9 @@ struct run_report {
   std::shared_ptr<const trace_context> trace; // that is to be told of; null: none
 
   bool ok() const noexcept { return outcome == "ok"; }
+  /// Its caller got an error for which neither it nor a limit of its client is to blame, had not left, and nothing will
+  /// run it again.
+  bool lost() const noexcept;
   /// What its calls cost; none: nobody knows of any.
   std::optional<double> usd() const;
   /// How much sooner its last call could have begun, had it been the first.

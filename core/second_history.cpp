@@ -44,8 +44,8 @@ void second_history::count(const run_report& r, utc_time now) {
   ++now_.requests;
   if (const auto from = source_named(r.source); r.ok() && from)
     ++now_.from[static_cast<std::size_t>(*from)];
-  else if (!r.ok() && !r.own_limit && r.outcome != to_string(failure_class::cancelled))
-    ++now_.failed;
+  else
+    now_.failed += r.lost();
   took_.add(std::chrono::duration<double>(r.took).count());
 }
 

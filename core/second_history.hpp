@@ -19,7 +19,7 @@ public:
   struct cell {
     std::int64_t at = 0;                       // seconds since 1970
     std::uint32_t requests = 0;                // that came to their end
-    std::uint32_t failed = 0;                  // of them; who left or was refused by a limit of its own is none
+    std::uint32_t failed = 0;                  // of them: those that were lost
     std::uint32_t calls = 0, failed_calls = 0; // to providers
     std::uint64_t tokens = 0;                  // that keys were charged
     double usd = 0;                            // that calls cost

@@ -82,4 +82,16 @@ BOOST_AUTO_TEST_CASE(usd_and_what_retries_added) {
   BOOST_TEST((r->usd() == 0.75 && r->added_by_retries() == 2s));
 }
 
+BOOST_AUTO_TEST_CASE(who_is_lost) {
+  BOOST_TEST((report(1, "server_error")->lost() && report(1, "no_such_class")->lost()));
+  for (auto* outcome : {"ok", "caller_fault", "cancelled"}) BOOST_TEST(!report(1, outcome)->lost(), outcome);
+  auto r = report(1, "rate_limited");
+  BOOST_TEST(r->lost());
+  r->own_limit = true;
+  BOOST_TEST(!r->lost());
+  r = report(1, "server_error");
+  r->durable = true; // it will be run again
+  BOOST_TEST(!r->lost());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,5 @@
 """The flight recorder: what became of one request and when, after the fact, and the overview that top and the dashboard draw."""
 import pathlib
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from harness import FAST, Dealer, model, provider, wait_for
@@ -134,9 +133,11 @@ def test_the_overview_tells_everything_at_a_glance(start):
     a.script({"model": "m1", "status": 500})
     for i in range(4):
         answer = g.chat(f"hello {i}", headers={"authorization": "Bearer key-shop-0123456789"})
-    wait_for(lambda: any(c["requests"] for c in g.ctl("overview")["history"]))
-    time.sleep(1)  # gathered once a second
-    o = g.ctl("overview")
+    def whole():
+        """an overview gathered after the last request, and after the alert"""
+        told = g.ctl("overview")
+        return told if sum(c["requests"] for c in told["history"]) == 4 and told["alerts"] else None
+    o = wait_for(whole)
     assert (o["node"], o["state"], o["in_flight"]) == ("test", "ready", 0)
     assert sum(c["requests"] for c in o["history"]) == 4 and sum(c["sources"].get("fallback", 0) for c in o["history"]) == 4
     providers = {p["name"]: p for p in o["providers"]}

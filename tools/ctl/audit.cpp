@@ -1,10 +1,8 @@
 #include "tools/ctl/audit.hpp"
 
 #include "net/audit_file.hpp"
+#include "net/json_writer.hpp"
 #include "tools/ctl/table.hpp"
-
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <fstream>
 #include <iostream>
@@ -80,41 +78,23 @@ public:
   bool whole() const { return found_ == 0 && ends_as_expected(); }
 
   std::string json() const {
-    rapidjson::StringBuffer out;
-    rapidjson::Writer<rapidjson::StringBuffer> w(out);
-    const auto text = [&](const char* key, const std::string& value) {
-      w.Key(key);
-      w.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-    };
-    const auto number = [&](const char* key, std::uint64_t value) {
-      w.Key(key);
-      w.Uint64(value);
-    };
-    w.StartObject();
-    text("chain", whole() ? "whole" : "broken");
-    number("files", asked_.files.size());
-    number("lines", chain_.lines());
-    number("first", chain_.first_seq());
-    number("last", chain_.head().seq);
-    text("from", chain_.first_time());
-    text("to", chain_.last_time());
-    number("requests_without_a_line", chain_.lost());
-    text("last_hash", chain_.head().hash);
-    if (!ends_as_expected()) text("expected_hash", asked_.expect);
-    if (found_ > 0) {
-      number("faults_found", found_);
-      w.Key("faults");
-      w.StartArray();
-      for (auto& [file, what] : faults_) {
-        w.StartObject();
-        text("file", file);
-        text("fault", what);
-        w.EndObject();
-      }
-      w.EndArray();
-    }
-    w.EndObject();
-    return out.GetString();
+    json_writer w;
+    w.open()
+        .member("chain", whole() ? "whole" : "broken")
+        .member("files", std::uint64_t{asked_.files.size()})
+        .member("lines", chain_.lines())
+        .member("first", chain_.first_seq())
+        .member("last", chain_.head().seq)
+        .member("from", chain_.first_time())
+        .member("to", chain_.last_time())
+        .member("requests_without_a_line", chain_.lost())
+        .member("last_hash", chain_.head().hash);
+    if (!ends_as_expected()) w.member("expected_hash", asked_.expect);
+    if (found_ > 0)
+      w.member("faults_found", found_).list("faults", faults_, [&w](auto& f) {
+        w.open().member("file", f.first).member("fault", f.second).close();
+      });
+    return w.close().text();
   }
 
 private:

@@ -1,11 +1,10 @@
 #include "tools/ctl/compare.hpp"
 
+#include "net/json_writer.hpp"
 #include "tools/ctl/table.hpp"
 
 #include <CLI/CLI.hpp>
 #include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <iostream>
 #include <thread>
@@ -119,39 +118,28 @@ private:
   }
 
   int tell() {
-    rapidjson::StringBuffer out;
-    rapidjson::Writer<rapidjson::StringBuffer> w(out);
     bool all_answered = true;
-    w.StartObject();
-    w.Key("rounds");
-    w.Int(order_.times);
-    w.Key("targets");
-    w.StartArray();
+    json_writer w;
+    w.open().member("rounds", order_.times).open_list("targets");
     for (auto& c : all_) {
-      all_answered = all_answered && c.result["answered"].GetUint64() > 0;
-      w.StartObject();
-      w.Key("model");
-      w.String(c.model.c_str());
-      w.Key("target");
-      w.String(c.target.c_str());
-      for (const auto* name : {"calls", "answered", "errors", "mean_seconds", "p95_seconds", "first_token_seconds",
-                               "tokens_per_second", "output_tokens"}) {
-        w.Key(name);
-        c.result[name].Accept(w);
-      }
-      w.Key("usd");
-      if (c.result["priced"].GetBool())
-        c.result["usd"].Accept(w);
-      else
-        w.String("not priced");
-      w.EndObject();
+      const auto count = [&c](const char* name) { return c.result[name].GetUint64(); };
+      const auto number = [&c](const char* name) { return c.result[name].GetDouble(); };
+      all_answered = all_answered && count("answered") > 0;
+      w.open().member("model", c.model).member("target", c.target);
+      w.member("calls", count("calls")).member("answered", count("answered"));
+      w.member("errors", c.result["errors"].GetString());
+      for (const auto* name :
+           {"mean_seconds", "p95_seconds", "first_token_seconds", "tokens_per_second", "output_tokens"})
+        w.member(name, number(name));
+      w.key("usd");
+      c.result["priced"].GetBool() ? w.value(number("usd")) : w.value("not priced");
+      w.close();
     }
-    w.EndArray();
-    w.EndObject();
+    const auto out = w.close_list().close().text();
     if (json_)
-      std::cout << out.GetString() << "\n";
+      std::cout << out << "\n";
     else
-      draw(std::cout, out.GetString(), isatty(STDOUT_FILENO));
+      draw(std::cout, out, isatty(STDOUT_FILENO));
     return all_answered ? 0 : exit_refused;
   }
 

@@ -1,5 +1,6 @@
 // How wide text is on a terminal (tools/ctl/top_screen.hpp). The C library knows, too, but by the locale of whoever
 // asks.
+#include "core/code_points.hpp"
 #include "tools/ctl/top_screen.hpp"
 
 #include <algorithm>
@@ -35,20 +36,8 @@ struct character {
 
 /// The first one of a text that is not empty.
 character first_of(std::string_view s) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-  const auto lead = at(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t bytes = lead >= 0xF0 && lead < 0xF5   ? 4
-                            : lead >= 0xE0 && lead < 0xF0 ? 3
-                            : lead >= 0xC2 && lead < 0xE0 ? 2
-                                                          : 0;
-  if (bytes == 0 || s.size() < bytes) return {not_text, 1};
-  char32_t code = lead & (0x7F >> bytes);
-  for (std::size_t i = 1; i < bytes; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return {not_text, 1};
-    code = code << 6 | (at(i) & 0x3F);
-  }
-  return {code, bytes};
+  const auto c = decode_utf8(s, 0);
+  return c.length > 0 ? character{c.value, c.length} : character{not_text, 1};
 }
 
 std::size_t width_of(char32_t c) {
