@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tools/mock/answer.hpp"
+#include "tools/mock/limits.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -37,11 +38,24 @@ struct answer_label {
   std::uint64_t number = 0;
 };
 
+// What a request's first line says, and whether it has the header anthropic-version.
+struct target {
+  std::string_view method, path, query;
+  bool names_version = false;
+};
+
+enum class route : std::uint8_t { chat, token_count, embeddings, models, model, unknown };
+
 class dialect {
 public:
   virtual ~dialect() = default;
+  // What is asked for there; none: it is meant for another dialect.
+  virtual std::optional<route> route_of(const target&) const = 0;
+  virtual limit_headers limits_in() const = 0;
   // Fills `call`, or says what is wrong with the body.
-  virtual std::optional<wire_error> read_chat(std::string_view body, chat_call& call) const = 0;
+  virtual std::optional<wire_error> read_chat(const target&, std::string_view body, chat_call& call) const = 0;
+  // The answer to route::token_count, whose body is a chat call's.
+  virtual std::string token_count(const chat_call&) const { return "{}"; }
   virtual std::string plain(const chat_call&, const answer&, answer_label) const = 0;
   virtual event_stream stream(const chat_call&, const answer&, answer_label) const = 0;
   // The default body of an error status.
@@ -60,5 +74,9 @@ public:
 };
 
 const dialect& openai_dialect();
+const dialect& anthropic_dialect();
+
+// Who is meant. OpenAI's takes what no other one does.
+const dialect& dialect_of(const target&);
 
 } // namespace mainstay::mock

@@ -8,7 +8,9 @@ namespace mainstay::mock {
 
 class openai final : public dialect {
 public:
-  std::optional<wire_error> read_chat(std::string_view body, chat_call& call) const override;
+  std::optional<route> route_of(const target&) const override;
+  limit_headers limits_in() const override { return limit_headers::openai; }
+  std::optional<wire_error> read_chat(const target&, std::string_view body, chat_call& call) const override;
   std::string plain(const chat_call&, const answer&, answer_label) const override;
   event_stream stream(const chat_call&, const answer&, answer_label) const override;
   std::string error_body(int status, std::string_view model, std::string_view key) const override;
