@@ -43,8 +43,8 @@ completion_facts read_completion(std::string_view json);
 
 /// The facts of an error answer; understands OpenAI's object, a bare string, {"message"}, {"detail"}, Gemini's list
 /// form and HTML or nothing (then the status speaks). retry_after: the longest of retry-after-ms, retry-after, Gemini's
-/// retryDelay in the body, and, of a 429 only, the x-ratelimit-reset-* of a resource whose remaining is 0. The message
-/// is cut at 2,000 bytes and stripped of control characters.
+/// retryDelay in the body, and, of a 429 only, the x-ratelimit-reset-* or anthropic-ratelimit-*-reset of a resource
+/// whose remaining is 0. The message is cut at 2,000 bytes and stripped of control characters.
 provider_error read_error(int status, const header_list& headers, std::string_view body, utc_time now);
 
 /// OpenAI's error body: {"error":{"message","type","param","code"}}; empty param and code become null.

@@ -20,13 +20,19 @@ bool is_nothing_left(std::string_view remaining) {
 }
 
 // When a resource that is used up comes back; the others' resets say nothing about this refusal.
-std::optional<duration> longest_reset(const header_list& headers) {
+std::optional<duration> longest_reset(const header_list& headers, utc_time now) {
   constexpr std::string_view remaining = "x-ratelimit-remaining-", reset = "x-ratelimit-reset-";
+  constexpr std::string_view anthropics = "anthropic-ratelimit-", still = "-remaining";
   std::optional<duration> longest;
   for (auto& [name, value] : headers) {
-    if (!name.starts_with(remaining) || !is_nothing_left(value)) continue;
-    if (auto span = find_header(headers, std::string(reset) + name.substr(remaining.size())))
-      keep_longest(longest, parse_reset_span(*span));
+    if (!is_nothing_left(value)) continue;
+    if (name.starts_with(remaining)) {
+      if (auto span = find_header(headers, std::string(reset) + name.substr(remaining.size())))
+        keep_longest(longest, parse_reset_span(*span));
+    } else if (name.starts_with(anthropics) && name.ends_with(still)) {
+      if (auto date = find_header(headers, name.substr(0, name.size() - still.size()) + "-reset"))
+        keep_longest(longest, parse_reset_date(*date, now));
+    }
   }
   return longest;
 }
@@ -42,7 +48,7 @@ provider_error read_error(int status, const header_list& headers, std::string_vi
     if (name == "retry-after-ms") keep_longest(error.retry_after, parse_retry_after_ms(value));
     if (name == "retry-after") keep_longest(error.retry_after, parse_retry_after(value, now));
   }
-  if (status == 429) keep_longest(error.retry_after, longest_reset(headers));
+  if (status == 429) keep_longest(error.retry_after, longest_reset(headers, now));
   return error;
 }
 

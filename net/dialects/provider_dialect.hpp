@@ -34,6 +34,9 @@ using provider_request_or = std::variant<provider_request, request_problem>;
 
 /// Anthropic's Messages API, version 2023-06-01: POST /messages.
 provider_request_or anthropic_request(const chat_request&, const provider_terms&);
+/// Whether that model of Anthropic's goes on with what was begun. Asked to all the same, anthropic_request() names a
+/// problem.
+bool anthropic_takes_prefill(std::string_view model) noexcept;
 /// Google's Gemini API: POST /models/MODEL:generateContent, or :streamGenerateContent?alt=sse.
 provider_request_or gemini_request(const chat_request&, const provider_terms&);
 

@@ -346,6 +346,12 @@ BOOST_AUTO_TEST_CASE(the_longest_wait_that_concerns_this_refusal_counts) {
   BOOST_TEST(wait(429, {{"x-ratelimit-remaining-requests", "10"}, {"x-ratelimit-reset-requests", "12s"}}) == -1);
   BOOST_TEST(wait(429, {{"x-ratelimit-remaining-tokens", "0"}, {"x-ratelimit-reset-requests", "12s"}}) == -1);
   BOOST_TEST(wait(429, {{"x-ratelimit-remaining-tokens", ""}, {"x-ratelimit-reset-tokens", "12s"}}) == -1);
+  BOOST_TEST(wait(429, {{"anthropic-ratelimit-requests-remaining", "0"},
+                        {"anthropic-ratelimit-requests-reset", "2025-03-01T00:00:09Z"},
+                        {"anthropic-ratelimit-output-tokens-remaining", "0"},
+                        {"anthropic-ratelimit-output-tokens-reset", "2025-03-01T00:00:21Z"},
+                        {"anthropic-ratelimit-input-tokens-remaining", "1"},
+                        {"anthropic-ratelimit-input-tokens-reset", "2025-03-01T00:01:00Z"}}) == 21000);
   BOOST_TEST(
       wait(
           429, {{"retry-after", "2"}},
