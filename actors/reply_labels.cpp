@@ -93,12 +93,18 @@ std::optional<governor::provider_limits> limits_in(const header_list& headers, c
     l.reset_tokens = span_in(headers, "x-ratelimit-reset-tokens");
   } else { // as Anthropic writes it
     l.remaining_requests = number_in(headers, "anthropic-ratelimit-requests-remaining");
-    l.remaining_tokens = number_in(headers, "anthropic-ratelimit-tokens-remaining");
-    if (!l.remaining_requests && !l.remaining_tokens) return std::nullopt;
     l.limit_requests = number_in(headers, "anthropic-ratelimit-requests-limit");
-    l.limit_tokens = number_in(headers, "anthropic-ratelimit-tokens-limit");
     l.reset_requests = date_in(headers, "anthropic-ratelimit-requests-reset");
-    l.reset_tokens = date_in(headers, "anthropic-ratelimit-tokens-reset");
+    // Its limits of tokens are three. All tokens together are what we count; of the others, that none are left.
+    for (std::string resource : {"tokens", "input-tokens", "output-tokens"}) {
+      const auto name = "anthropic-ratelimit-" + resource;
+      const auto remaining = number_in(headers, name + "-remaining");
+      if (!remaining || (l.remaining_tokens && *remaining > 0)) continue;
+      l.remaining_tokens = remaining;
+      l.limit_tokens = number_in(headers, name + "-limit");
+      l.reset_tokens = date_in(headers, name + "-reset");
+    }
+    if (!l.remaining_requests && !l.remaining_tokens) return std::nullopt;
   }
   l.key = key;
   l.model = model;

@@ -118,8 +118,9 @@ std::optional<failure_class> named(std::string_view field) noexcept {
 constexpr std::string_view context_words[] = {
     "maximum context length", // OpenAI, DeepSeek, vLLM, OpenRouter
     "exceeds the context window",
-    "context limit",      // Anthropic
-    "prompt is too long", // Anthropic
+    "exceeds model context window", // Anthropic
+    "context limit",                // Anthropic
+    "prompt is too long",           // Anthropic
     "input is too long",
     "exceeds the maximum number of tokens", // Gemini
     "too large for model with",             // Mistral
@@ -181,8 +182,9 @@ constexpr std::string_view json_words[] = {
     "structured outputs are not supported",
 };
 constexpr std::string_view tools_words[] = {
-    "does not support tool", // Ollama, xAI, DeepInfra and more: tools, tool use, tool calling
-    "doesn't support tool",  // Bedrock
+    "does not support strict tools", // Anthropic
+    "does not support tool",         // Ollama, xAI, DeepInfra and more: tools, tool use, tool calling
+    "doesn't support tool",          // Bedrock
     "do not support tool",
     "does not support function", // DeepSeek
     "doesn't support function",

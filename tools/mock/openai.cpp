@@ -53,13 +53,17 @@ void append_call(std::string& out, const tool_call& call, std::string_view argum
   out += "}}";
 }
 
-void append_message(std::string& out, const choice& c) {
+void append_message(std::string& out, const choice& c, std::string_view thought) {
   out += "{\"role\":\"assistant\",\"content\":";
   if (c.calls.empty())
     append_json_string(out, c.text);
   else
     out += "null";
   out += ",\"refusal\":null,\"annotations\":[]";
+  if (!thought.empty()) {
+    out += ',';
+    append_json_field(out, "reasoning_content", thought); // as DeepSeek and vLLM have it
+  }
   for (auto& call : c.calls) {
     out += &call == &c.calls.front() ? ",\"tool_calls\":[" : ",";
     append_call(out, call, call.arguments.text);
@@ -90,9 +94,9 @@ public:
     write(index, delta + ",\"refusal\":null}", "null", event_stream::kind::opening);
   }
 
-  void token(std::size_t index, std::string_view piece) {
-    delta_ = "{\"content\":";
-    append_json_string(delta_, piece);
+  void token(std::size_t index, std::string_view piece, std::string_view member = "content") {
+    delta_ = '{';
+    append_json_field(delta_, member, piece);
     delta_ += '}';
     write(index, delta_, "null", event_stream::kind::token);
   }
@@ -162,7 +166,7 @@ std::string openai::plain(const chat_call& call, const answer& a, answer_label l
   for (std::size_t i = 0; i < a.choices.size(); ++i) {
     out += i ? ",{\"index\":" : "{\"index\":";
     out += std::to_string(i) + ",\"message\":";
-    append_message(out, a.choices[i]);
+    append_message(out, a.choices[i], i == 0 ? std::string_view(a.thought.text) : "");
     out += ",\"logprobs\":null,\"finish_reason\":";
     out += reason(a.choices[i].why);
     out += '}';
@@ -181,6 +185,8 @@ event_stream openai::stream(const chat_call& call, const answer& a, answer_label
     chunks.opening(i);
     longest = std::max(longest, a.choices[i].ends.size());
   }
+  for (std::size_t piece = 0; piece < a.thought.ends.size(); ++piece)
+    chunks.token(0, a.thought[piece], "reasoning_content");
   for (std::size_t piece = 0; piece < longest; ++piece)
     for (std::size_t i = 0; i < a.choices.size(); ++i) {
       auto& c = a.choices[i];

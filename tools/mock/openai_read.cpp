@@ -160,6 +160,8 @@ std::optional<wire_error> read_rest(const Value& body, chat_call& call) {
   auto tools = field(body, "tools");
   call.has_tools = tools && tools->IsArray() && !tools->Empty();
   if (auto stop = field(body, "stop")) read_stops(*stop, call);
+  if (auto effort = field(body, "reasoning_effort"))
+    call.thinks = effort->IsString() && text_of(*effort) != "none" && text_of(*effort) != "minimal";
   if (call.has_tools && may)
     for (std::size_t i = 0; i < call.tools_asked(tools->Size()); ++i)
       read_tool((*tools)[static_cast<rapidjson::SizeType>(i)], call);
