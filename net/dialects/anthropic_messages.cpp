@@ -320,8 +320,10 @@ anthropic_family anthropic_family::of(std::string_view model) noexcept {
   return {found ? numbers[0] * 100 + numbers[1] : newest};
 }
 
-std::variant<anthropic_conversation, request_problem> anthropic_messages(const value& messages, const prefill* begun) {
+std::variant<anthropic_conversation, request_problem> anthropic_messages(const value& messages, const prefill* begun,
+                                                                         std::size_t bytes) {
   conversation_writer writer;
+  writer.made.messages.reserve(bytes + bytes / 8);
   for (std::size_t i = 0; i < messages.items.size(); ++i)
     if (!writer.add(messages.items[i], i, i + 1 == messages.items.size())) return std::move(*writer.problem);
   if (begun) writer.add_prefill(begun->text);

@@ -35,11 +35,11 @@ struct anthropic_conversation {
   bool unsigned_call = false;      // ends with results of calls that no thought with a signature stands before
 };
 
-/// `messages` as the caller wrote them; `begun` becomes the assistant's last one. Anthropic refuses blocks without
-/// text, and blanks at the end of a last message of the assistant's: such blocks and blanks are left out. What the
-/// system says later on goes to the beginning too, as Anthropic's own OpenAI dialect has it
+/// `messages` as the caller wrote them, in about so many bytes; `begun` becomes the assistant's last one. Anthropic
+/// refuses blocks without text, and blanks at the end of a last message of the assistant's: such blocks and blanks are
+/// left out. What the system says later on goes to the beginning too, as Anthropic's own OpenAI dialect has it
 /// (docs.claude.com/en/api/openai-sdk): there is no place for it among the messages.
 std::variant<anthropic_conversation, request_problem> anthropic_messages(const json::value& messages,
-                                                                         const prefill* begun);
+                                                                         const prefill* begun, std::size_t bytes);
 
 } // namespace mainstay

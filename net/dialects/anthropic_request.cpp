@@ -81,10 +81,11 @@ public:
   provider_request_or write() {
     if (terms_.begun && !family_.takes_prefill())
       return request_problem{"This model takes no beginning of an answer.", "messages", "unsupported_parameter"};
-    auto conversation = anthropic_messages(*root_.find("messages"), terms_.begun);
+    auto conversation = anthropic_messages(*root_.find("messages"), terms_.begun, request_.bytes->size());
     if (auto wrong = std::get_if<request_problem>(&conversation)) return std::move(*wrong);
     said_ = std::move(std::get<anthropic_conversation>(conversation));
     if (said_.messages.empty()) return request_problem{"Nobody says anything.", "messages", "invalid_value"};
+    body_.reserve(said_.messages.size() + said_.system.size() + 2000);
     body_ = R"({"model":)";
     json::append_string(body_, terms_.model);
     if (!said_.system.empty()) member("system") += said_.system;
