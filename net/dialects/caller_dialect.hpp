@@ -2,8 +2,7 @@
 // and errors as their own dialect has them. Pure: text in, text out.
 #pragma once
 
-#include "core/dialect.hpp"
-#include "net/chat_request.hpp"
+#include "net/dialects/provider_dialect.hpp"
 
 #include <memory>
 #include <optional>
@@ -41,7 +40,11 @@ struct native_request {
   dialect spoken = dialect::anthropic;
   bytes_ptr body;
   chat_request::span model_value; // with its quotes
+  std::string beta;               // the caller's header anthropic-beta
 };
+
+/// The request for a provider of that dialect.
+provider_request native_call(const native_request&, std::string_view model);
 
 /// A body of another dialect, understood.
 struct caller_request {

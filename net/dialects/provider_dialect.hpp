@@ -65,8 +65,8 @@ bytes_ptr anthropic_completion(std::string_view body, const answer_label&, bool 
 bytes_ptr gemini_completion(std::string_view body, const answer_label&);
 
 /// The member of a chunk or completion under which a provider's own event or answer goes through untouched, for a
-/// caller of the same dialect: {"type":"content_block_delta","data":{...}}, of a whole answer {"data":{...}}. It is
-/// never kept, nor given to anybody else.
+/// caller of the same dialect: {"type":"content_block_delta","data":{...}}, of a whole answer {"data":{...}}. Given to
+/// nobody else.
 inline constexpr std::string_view native_member = "native";
 
 } // namespace mainstay

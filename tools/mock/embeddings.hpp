@@ -11,9 +11,14 @@
 
 namespace mainstay::mock {
 
-// Fills model and user of the call, and the texts.
-std::optional<wire_error> read_embeddings(std::string_view body, chat_call& call, std::vector<std::string>& texts);
+struct texts_to_embed {
+  std::vector<std::string> texts;
+  bool base64 = false; // vectors as such, else as numbers
+};
 
-std::string embeddings(std::string_view model, const std::vector<std::string>& texts);
+// Fills model and user of the call, and the texts.
+std::optional<wire_error> read_embeddings(std::string_view body, chat_call& call, texts_to_embed& what);
+
+std::string embeddings(std::string_view model, const texts_to_embed& what);
 
 } // namespace mainstay::mock

@@ -4,7 +4,6 @@
 #include "tools/mock/exchange.hpp"
 
 #include "tools/mock/admin.hpp"
-#include "tools/mock/embeddings.hpp"
 #include "tools/mock/http_text.hpp"
 #include "tools/mock/json_text.hpp"
 
