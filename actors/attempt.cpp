@@ -247,6 +247,17 @@ std::variant<bool, failure> place(attempt& a, const attempt_links& links) {
   return true;
 }
 
+void conceal_keys(const attempt& a, const run_record& rec, provider_error& said) {
+  const auto* provider = rec.in.settings->provider(a.at.provider);
+  if (!provider) return;
+  for (const auto& key : provider->keys)
+    for (auto* text : {&said.message, &said.type, &said.code, &said.param}) {
+      const auto& hidden = key.secret_value.reveal();
+      for (auto at = text->find(hidden); at != text->npos; at = text->find(hidden, at))
+        text->replace(at, hidden.size(), "[redacted]");
+    }
+}
+
 void let_through(attempt& a, std::size_t bytes, const attempt_links& links) {
   a.credited += bytes;
   letter<add_credit>::post(pointer(links.names.upstreams.at(a.at.provider)), add_credit{a.lease, bytes});

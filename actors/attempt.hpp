@@ -75,6 +75,8 @@ const std::string& configured_model(const run_record&, const target&);
 /// Places the call of a permitted attempt. False: the key is not in this request's configuration. A failure: the
 /// request cannot be said in the provider's dialect.
 std::variant<bool, failure> place(attempt&, const attempt_links&);
+/// Takes the provider's keys out of what it says of them.
+void conceal_keys(const attempt&, const run_record&, provider_error&);
 /// Lets so many more bytes through.
 void let_through(attempt&, std::size_t bytes, const attempt_links&);
 /// Ends the call, if it is open.

@@ -361,6 +361,7 @@ void run_state::end_attempts(failure_class what) {
 
 void run_state::attempt_failed(attempt& a, failure f) {
   inside();
+  conceal_keys(a, *rec, f.said); // some providers repeat it
   if (f.what == failure_class::context_length && can_ask_shorter(a)) return ask_shorter(a, f);
   auto serial = end_attempt(a, f);
   if (f.what == failure_class::context_length && !rec->stream.begun) ask_whole_again();
