@@ -61,6 +61,15 @@ bool asks_natively(const attempt& a, const run_record& rec) {
   return rec.in.native && rec.in.native->spoken == a.speaks && as_written;
 }
 
+/// What is said in the caller's dialect alone, no other does justice: it is not left out either, for answers would
+/// differ by more than a parameter.
+request_problem only_in_its_own_dialect(const native_request& asked) {
+  const auto& name = asked.only_native.front();
+  return {"'" + name + "' has a counterpart at providers of the dialect '" + std::string(to_string(asked.spoken)) +
+              "' only.",
+          name, "unsupported_parameter"};
+}
+
 /// The request as its provider's dialect has it.
 provider_request_or in_its_words(attempt& a, const config::provider_settings& provider, const run_record& rec,
                                  const prefill* begun) {
@@ -71,13 +80,14 @@ provider_request_or in_its_words(attempt& a, const config::provider_settings& pr
     a.label = {"chatcmpl-" + rec.in.id, a.at.model,
                std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
   if (rec.asked->kind == request_kind::embeddings) return embeddings_in(a.speaks, *rec.asked, terms);
+  if (a.native) return native_call(*rec.in.native, a.at.model);
+  if (rec.in.native && !rec.in.native->only_native.empty()) return only_in_its_own_dialect(*rec.in.native);
   switch (a.speaks) {
-  case dialect::anthropic:
-    return a.native ? native_call(*rec.in.native, a.at.model) : anthropic_request(*rec.asked, terms);
+  case dialect::anthropic: return anthropic_request(*rec.asked, terms);
   case dialect::gemini: return gemini_request(*rec.asked, terms);
   case dialect::openai: break;
   }
-  return provider_request{"/chat/completions", {}, upstream_body(*rec.asked, a.at.model, begun), {}};
+  return openai_request(*rec.asked, terms, rec.in.foreign);
 }
 
 failure inexpressible(const request_problem& problem) {

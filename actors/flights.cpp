@@ -73,6 +73,7 @@ struct flights_state {
     in.deadline = terms.until;
     in.kind = leader.in.kind;
     in.body = leader.in.body;
+    in.foreign = leader.in.foreign;
     in.native = leader.in.native;
     in.trace = leader.in.trace;
     in.reply = rec->flight;

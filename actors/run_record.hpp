@@ -33,7 +33,8 @@ struct inbound {
   instant received{}, deadline{};
   request_kind kind = request_kind::chat;
   bytes_ptr body;                               // a request of OpenAI's
-  std::shared_ptr<const native_request> native; // the same as the caller wrote it, in another dialect; null: it is not
+  bool foreign = false;                         // its caller speaks another dialect, and `body` was made of that
+  std::shared_ptr<const native_request> native; // what it was made of, where some provider speaks that; else null
   std::shared_ptr<const trace_context> trace;   // that it is a part of; null: of none
   std::string idempotency_key;                  // the caller's; empty: none given
   std::shared_ptr<reply_channel> reply;

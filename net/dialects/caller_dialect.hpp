@@ -40,7 +40,10 @@ struct native_request {
   dialect spoken = dialect::anthropic;
   bytes_ptr body;
   chat_request::span model_value; // with its quotes
-  std::string beta;               // the caller's header anthropic-beta
+  /// What only that dialect has ("mcp_servers", "tools[0].type", "messages[2].content[0].type"): it stands in the chat
+  /// request as the caller wrote it, and no provider of another dialect can do it justice.
+  std::vector<std::string> only_native;
+  header_list headers; // of the dialect, to go along (anthropic-version, anthropic-beta); the door's to fill in
 };
 
 /// The request for a provider of that dialect.

@@ -12,8 +12,8 @@ provider_request native_call(const native_request& asked, std::string_view model
   body.append(bytes, 0, begin);
   json::append_string(body, model);
   body.append(bytes, end, std::string::npos);
-  provider_request out{"/messages", {{"anthropic-version", "2023-06-01"}}, make_bytes(std::move(body)), {}};
-  if (!asked.beta.empty()) out.headers.emplace_back("anthropic-beta", asked.beta);
+  provider_request out{"/messages", asked.headers, make_bytes(std::move(body)), {}};
+  if (!find_header(out.headers, "anthropic-version")) out.headers.emplace_back("anthropic-version", "2023-06-01");
   return out;
 }
 
