@@ -66,6 +66,13 @@ def judged(gateway, path, body=None, method="POST"):
     return status, headers, answer
 
 
+def raw_events(gateway, path, body):
+    """The data of each event of a stream."""
+    status, _, text = http_json(gateway.http, "POST", path, body)
+    assert status == 200, text
+    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+
+
 PLAIN = {"a question": {}, "a tool that is called": {"question": "use the tool for Paris", "tools": [TOOL]}, "an answer in JSON": {"response_format": SCHEMA},
          "a cap": {"max_tokens": 3}, "sampling": {"temperature": 0.5, "top_p": 0.9, "stop": ["zzz"]}}
 
@@ -92,6 +99,31 @@ def test_every_event_of_a_stream_is_as_described(world, dialect, what):
         assert answer.status == 200 and answer.done and not answer.error, answer
         for event in answer.events:
             schema("CreateChatCompletionStreamResponse").validate(event)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_legacy_completions_are_as_described(world, dialect):
+    status, _, answer = judged(world, "/completions", {"model": dialect, "prompt": f"a prompt for {dialect}", "max_tokens": 20})
+    assert status == 200 and answer["choices"][0]["text"], answer
+    for event in raw_events(world, "/v1/completions", {"model": dialect, "prompt": f"a prompt streamed for {dialect}", "stream": True}):
+        schema("CreateCompletionResponse").validate(event)
+
+
+RESPONSES = {"a question": {}, "a tool that is called": {"input": "use the tool for Paris", "tools": [{"type": "function", "strict": False, **TOOL["function"]}]},
+             "instructions and a cap": {"instructions": "Be brief.", "max_output_tokens": 16}}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("what", RESPONSES)
+def test_responses_are_as_described(world, dialect, what):
+    body = {"model": dialect, "input": f"{what} for {dialect}", **RESPONSES[what]}
+    status, _, answer = judged(world, "/responses", body)
+    assert status == 200 and answer["output"], answer
+    schema("Response").validate(answer)
+    events = raw_events(world, "/v1/responses", {**body, "stream": True})
+    assert events[0]["type"] == "response.created" and events[-1]["type"] in ("response.completed", "response.incomplete")
+    for event in events:
+        schema("ResponseStreamEvent").validate(event)
 
 
 def test_errors_are_as_described(world):
