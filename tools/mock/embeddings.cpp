@@ -5,6 +5,7 @@
 
 #include <rapidjson/document.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -34,7 +35,9 @@ void add_word(std::array<double, dimensions>& sum, std::string_view word) {
   }
 }
 
-std::size_t append_vector(std::string& out, std::string_view text) {
+} // namespace
+
+std::size_t append_vector(std::string& out, std::string_view text, std::size_t most) {
   std::array<double, dimensions> sum{};
   std::size_t words = 0;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -47,17 +50,17 @@ std::size_t append_vector(std::string& out, std::string_view text) {
   double square = 0;
   for (auto x : sum) square += x * x;
   out += '[';
-  for (auto x : sum) {
+  for (std::size_t i = 0; i < std::min(most, dimensions); ++i) {
     char number[32];
-    out.append(number, static_cast<std::size_t>(std::snprintf(number, sizeof number, "%.7f,", x / std::sqrt(square))));
+    out.append(number,
+               static_cast<std::size_t>(std::snprintf(number, sizeof number, "%.7f,", sum[i] / std::sqrt(square))));
   }
   out.back() = ']';
   return words;
 }
 
-} // namespace
-
-std::optional<wire_error> read_embeddings(std::string_view text, chat_call& call, std::vector<std::string>& texts) {
+std::optional<wire_error> openai::read_embeddings(const target&, std::string_view text, chat_call& call,
+                                                  std::vector<std::string>& texts) const {
   rapidjson::Document body;
   body.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
   if (body.HasParseError() || !body.IsObject()) return bad("We could not parse the JSON body of your request.", "");
@@ -79,7 +82,7 @@ std::optional<wire_error> read_embeddings(std::string_view text, chat_call& call
   return {};
 }
 
-std::string embeddings(std::string_view model, const std::vector<std::string>& texts) {
+std::string openai::embeddings(const chat_call& call, const std::vector<std::string>& texts) const {
   std::string out = R"({"object":"list","data":[)";
   std::size_t words = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -89,7 +92,7 @@ std::string embeddings(std::string_view model, const std::vector<std::string>& t
     out += '}';
   }
   out += "],\"model\":";
-  append_json_string(out, model);
+  append_json_string(out, call.model);
   out += ",\"usage\":{\"prompt_tokens\":" + std::to_string(words) + ",\"total_tokens\":" + std::to_string(words) + "}}";
   return out;
 }
