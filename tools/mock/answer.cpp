@@ -3,6 +3,8 @@
 
 #include "tools/mock/json_text.hpp"
 
+#include <rapidjson/document.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -113,15 +115,27 @@ std::string place_in(std::string_view text) {
 }
 
 // Each word with the space before it is a piece.
-void cut_at_spaces(choice& c) {
+void cut_at_spaces(pieces& c) {
   for (std::size_t at = 1; at < c.text.size(); ++at)
     if (c.text[at] == ' ') c.ends.push_back(static_cast<std::uint32_t>(at));
   if (!c.text.empty()) c.ends.push_back(static_cast<std::uint32_t>(c.text.size()));
 }
 
-void cut_every(choice& c, std::size_t bytes) {
+void cut_every(pieces& c, std::size_t bytes) {
   for (std::size_t at = bytes; at < c.text.size(); at += bytes) c.ends.push_back(static_cast<std::uint32_t>(at));
   c.ends.push_back(static_cast<std::uint32_t>(c.text.size()));
+}
+
+// Before the first of the sequences that is met.
+void stop_at(choice& c, const std::vector<std::string>& stops) {
+  auto first = std::string::npos;
+  for (auto& stop : stops) {
+    auto at = stop.empty() ? std::string::npos : c.text.find(stop);
+    if (at >= first) continue;
+    first = at;
+    c.stopped_by = stop;
+  }
+  if (first != std::string::npos) c.text.resize(first);
 }
 
 choice text_choice(const chat_call& call, std::uint32_t index, std::uint32_t words, bool ignore_prefill,
@@ -132,6 +146,7 @@ choice text_choice(const chat_call& call, std::uint32_t index, std::uint32_t wor
            : call.wants_json   ? json_text(call, seed)
                                : plain_text(call, seed, words);
   if (call.prefill && !ignore_prefill && c.text.starts_with(*call.prefill)) c.text.erase(0, call.prefill->size());
+  stop_at(c, call.stops);
   cut_at_spaces(c);
   auto most = call.max_tokens;
   if (spoil == spoiling::length && !call.parts.empty())
@@ -140,17 +155,27 @@ choice text_choice(const chat_call& call, std::uint32_t index, std::uint32_t wor
     c.ends.resize(*most);
     c.text.resize(c.ends.empty() ? 0 : c.ends.back());
     c.why = finish::length;
+    c.stopped_by.clear();
   }
   return c;
 }
 
 choice tool_choice(const chat_call& call) {
   choice c;
-  c.text = "{" + json_quoted(call.tool_field) + ":" + json_quoted(place_in(call.last_user_text)) + "}";
   c.why = finish::tool_calls;
-  for (char& letter : c.text) // pieces are cut by bytes: keep every one of them valid UTF-8
-    if (static_cast<unsigned char>(letter) >= 0x80) letter = '?';
-  cut_every(c, 4);
+  for (auto& tool : call.calls) {
+    auto& made = c.calls.emplace_back();
+    made.name = tool.name;
+    char id[32];
+    std::snprintf(id, sizeof id, "call_%016llx",
+                  static_cast<unsigned long long>(call.conversation + c.calls.size() - 1));
+    made.id = id;
+    auto& text = made.arguments.text;
+    text = "{" + json_quoted(tool.field) + ":" + json_quoted(place_in(call.last_user_text)) + "}";
+    for (char& letter : text) // pieces are cut by bytes: keep every one of them valid UTF-8
+      if (static_cast<unsigned char>(letter) >= 0x80) letter = '?';
+    cut_every(made.arguments, 4);
+  }
   return c;
 }
 
@@ -184,21 +209,44 @@ void chat_call::add_message(std::string_view role, std::string_view text, bool l
   mix(text);
 }
 
+void chat_call::read_parts() {
+  if (last_role != "user") return;
+  auto line = std::string_view(last_user_text).substr(last_user_text.rfind('\n') + 1);
+  rapidjson::Document object;
+  object.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
+  if (object.HasParseError() || !object.IsObject()) return;
+  auto found = object.FindMember("parts");
+  if (found == object.MemberEnd() || !found->value.IsArray()) return;
+  for (auto& part : found->value.GetArray()) {
+    auto text = part.IsObject() ? part.FindMember("text") : rapidjson::Value::MemberIterator();
+    const bool is_text = part.IsObject() && text != part.MemberEnd() && text->value.IsString();
+    parts.emplace_back(is_text ? text->value.GetString() : "", is_text ? text->value.GetStringLength() : 0);
+  }
+}
+
+std::size_t chat_call::tools_asked(std::size_t given) const {
+  auto says = [this](const char* words) {
+    return last_role == "user" && last_user_text.find(words) != std::string::npos;
+  };
+  return says("use all tools") ? given : says("use the tool") ? std::min<std::size_t>(given, 1) : 0;
+}
+
 answer make_answer(const chat_call& call, std::uint32_t words, bool ignore_prefill, spoiling spoil) {
   answer a;
   a.prompt_tokens = call.prompt_tokens;
   a.choices.reserve(call.n);
-  if (!call.tool_name.empty()) {
-    char id[32];
-    std::snprintf(id, sizeof id, "call_%016llx", static_cast<unsigned long long>(call.conversation));
-    a.tool_id = id;
-    a.tool_name = call.tool_name;
+  if (call.thinks) {
+    a.thought.text = "thinking:";
+    for (auto word : echo_of(call.last_user_text)) (a.thought.text += ' ') += word;
+    cut_at_spaces(a.thought);
+    a.tokens += a.thought.ends.size();
   }
   for (std::uint32_t i = 0; i < call.n; ++i) {
-    a.choices.push_back(call.tool_name.empty() ? text_choice(call, i, words, ignore_prefill, spoil)
-                                               : tool_choice(call));
+    a.choices.push_back(call.calls.empty() ? text_choice(call, i, words, ignore_prefill, spoil) : tool_choice(call));
     a.tokens += a.choices.back().ends.size();
+    for (auto& made : a.choices.back().calls) a.tokens += made.arguments.ends.size();
   }
+  a.reasoning_tokens = a.thought.ends.size();
   return a;
 }
 

@@ -10,6 +10,10 @@
 
 namespace mainstay::mock {
 
+struct tool_to_call {
+  std::string name, field; // its one argument
+};
+
 struct chat_call {
   std::string model, user;
   std::string last_role, last_user_text;
@@ -23,23 +27,45 @@ struct chat_call {
   bool stream = false;
   bool include_usage = false;
   bool wants_json = false, has_tools = false;
-  std::string tool_name, tool_field; // the tool to call, empty: none
+  bool base64 = false;             // vectors as such
+  bool thinks = false;             // aloud, before it answers
+  std::vector<tool_to_call> calls; // empty: it answers with text
+  std::vector<std::string> stops;  // each ends the text before itself
 
   void add_message(std::string_view role, std::string_view text, bool last);
+  // A gateway's merged questions: numbered parts in the last line of the last message, if it is the user's.
+  void read_parts();
+  // How many of that many tools the last message wants to be called, once all messages were added.
+  std::size_t tools_asked(std::size_t given) const;
 };
 
 enum class finish { stop, length, tool_calls };
 
-// One choice: its text (or a tool's arguments) and where each streamed piece of it ends.
-struct choice {
+// Text, and where each streamed piece of it ends.
+struct pieces {
   std::string text;
   std::vector<std::uint32_t> ends;
+
+  std::string_view operator[](std::size_t i) const {
+    auto begin = i ? ends[i - 1] : 0;
+    return std::string_view(text).substr(begin, ends[i] - begin);
+  }
+};
+
+struct tool_call {
+  std::string name, id;
+  pieces arguments;
+};
+
+struct choice : pieces {
+  std::vector<tool_call> calls; // there are some: no text
   finish why = finish::stop;
+  std::string stopped_by; // of the stops, the one it met
 };
 
 struct answer {
   std::vector<choice> choices;
-  std::string tool_name, tool_id; // set: the texts are that tool's arguments
+  pieces thought; // empty: none
   std::uint64_t prompt_tokens = 0;
   std::uint64_t tokens = 0;                              // pieces of all choices
   std::uint64_t cached_tokens = 0, reasoning_tokens = 0; // as the script has it

@@ -6,6 +6,7 @@
 #include "tools/mock/admin.hpp"
 #include "tools/mock/http_text.hpp"
 #include "tools/mock/json_text.hpp"
+#include "tools/mock/openai.hpp"
 
 #include <algorithm>
 
@@ -38,6 +39,14 @@ asio::awaitable<void> refuse(peer& caller, int status) {
   co_await caller.send(text);
 }
 
+target target_of(const request_parser::value_type& request) {
+  target t{.method = view(request.method_string()), .names_version = request.count("anthropic-version") > 0};
+  auto whole = view(request.target());
+  t.path = whole.substr(0, whole.find('?'));
+  if (t.path.size() < whole.size()) t.query = whole.substr(t.path.size() + 1);
+  return t;
+}
+
 } // namespace
 
 asio::awaitable<void> serve(std::shared_ptr<peer> caller, provider& shared) {
@@ -61,30 +70,26 @@ asio::awaitable<void> serve(std::shared_ptr<peer> caller, provider& shared) {
 }
 
 exchange::exchange(peer& caller, provider& shared, const request_parser& parser)
-  : peer_(caller), provider_(shared), request_(parser.get()), keep_alive_(request_.keep_alive()),
-    chunked_(request_.version() >= 11) {
-  auto target = view(request_.target());
-  path_ = target.substr(0, target.find('?'));
-  if (path_.size() < target.size()) query_ = target.substr(path_.size() + 1);
-}
+  : peer_(caller), provider_(shared), request_(parser.get()), target_(target_of(request_)),
+    dialect_(dialect_of(target_)), keep_alive_(request_.keep_alive()), chunked_(request_.version() >= 11) {}
 
 asio::awaitable<bool> exchange::run() {
-  if (path_.starts_with("/mock/")) {
+  if (target_.path.starts_with("/mock/")) {
     co_await administer_it();
     co_return keep_alive_;
   }
   chat_call call;
-  auto where = find_route();
+  auto where = dialect_.route_of(target_).value_or(route::unknown);
   auto key = bearer();
   std::optional<wire_error> wrong;
   if (provider_.given().require_key && key.empty())
-    wrong = wire_error{401, dialect_.missing_key()};
+    wrong = dialect_.missing_key();
   else if (where == route::unknown)
-    wrong = wire_error{404, dialect_.unknown_path(view(request_.method_string()), path_)};
-  else if (where == route::chat)
-    wrong = dialect_.read_chat(request_.body(), call);
+    wrong = wire_error{404, dialect_.unknown_path(target_.method, target_.path)};
+  else if (where == route::chat || where == route::token_count)
+    wrong = dialect_.read_chat(target_, request_.body(), call);
   else if (where == route::embeddings)
-    wrong = read_embeddings(request_.body(), call, texts_);
+    wrong = dialect_.read_embeddings(target_, request_.body(), call, texts_);
 
   auto arrived = describe(call, key);
   arrived.scripted = !wrong;
@@ -103,28 +108,21 @@ asio::awaitable<bool> exchange::run() {
   co_return keep_alive_ && !ending_.client_left;
 }
 
-exchange::route exchange::find_route() const {
-  if (request_.method() == http::verb::post && path_.ends_with("/chat/completions")) return route::chat;
-  if (request_.method() == http::verb::post && path_.ends_with("/embeddings")) return route::embeddings;
-  if (request_.method() != http::verb::get) return route::unknown;
-  if (path_.ends_with("/models")) return route::models;
-  return path_.find("/models/") != std::string_view::npos ? route::model : route::unknown;
-}
-
 std::string exchange::bearer() const {
   auto value = view(request_[http::field::authorization]);
   constexpr std::string_view scheme = "Bearer ";
   if (boost::beast::iequals({value.data(), std::min(value.size(), scheme.size())}, {scheme.data(), scheme.size()}))
     return std::string(value.substr(scheme.size()));
-  for (auto name : {"x-api-key", "api-key"})
+  for (auto name : {"x-api-key", "api-key", "x-goog-api-key"})
     if (auto other = view(request_[name]); !other.empty()) return std::string(other);
-  return {};
+  return query_value(target_.query, "key").value_or("");
 }
 
 arrival exchange::describe(const chat_call& call, std::string_view key) const {
   arrival a;
-  a.method = view(request_.method_string());
-  a.path = path_;
+  a.method = target_.method;
+  a.path = target_.path;
+  a.limits_in = dialect_.limits_in();
   a.key = key;
   a.idempotency_key = view(request_["idempotency-key"]);
   a.body = request_.body();
@@ -144,7 +142,7 @@ arrival exchange::describe(const chat_call& call, std::string_view key) const {
 }
 
 asio::awaitable<void> exchange::administer_it() {
-  auto answer = administer(provider_, view(request_.method_string()), path_, query_, request_.body());
+  auto answer = administer(provider_, target_.method, target_.path, target_.query, request_.body());
   co_await send_answer(answer.status, "application/json", answer.body);
 }
 
@@ -162,14 +160,16 @@ asio::awaitable<void> exchange::play(route where, const chat_call& call, std::st
   }
   if (where == route::models) {
     co_await play_plain(dialect_.models(provider_.model_names()), 0);
+  } else if (where == route::token_count) {
+    co_await play_plain(dialect_.token_count(call), 0);
   } else if (where == route::embeddings) {
-    co_await play_plain(embeddings(call.model, texts_), 0);
+    co_await play_plain(dialect_.embeddings(call, texts_), 0);
   } else if (where == route::model) {
-    co_await play_plain(dialect_.model(path_.substr(path_.rfind("/models/") + 8)), 0);
+    co_await play_plain(dialect_.model(target_.path.substr(target_.path.rfind("/models/") + 8)), 0);
   } else {
     auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill, verdict_.spoil);
     answer.cached_tokens = verdict_.cached_tokens;
-    answer.reasoning_tokens = verdict_.reasoning_tokens;
+    if (verdict_.reasoning_tokens) answer.reasoning_tokens = verdict_.reasoning_tokens;
     const answer_label label{provider_.given().name, verdict_.number};
     if (call.stream) {
       auto events = dialect_.stream(call, answer, label);

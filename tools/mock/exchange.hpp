@@ -2,8 +2,7 @@
 // be it an answer, a stream or a fault. Reports to the provider exactly once how it ended.
 #pragma once
 
-#include "tools/mock/embeddings.hpp"
-#include "tools/mock/openai.hpp"
+#include "tools/mock/dialect.hpp"
 #include "tools/mock/peer.hpp"
 #include "tools/mock/provider.hpp"
 
@@ -24,9 +23,6 @@ public:
   asio::awaitable<bool> run();
 
 private:
-  enum class route { chat, embeddings, models, model, unknown };
-
-  route find_route() const;
   std::string bearer() const;
   arrival describe(const chat_call& call, std::string_view key) const;
 
@@ -59,9 +55,9 @@ private:
 
   peer& peer_;
   provider& provider_;
-  const dialect& dialect_ = openai_dialect();
   const request_parser::value_type& request_;
-  std::string_view path_, query_;
+  const target target_;
+  const dialect& dialect_;
   bool keep_alive_;
   bool chunked_; // HTTP/1.0 callers get a body that ends with the connection
   verdict verdict_;

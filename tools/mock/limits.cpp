@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 
 namespace mainstay::mock {
 
@@ -27,6 +28,16 @@ template <class T>
 std::optional<std::uint64_t> times(const std::optional<T>& limit, double factor) {
   if (!limit) return {};
   return static_cast<std::uint64_t>(static_cast<double>(*limit) * factor);
+}
+
+// The time then, as RFC 3339 has it, never too early.
+std::string time_text(span from_now) {
+  auto then = system_clock::to_time_t(ceil<seconds>(system_clock::now() + from_now));
+  std::tm utc{};
+  gmtime_r(&then, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
 }
 
 } // namespace
@@ -103,17 +114,19 @@ void key_limiter::take(instant now, std::uint64_t tokens) {
 
 void key_limiter::release() { --open_; }
 
-void key_limiter::append_headers(instant now, std::string& out) {
-  if (limits_.silent) return;
+void key_limiter::append_headers(instant now, limit_headers how, std::string& out) {
+  if (limits_.silent || how == limit_headers::none) return;
   forget(now);
-  auto lines = [&](const char* unit, std::uint64_t limit, std::uint64_t used, span reset) {
-    auto line = [&](const char* field, const std::string& value) {
-      ((((out += "x-ratelimit-") += field) += unit) += ": ") += value;
-      out += "\r\n";
+  auto lines = [&](const std::string& unit, std::uint64_t limit, std::uint64_t used, span reset) {
+    bool openai = how == limit_headers::openai;
+    auto line = [&](const std::string& field, const std::string& value) {
+      out += openai ? "x-ratelimit-" + field + "-" + unit : "anthropic-ratelimit-" + unit + "-" + field;
+      ((out += ": ") += value) += "\r\n";
     };
-    line("limit-", std::to_string(limit));
-    line("remaining-", std::to_string(limit > used ? limit - used : 0));
-    line("reset-", duration_text(std::max(reset, span::zero())));
+    reset = std::max(reset, span::zero());
+    line("limit", std::to_string(limit));
+    line("remaining", std::to_string(limit > used ? limit - used : 0));
+    line("reset", openai ? duration_text(reset) : time_text(reset));
   };
   auto window_reset = one_.entries.empty() ? span::zero() : one_.entries.back().at + one_.length - now;
   if (limits_.rpm)

@@ -33,6 +33,9 @@ struct refusal {
   bool silent = false;
 };
 
+// How a vendor says in its headers what is left: x-ratelimit-*, anthropic-ratelimit-*, or not at all.
+enum class limit_headers : std::uint8_t { none, openai, anthropic };
+
 class key_limiter {
 public:
   explicit key_limiter(const limits& l);
@@ -42,8 +45,8 @@ public:
   // Lets it in; release() ends it.
   void take(instant now, std::uint64_t tokens);
   void release();
-  // The x-ratelimit-* header lines, each ending in CRLF.
-  void append_headers(instant now, std::string& out);
+  // Header lines, each ending in CRLF.
+  void append_headers(instant now, limit_headers how, std::string& out);
 
 private:
   struct let_in {

@@ -42,23 +42,29 @@ std::string head(std::string_view object, const chat_call& call, answer_label la
   return out;
 }
 
-void append_message(std::string& out, const answer& a, const choice& c) {
+// The beginning of a call, or its whole: an object, open for `index` in front where there is one.
+void append_call(std::string& out, const tool_call& call, std::string_view arguments, std::string_view index = "") {
+  ((out += '{') += index);
+  append_json_field(out, "id", call.id);
+  out += ",\"type\":\"function\",\"function\":{";
+  append_json_field(out, "name", call.name);
+  out += ',';
+  append_json_field(out, "arguments", arguments);
+  out += "}}";
+}
+
+void append_message(std::string& out, const choice& c) {
   out += "{\"role\":\"assistant\",\"content\":";
-  if (a.tool_name.empty())
+  if (c.calls.empty())
     append_json_string(out, c.text);
   else
     out += "null";
   out += ",\"refusal\":null,\"annotations\":[]";
-  if (!a.tool_name.empty()) {
-    out += ",\"tool_calls\":[{";
-    append_json_field(out, "id", a.tool_id);
-    out += ",\"type\":\"function\",\"function\":{";
-    append_json_field(out, "name", a.tool_name);
-    out += ',';
-    append_json_field(out, "arguments", c.text);
-    out += "}}]";
+  for (auto& call : c.calls) {
+    out += &call == &c.calls.front() ? ",\"tool_calls\":[" : ",";
+    append_call(out, call, call.arguments.text);
   }
-  out += '}';
+  out += c.calls.empty() ? "}" : "]}";
 }
 
 // Writes the chunks of one stream: `head`, one choice each, `tail`.
@@ -73,23 +79,39 @@ public:
 
   void opening(std::size_t index) {
     std::string delta = "{\"role\":\"assistant\",\"content\":";
-    if (answer_.tool_name.empty()) {
+    auto& calls = answer_.choices[index].calls;
+    if (calls.empty()) {
       delta += "\"\"";
     } else {
-      delta += "null,\"tool_calls\":[{\"index\":0,";
-      append_json_field(delta, "id", answer_.tool_id);
-      delta += ",\"type\":\"function\",\"function\":{";
-      append_json_field(delta, "name", answer_.tool_name);
-      delta += ",\"arguments\":\"\"}}]";
+      delta += "null,\"tool_calls\":[";
+      append_call(delta, calls.front(), "", call_index(0));
+      delta += ']';
     }
     write(index, delta + ",\"refusal\":null}", "null", event_stream::kind::opening);
   }
 
   void token(std::size_t index, std::string_view piece) {
-    delta_ = answer_.tool_name.empty() ? "{\"content\":" : "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":";
+    delta_ = "{\"content\":";
     append_json_string(delta_, piece);
-    delta_ += answer_.tool_name.empty() ? "}" : "}}]}";
+    delta_ += '}';
     write(index, delta_, "null", event_stream::kind::token);
+  }
+
+  // The first begins with its choice.
+  void calls(std::size_t index) {
+    auto& all = answer_.choices[index].calls;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (i > 0) {
+        delta_ = "{\"tool_calls\":[";
+        append_call(delta_, all[i], "", call_index(i));
+        write(index, delta_ + "]}", "null", event_stream::kind::opening);
+      }
+      for (std::size_t piece = 0; piece < all[i].arguments.ends.size(); ++piece) {
+        delta_ = "{\"tool_calls\":[{" + call_index(i) + "\"function\":{\"arguments\":";
+        append_json_string(delta_, all[i].arguments[piece]);
+        write(index, delta_ + "}}]}", "null", event_stream::kind::token);
+      }
+    }
   }
 
   void finished(std::size_t index) {
@@ -111,6 +133,8 @@ public:
   }
 
 private:
+  static std::string call_index(std::size_t i) { return "\"index\":" + std::to_string(i) + ","; }
+
   void write(std::size_t index, std::string_view delta, std::string_view why, event_stream::kind what) {
     auto& bytes = out_.bytes;
     bytes += head_;
@@ -138,7 +162,7 @@ std::string openai::plain(const chat_call& call, const answer& a, answer_label l
   for (std::size_t i = 0; i < a.choices.size(); ++i) {
     out += i ? ",{\"index\":" : "{\"index\":";
     out += std::to_string(i) + ",\"message\":";
-    append_message(out, a, a.choices[i]);
+    append_message(out, a.choices[i]);
     out += ",\"logprobs\":null,\"finish_reason\":";
     out += reason(a.choices[i].why);
     out += '}';
@@ -161,12 +185,20 @@ event_stream openai::stream(const chat_call& call, const answer& a, answer_label
     for (std::size_t i = 0; i < a.choices.size(); ++i) {
       auto& c = a.choices[i];
       if (piece >= c.ends.size()) continue;
-      auto begin = piece ? c.ends[piece - 1] : 0;
-      chunks.token(i, std::string_view(c.text).substr(begin, c.ends[piece] - begin));
+      chunks.token(i, c[piece]);
     }
+  for (std::size_t i = 0; i < a.choices.size(); ++i) chunks.calls(i);
   for (std::size_t i = 0; i < a.choices.size(); ++i) chunks.finished(i);
   if (call.include_usage) chunks.usage();
   return chunks.done();
+}
+
+std::optional<route> openai::route_of(const target& at) const {
+  if (at.method == "POST" && at.path.ends_with("/chat/completions")) return route::chat;
+  if (at.method == "POST" && at.path.ends_with("/embeddings")) return route::embeddings;
+  if (at.method != "GET") return route::unknown;
+  if (at.path.ends_with("/models")) return route::models;
+  return at.path.find("/models/") != std::string_view::npos ? route::model : route::unknown;
 }
 
 std::string openai::error_event(std::string_view body) const { return "data: " + std::string(body) + "\n\n"; }

@@ -102,39 +102,34 @@ std::optional<wire_error> read_stream(const Value& body, chat_call& call) {
   return read_flag(*options, "include_usage", call.include_usage);
 }
 
-// The first tool and the name of its first parameter: required ones before others.
-void read_tool(const Value& tools, chat_call& call) {
-  if (!tools.IsArray() || tools.Empty() || !tools[0].IsObject()) return;
-  auto function = field(tools[0], "function");
-  if (!function || !function->IsObject()) return;
-  auto name = field(*function, "name");
+// The function's name and that of its first parameter: required ones before others.
+void read_tool(const Value& tool, chat_call& call) {
+  auto function = tool.IsObject() ? field(tool, "function") : nullptr;
+  auto name = function && function->IsObject() ? field(*function, "name") : nullptr;
   if (!name || !name->IsString()) return;
-  call.tool_name = text_of(*name);
-  call.tool_field = "city";
+  auto& to_call = call.calls.emplace_back(tool_to_call{std::string(text_of(*name)), "city"});
   auto parameters = field(*function, "parameters");
   if (!parameters || !parameters->IsObject()) return;
   auto required = field(*parameters, "required");
   auto properties = field(*parameters, "properties");
   if (required && required->IsArray() && !required->Empty() && (*required)[0].IsString())
-    call.tool_field = text_of((*required)[0]);
+    to_call.field = text_of((*required)[0]);
   else if (properties && properties->IsObject() && properties->MemberCount() > 0)
-    call.tool_field = text_of(properties->MemberBegin()->name);
+    to_call.field = text_of(properties->MemberBegin()->name);
+}
+
+void read_stops(const Value& stop, chat_call& call) {
+  if (stop.IsString()) call.stops.emplace_back(text_of(stop));
+  if (!stop.IsArray()) return;
+  for (auto& one : stop.GetArray())
+    if (one.IsString()) call.stops.emplace_back(text_of(one));
 }
 
 // Questions that a gateway has merged: numbered parts in the last line of the last message.
 void read_parts(const Value& format, chat_call& call) {
   auto schema = field(format, "json_schema");
   auto name = schema && schema->IsObject() ? field(*schema, "name") : nullptr;
-  if (!name || !name->IsString() || text_of(*name) != "mainstay_batch" || call.last_role != "user") return;
-  auto line = call.last_user_text.substr(call.last_user_text.rfind('\n') + 1);
-  rapidjson::Document object;
-  object.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
-  auto parts = !object.HasParseError() && object.IsObject() ? field(object, "parts") : nullptr;
-  if (!parts || !parts->IsArray()) return;
-  for (auto& part : parts->GetArray()) {
-    auto text = part.IsObject() ? field(part, "text") : nullptr;
-    call.parts.emplace_back(text && text->IsString() ? text_of(*text) : std::string_view());
-  }
+  if (name && name->IsString() && text_of(*name) == "mainstay_batch") call.read_parts();
 }
 
 std::optional<wire_error> read_rest(const Value& body, chat_call& call) {
@@ -153,16 +148,18 @@ std::optional<wire_error> read_rest(const Value& body, chat_call& call) {
   }
   auto choice = field(body, "tool_choice");
   bool may = !choice || !choice->IsString() || text_of(*choice) != "none";
-  bool asked = call.last_role == "user" && call.last_user_text.find("use the tool") != std::string::npos;
   auto tools = field(body, "tools");
   call.has_tools = tools && tools->IsArray() && !tools->Empty();
-  if (tools && may && asked) read_tool(*tools, call);
+  if (auto stop = field(body, "stop")) read_stops(*stop, call);
+  if (call.has_tools && may)
+    for (std::size_t i = 0; i < call.tools_asked(tools->Size()); ++i)
+      read_tool((*tools)[static_cast<rapidjson::SizeType>(i)], call);
   return {};
 }
 
 } // namespace
 
-std::optional<wire_error> openai::read_chat(std::string_view text, chat_call& call) const {
+std::optional<wire_error> openai::read_chat(const target&, std::string_view text, chat_call& call) const {
   char pool_bytes[8192];
   rapidjson::MemoryPoolAllocator<> pool(pool_bytes, sizeof pool_bytes);
   rapidjson::Document body(&pool);

@@ -117,7 +117,7 @@ bool provider::let_in(const arrival& request, verdict& v, instant now, const std
   }
   for (auto& limiter : asked) {
     if (!v.refused) limiter->take(now, tokens);
-    limiter->append_headers(now, v.header_lines);
+    limiter->append_headers(now, request.limits_in, v.header_lines);
   }
   if (v.refused) return false;
   v.admitted = std::move(asked);

@@ -27,6 +27,7 @@ struct arrival {
   std::uint32_t n = 1;
   std::size_t parts = 0; // of a merged request
   bool stream = false, tools = false, json = false;
+  limit_headers limits_in = limit_headers::openai;
   bool chat = false;     // a well-formed chat call
   bool scripted = false; // rules apply
 };
