@@ -1,8 +1,8 @@
 #include "net/dialects/caller_body.hpp"
 
-#include "net/request_faults.hpp"
 #include "net/json_text.hpp"
 #include "net/json_tree_builder.hpp"
+#include "net/request_faults.hpp"
 
 #include <algorithm>
 

@@ -1,12 +1,16 @@
 """Callers of other dialects at the HTTP door, by raw HTTP, before a provider of OpenAI's: Anthropic's Messages, OpenAI's Responses and legacy completions."""
 import http.client
 import json
+import pathlib
+import shutil
 import socket
-import time
+import subprocess
 
 import pytest
 
-from harness import FAST, expected_text, http_json, model, provider, wait_for
+from harness import FAST, SLOW, expected_text, http_json, install_from_npm, model, provider, wait_for
+
+PAIRINGS = pathlib.Path(__file__).parent / "pairings"
 
 TOOL = {"name": "weather", "description": "of a city", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
 FUNCTION = {"type": "function", "name": "weather", "parameters": TOOL["input_schema"], "strict": False}
@@ -15,18 +19,14 @@ QUESTION = "hello, café 日本語 😀"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    from harness import Gateway, Mock
-    path = tmp_path_factory.mktemp("dialects")
-    mock = Mock(path, "a", keep_bodies=50)
-    gateway = Gateway(path, {"providers": [provider("a", mock), provider("bad", mock), provider("slow", mock)], "retry": FAST, "cache": {"ttl": "1m"},
+def world(start_module):
+    mock = start_module.mock("a", keep_bodies=50)
+    gateway = start_module.gateway({"providers": [provider("a", mock), provider("bad", mock), provider("slow", mock)], "retry": FAST, "cache": {"ttl": "1m"},
                              "clients": [{"name": "app", "key": "app-key-0123456789"}, {"name": "few", "key": "few-key-0123456789", "rpm": 1}],
                              "models": [model("smart", "a/big-model"), model("broken", "bad/broken", retry={"max_retries": 0}), model("cut", "bad/cut", retry={"max_retries": 0}),
                                         model("slow", "slow/slow")]})
-    mock.script({"model": "broken", "status": 500}, {"model": "cut", "fault": "cut", "after": 5}, {"model": "slow", "token_ms": 30}, {"text": "thinks*", "reasoning_tokens": 3})
-    yield mock, gateway
-    assert gateway.stop() == 0
-    mock.kill()
+    mock.script({"model": "broken", "status": 500}, {"model": "cut", "fault": "cut", "after": 5}, {"model": "slow", "stream": True, "token_ms": 30}, {"model": "slow", "stream": False, "latency_ms": 20000})
+    return mock, gateway
 
 
 KEY = {"x-api-key": "app-key-0123456789"}
@@ -135,12 +135,12 @@ def test_max_tokens_cut_the_message(world):
 
 def test_counted_tokens_are_an_estimate_and_ask_nobody(world):
     mock, gateway = world
-    before = mock.stats()
+    before = mock.stats()["requests"]
     body = messages("how many tokens are these words, about?")
     del body["max_tokens"]
     status, _, counted = ask(gateway, "/v1/messages/count_tokens", body)
     assert status == 200 and set(counted) == {"input_tokens"} and 5 < counted["input_tokens"] < 30
-    assert mock.stats() == before
+    assert mock.stats()["requests"] == before
     assert ask(gateway, "/v1/messages/count_tokens", {**body, "model": "nope"})[0] == 404
 
 
@@ -294,6 +294,16 @@ def test_paths_and_methods_that_are_not_served(world):
     assert status == 405 and headers["allow"] == "POST" and said["type"] == "error"
     status, _, said = http_json(gateway.http, "POST", "/v1/message", {}, KEY)
     assert status == 404 and "POST /v1/messages" in said["error"]["message"]
+
+
+def test_the_official_sdks_and_their_helpers_work_unchanged(world):
+    _, gateway = world
+    node = shutil.which("node")
+    assert node, "node is needed: apt-get install nodejs npm"
+    install_from_npm(PAIRINGS)
+    done = subprocess.run([node, PAIRINGS / "dialects_in.mjs", str(gateway.http), "app-key-0123456789"], capture_output=True, text=True, timeout=120 * SLOW)
+    print(done.stdout)
+    assert done.returncode == 0 and done.stdout.count("ok ") == 9, done.stdout + done.stderr
 
 
 def test_nothing_is_left_behind(world):
