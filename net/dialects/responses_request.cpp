@@ -38,6 +38,7 @@ public:
     if (const auto said = text_of(in_, "instructions"); !said.empty()) message("system", said);
     if (!input(*in_.find("input"))) return false;
     end_assistant();
+    if (out.back() == '[') return fail({"Invalid 'input': empty array.", "input", "empty_array"});
     out += "]}";
     say_again();
     return true;

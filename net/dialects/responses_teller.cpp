@@ -1,5 +1,6 @@
 // A chat's answer as OpenAI's Responses API gives it: reasoning, a message and function calls are items, each begun,
 // gone on with and done. Texts are kept as JSON writes them, for the events at the end say everything again.
+#include "net/chat_answer.hpp"
 #include "net/dialects/caller_body.hpp"
 #include "net/dialects/chat_piece.hpp"
 #include "net/dialects/responses.hpp"
@@ -7,6 +8,7 @@
 #include "net/provider_error_body.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace mainstay {
 namespace {
@@ -32,6 +34,24 @@ std::string standing(chat_piece::raw finish) {
   if (word == "content_filter")
     return R"("status":"incomplete","error":null,"incomplete_details":{"reason":"content_filter"})";
   return R"("status":"completed","error":null,"incomplete_details":null)";
+}
+
+/// Parameters go by another name here than in the chat that was made of the request.
+provider_error in_this_dialect(std::string_view error_json) {
+  constexpr std::pair<std::string_view, std::string_view> names[] = {{"max_completion_tokens", "max_output_tokens"},
+                                                                     {"messages", "input"},
+                                                                     {"reasoning_effort", "reasoning.effort"},
+                                                                     {"response_format", "text.format"}};
+  auto words = read_error_words(error_json).said;
+  for (auto [chats, ours] : names) {
+    if (words.param != chats) continue;
+    words.param = ours;
+    const auto spelled = "'" + std::string(chats) + "'";
+    if (const auto at = words.message.find(spelled); at != std::string::npos)
+      words.message.replace(at + 1, chats.size(), ours);
+    break;
+  }
+  return words;
 }
 
 class teller final : public answer_teller {
@@ -84,12 +104,15 @@ public:
     return std::exchange(events_, {});
   }
 
-  std::string error(int, std::string_view error_json) override { return std::string(error_json); }
+  std::string error(int, std::string_view error_json) override {
+    const auto words = in_this_dialect(error_json);
+    return error_body(words.message, words.type, words.code, words.param);
+  }
 
   std::vector<event> broken(int, std::string_view error_json) override {
     piece_ = {};
     begin();
-    const auto words = read_error_words(error_json).said;
+    const auto words = in_this_dialect(error_json);
     std::string said;
     const auto or_null = [&](std::string_view name, std::string_view text) {
       if (text.empty())

@@ -130,6 +130,7 @@ BOOST_AUTO_TEST_CASE(what_needs_an_answer_to_be_kept_or_a_tool_of_openais_is_ref
              "input[0].content[0].file_url unsupported_parameter");
   BOOST_TEST(refused("", R"([{"type":"function_call","name":"f","arguments":"{}"}])") ==
              "input[0].call_id missing_required_parameter");
+  BOOST_TEST(refused("", "[]") == "input empty_array");
   BOOST_TEST(refused("", "null") == "input missing_required_parameter");
 }
 
@@ -239,6 +240,17 @@ BOOST_AUTO_TEST_CASE(a_stream_that_was_cut_is_incomplete) {
   BOOST_TEST(json::to_text(*last.find("incomplete_details")) == R"({"reason":"max_output_tokens"})");
   BOOST_TEST(last.find("output")->items[0].find("status")->text == "incomplete");
   BOOST_TEST(last.find("usage")->find("total_tokens")->text == "2");
+}
+
+BOOST_AUTO_TEST_CASE(an_error_about_the_chat_names_the_parameter_that_was_given) {
+  const auto said = [](const std::string& param) {
+    return teller()->error(400, R"({"error":{"message":"Invalid ')" + param + R"(': no.","type":"t","param":")" +
+                                    param + R"(","code":"c"}})");
+  };
+  BOOST_TEST(
+      said("max_completion_tokens") ==
+      R"({"error":{"message":"Invalid 'max_output_tokens': no.","type":"t","param":"max_output_tokens","code":"c"}})");
+  BOOST_TEST(said("model") == R"({"error":{"message":"Invalid 'model': no.","type":"t","param":"model","code":"c"}})");
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_that_breaks_says_so_twice_for_those_who_look_for_either) {
