@@ -8,7 +8,8 @@
 
 namespace mainstay {
 
-/// POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models, GET /v1/models/{name}.
+/// POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /v1/messages/count_tokens, /v1/embeddings;
+/// GET /v1/models, GET /v1/models/{name}.
 std::shared_ptr<http::handler> make_http_door(std::shared_ptr<live_settings>, directory_ptr);
 
 /// x-request-id and x-should-retry: false, for answers that no run gives.

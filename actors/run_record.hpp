@@ -16,6 +16,8 @@
 
 namespace mainstay {
 
+struct native_request; // net/dialects/caller_dialect.hpp
+
 enum class cache_mode : std::uint8_t { use, refresh, off };
 
 /// A request as a door hands it over: authenticated, not yet read.

@@ -45,9 +45,15 @@ struct request {
   bool peer_is_loopback = false;
 };
 
-/// Besides reply_channel: answers that are not JSON, and what becomes of the connection.
+/// Besides reply_channel: answers that are not JSON, streams of other dialects, and what becomes of the connection.
 class response : public reply_channel {
 public:
+  /// An event with a type ("event: <type>"); empty: none is written.
+  virtual void stream_typed_event(std::string_view type, bytes_ptr json) = 0;
+  /// A comment whose text counts as an event's for observe_progress.
+  virtual void stream_filler(std::string text) = 0;
+  /// The end of the stream without [DONE].
+  virtual void stream_close() = 0;
   /// A whole answer with its own content type (metrics text, a page).
   virtual void reply_as(int status, std::string content_type, header_list headers, bytes_ptr body) = 0;
   /// `left` is called once, on the server's thread, if the caller disconnects (or the server stops) before the last
