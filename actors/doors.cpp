@@ -60,6 +60,7 @@ public:
     if (auto* no = std::get_if<intake_refusal>(&taken))
       return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto& rec = std::get<run_record_ptr>(taken);
+    note_address(*rec, head.peer);
     rec->in.reply = way_back(*rec, names_->repeats, response);
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
@@ -135,6 +136,7 @@ public:
     auto taken = read_intake(settings, client, asked.headers, std::move(asked.body), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
+    note_address(*rec, asked.peer);
     if (collects) return collect(*rec, std::move(asked.id), response);
     if (wish.batch && !find_header(asked.headers, "x-mainstay-priority")) rec->in.level = priority::low;
     if (wish.durable) return submit_durable(rec, wish, std::move(asked.id), response);

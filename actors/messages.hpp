@@ -119,6 +119,8 @@ struct call_end {
 struct caller_progress {
   std::size_t bytes = 0;
 };
+/// An operator revoked its client.
+struct client_revoked {};
 
 /// Of a caller who shares a flight: its answer is complete, or the flight failed.
 struct flight_ended {};
@@ -157,6 +159,7 @@ struct admit_client {
   std::string client;
   std::uint64_t tokens = 0;
   instant expires{};
+  std::string address; // the caller's, where its client limits each; else empty
 };
 /// `max_retries`: what the adaptive brake allows now.
 struct capacity_reply {
@@ -342,6 +345,9 @@ struct keep_load {
 };
 struct keep_costs {
   std::vector<cost_ledger::row> rows;
+};
+struct keep_client {
+  client_change change;
 };
 
 // -- journal
