@@ -701,6 +701,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
   X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \
+  X(mainstay::client_revoked) X(mainstay::keep_client) \
   X(mainstay::flight_ended) X(mainstay::flight_terms) X(mainstay::flight_ask) X(mainstay::flight_seat) \
   X(mainstay::letter<mainstay::flight_leave>) X(mainstay::letter<mainstay::flight_over>) X(mainstay::flights_view) \
   X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \
