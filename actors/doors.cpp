@@ -110,6 +110,7 @@ public:
     auto taken = read_intake(settings, client, head.headers, std::move(body), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(*no);
     auto& rec = std::get<run_record_ptr>(taken);
+    note_address(*rec, head.peer);
     if (path.what == service::embeddings) rec->in.kind = request_kind::embeddings;
     std::shared_ptr<reply_channel> caller = response;
     if (other.teller) {
@@ -212,6 +213,7 @@ public:
     auto taken = read_intake(settings, client, asked.headers, std::move(asked.body), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
+    note_address(*rec, asked.peer);
     if (collects) return collect(*rec, std::move(asked.id), response);
     if (asked.verb == "embeddings") rec->in.kind = request_kind::embeddings;
     if (wish.batch && !find_header(asked.headers, "x-mainstay-priority")) rec->in.level = priority::low;

@@ -1,8 +1,10 @@
 #include "actors/intake.hpp"
 
 #include "actors/door_access.hpp"
+#include "config/client_keys.hpp"
 #include "core/glob.hpp"
 #include "net/chat_answer.hpp"
+#include "net/peer_name.hpp"
 
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
@@ -125,11 +127,9 @@ std::variant<const config::client_settings*, intake_refusal> identify(const conf
     return intake_refusal{401, "no clients are configured: only loopback callers are served", "authentication_error",
                           "no_clients", ""};
   }
-  auto given = std::string(key_in(headers));
-  const config::client_settings* found = nullptr;
-  for (auto& c : s.clients)
-    if (same_key(c.key.reveal(), given)) found = &c;
-  if (found) return found;
+  const auto given = key_in(headers);
+  if (const auto found = s.ring ? s.ring->find(given, std::chrono::system_clock::now()) : std::nullopt)
+    return &s.clients[*found];
   return intake_refusal{
       401, given.empty() ? "an API key is needed: authorization: Bearer KEY" : "this API key is not known here",
       "authentication_error", "invalid_api_key", ""};
@@ -157,14 +157,9 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
     }
     if (!name.starts_with("x-mainstay-")) continue;
     if (name == "x-mainstay-priority") {
-      if (value == "high")
-        in.level = priority::high;
-      else if (value == "normal")
-        in.level = priority::normal;
-      else if (value == "low")
-        in.level = priority::low;
-      else
-        return bad("x-mainstay-priority must be high, normal or low", name);
+      const auto level = priority_named(value);
+      if (!level) return bad("x-mainstay-priority must be high, normal or low", name);
+      in.level = client ? std::max(*level, client->highest) : *level; // later is less urgent
     } else if (name == "x-mainstay-cache") {
       if (value == "use")
         in.cache = cache_mode::use;
@@ -192,6 +187,10 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
   rec->number = new_request_number();
   in.id = new_request_name(rec->number);
   return rec;
+}
+
+void note_address(run_record& rec, std::string_view peer) {
+  if (rec.in.client && !rec.in.client->per_address.none()) rec.in.address = address_of(peer);
 }
 
 void submit(const dispatcher_actor& dispatcher, const run_record_ptr& rec,

@@ -35,7 +35,7 @@ void journal_state::gather(const journal_done& d) {
 bool journal_state::run_together(std::vector<std::int64_t> all) {
   const auto first = store->file.unanswered(all.front());
   const auto who = first ? owner_of(*first) : std::nullopt;
-  if (!who) return false;
+  if (!who || (*who && (*who)->revoked)) return false;
   auto composer = batch_composer::begin(*first, *store->settings);
   if (!composer) return false;
   const auto most = store->batches.models[composer->model()].size.now();

@@ -28,11 +28,12 @@ void journal_state::run(std::int64_t number) {
   auto r = store->file.unanswered(number);
   if (!r) return drop(number, false);
   const auto who = owner_of(*r);
+  if (who && *who && (*who)->revoked) return end_revoked(*r);
   if (!who) { // perhaps a later configuration knows it
     store->queue.put_off(number, clock::now(), draw());
     return wait_again(number);
   }
-  auto rec = record_of(r->level, *who, number);
+  auto rec = record_of(*who ? std::max(r->level, (*who)->highest) : r->level, *who, number);
   store->runs[number] = rec->number;
   auto& in = rec->in;
   in.id = r->name;
@@ -51,6 +52,34 @@ std::optional<const config::client_settings*> journal_state::owner_of(const jour
     if (c.name == r.client) return &c;
   if (clients.empty() && r.client == inbound{}.client_name()) return nullptr;
   return std::nullopt;
+}
+
+/// 401 is its answer, for whoever waits for it or is its client again.
+void journal_state::end_revoked(const journal_request& r) {
+  auto answer = error_answer(401, "client_revoked", revoked_words);
+  answer.headers = {{"x-request-id", r.name}};
+  const auto number = r.number;
+  write(
+      [=, this, ended = std::make_shared<const kept_answer>(std::move(answer))]() -> effect {
+        store->file.answer(number, *ended, utc_now(), end_of_life());
+        return [=, this](fate f) {
+          if (f != fate::stored) return store->queue.put_off(number, clock::now(), draw());
+          stop_run(number);
+          settled(number, ended, false);
+        };
+      },
+      [=, this](fate) { store->queue.put_off(number, clock::now(), draw()); });
+}
+
+/// What somebody waits for; the rest is ended in its turn.
+void journal_state::tell_revoked() {
+  std::vector<journal_request> ended;
+  try {
+    for (auto& [number, callers] : store->callers)
+      if (auto r = store->file.unanswered(number))
+        if (const auto who = owner_of(*r); who && *who && (*who)->revoked) ended.push_back(std::move(*r));
+  } catch (const sqlite::error& e) { return fail(e); }
+  for (auto& r : ended) end_revoked(r);
 }
 
 /// For another run of what is here already.

@@ -119,6 +119,8 @@ struct call_end {
 struct caller_progress {
   std::size_t bytes = 0;
 };
+/// An operator revoked its client.
+struct client_revoked {};
 
 /// Of a caller who shares a flight: its answer is complete, or the flight failed.
 struct flight_ended {};
@@ -157,6 +159,7 @@ struct admit_client {
   std::string client;
   std::uint64_t tokens = 0;
   instant expires{};
+  std::string address; // the caller's, where its client limits each; else empty
 };
 /// `max_retries`: what the adaptive brake allows now.
 struct capacity_reply {
@@ -342,6 +345,9 @@ struct keep_load {
 };
 struct keep_costs {
   std::vector<cost_ledger::row> rows;
+};
+struct keep_client {
+  client_change change;
 };
 
 // -- journal
@@ -695,6 +701,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
   X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \
+  X(mainstay::client_revoked) X(mainstay::keep_client) \
   X(mainstay::flight_ended) X(mainstay::flight_terms) X(mainstay::flight_ask) X(mainstay::flight_seat) \
   X(mainstay::letter<mainstay::flight_leave>) X(mainstay::letter<mainstay::flight_over>) X(mainstay::flights_view) \
   X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \

@@ -22,6 +22,7 @@ constexpr auto journal_patience = 5s; // then nothing is accepted
 void run_state::start() {
   if (rec->answered) return leave("ok");
   if (rec->flight) return fly();
+  if (rec->client_revoked) return on_client_revoked();
   if (rec->seat_asked) return rec->shares ? board() : ask_seat();
   if (rec->losses > 0 && rec->plan) return recover();
   auto parsed = parse_request(rec->in.kind, rec->in.body);
@@ -52,9 +53,9 @@ std::uint64_t run_state::reservation() const {
 
 void run_state::ask_admission() {
   auto* c = rec->in.client;
-  if (!c || (c->limits.none() && !c->daily_usd) || rec->admitted_once) return ask_journal();
+  if (!c || (c->limits.none() && c->per_address.none() && !c->daily_usd) || rec->admitted_once) return ask_journal();
   self->request(names->governor, caf::infinite,
-                admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min})
+                admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min, rec->in.address})
       .then(
           [this](const client_admission& a) {
             if (!over) admitted(a);
@@ -74,9 +75,9 @@ void run_state::admitted(const client_admission& a) {
   answer.status = 429;
   const bool budget = a.limit == "budget";
   answer.type = budget ? "insufficient_quota" : "rate_limit_error";
-  answer.code = budget ? "budget_spent" : "client_limit";
+  answer.code = budget ? "budget_spent" : a.of_address ? "address_limit" : "client_limit";
   answer.message = budget ? "this client's budget of the day is spent; it is new at midnight UTC"
-                          : "this client's limit of " + a.limit + " is used up";
+                          : "this client's limit of " + a.limit + (a.of_address ? " per address" : "") + " is used up";
   answer.retry_after_seconds = static_cast<int>(wait);
   give(answer, failure_class::rate_limited);
 }
@@ -185,6 +186,18 @@ void run_state::on_caller_left() {
   give_back();
   rec->answered = true;
   leave(to_string(failure_class::cancelled));
+}
+
+/// Nothing more is spent on it. Its caller hears so, in the middle of an answer too.
+void run_state::on_client_revoked() {
+  if (rec->answered) return;
+  final_answer a;
+  a.status = 401;
+  a.message = revoked_words;
+  a.type = "authentication_error";
+  a.code = "client_revoked";
+  give_back();
+  give(a, failure_class::caller_fault);
 }
 
 /// Whatever a question under way may still bring us goes back unused. The client's own admission (serial 0), once it is
@@ -304,6 +317,9 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
       },
       [&st](const caller_left&) {
         if (!st.over) st.on_caller_left();
+      },
+      [&st](const client_revoked&) {
+        if (!st.over) st.on_client_revoked();
       },
       [&st](const flight_ended&) { st.on_flight_ended(); },
       [&st](const flight_terms&) {

@@ -76,6 +76,7 @@ struct run_state {
   void stop_waiting_for_end();
   void on_deadline();
   void on_caller_left();
+  void on_client_revoked();
   void give_back();
   void leave(std::string_view outcome);
   void outside();

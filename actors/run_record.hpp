@@ -39,10 +39,14 @@ struct inbound {
   std::shared_ptr<const native_request> native; // what it was made of, where some provider speaks that; else null
   std::shared_ptr<const trace_context> trace;   // that it is a part of; null: of none
   std::string idempotency_key;                  // the caller's; empty: none given
+  std::string address;                          // the caller's, where its client limits each; else empty
   std::shared_ptr<reply_channel> reply;
 
   std::string client_name() const { return client ? client->name : "local"; }
 };
+
+/// What the requests of a revoked client hear.
+inline constexpr auto revoked_words = "this API key was revoked";
 
 class journal_channel; // actors/journal_channel.hpp
 class flight_channel;  // actors/flight_channel.hpp
@@ -51,6 +55,7 @@ struct run_record {
   request_id number = 0; // given by the door, unique in this daemon
   inbound in;
   std::atomic<bool> caller_gone{false};     // set by the door
+  std::atomic<bool> client_revoked{false};  // set by the dispatcher
   int losses = 0;                           // runs that died over it
   std::shared_ptr<journal_channel> durable; // in.reply, where the request is durable; else null
   std::string durable_id;                   // the caller's own name for it

@@ -177,9 +177,7 @@ struct warmer_state {
     if (auto* problem = std::get_if<std::string>(&read)) return refuse(std::move(*problem));
     auto& line = std::get<warm_line>(read);
     auto& s = *store->settings;
-    const config::client_settings* client = nullptr;
-    for (auto& c : s.clients)
-      if (c.name == line.client) client = &c;
+    const auto* client = s.client(line.client);
     if (!line.client.empty() && !client) return refuse("unknown client; known here: " + known_clients());
     if (!client && !s.clients.empty() && !s.cache->shared)
       return refuse("names no client, and entries are kept by client here");
@@ -194,7 +192,8 @@ struct warmer_state {
 
   std::string known_clients() const {
     std::string out;
-    for (auto& c : store->settings->clients) out += (out.empty() ? "" : ", ") + c.name;
+    for (auto& c : store->settings->clients)
+      if (!c.revoked) out += (out.empty() ? "" : ", ") + c.name;
     return out.empty() ? "none" : out;
   }
 

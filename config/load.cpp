@@ -2,6 +2,7 @@
 // sections. No exception leaves: whatever the libraries throw becomes a problem in the list.
 #include "config/load.hpp"
 
+#include "config/changed_clients.hpp"
 #include "config/sections.hpp"
 #include "config/spelling.hpp"
 
@@ -119,6 +120,7 @@ private:
     check_doors(doors, s.find("clients") != nullptr);
     out_.doors = std::move(doors.value);
     out_.clients = std::move(clients_.clients);
+    out_.ring = ring_of(out_.clients);
   }
 
   // Where no clients are listed, whoever wrote the file is the caller.

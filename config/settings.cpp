@@ -28,6 +28,12 @@ const provider_settings* settings::provider(const std::string& name) const noexc
   return nullptr;
 }
 
+const client_settings* settings::client(const std::string& name) const noexcept {
+  for (const auto& one : clients)
+    if (one.name == name) return one.revoked ? nullptr : &one;
+  return nullptr;
+}
+
 const model_settings* settings::model(const std::string& asked) const noexcept {
   // Exact names stand before patterns, so the first hit is the right one; a caller who writes "*" hits no exact name.
   for (const auto& one : models)
@@ -64,7 +70,7 @@ governor_settings governor_view(const settings& from) {
     for (const auto& key : provider.keys)
       view.keys.push_back({key.name, provider.name, key.limits, key.weight, key.models});
   }
-  for (const auto& client : from.clients) view.clients.push_back({client.name, client.limits});
+  for (const auto& client : from.clients) view.clients.push_back({client.name, client.limits, client.per_address});
   view.queue_capacity = from.queue_capacity;
   for (int level = 0; level < 3; ++level) view.level_weights[level] = from.level_weights[level];
   view.retry_budget = from.retry_budget;

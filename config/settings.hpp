@@ -8,6 +8,7 @@
 #include "core/backoff.hpp"
 #include "core/canned_answers.hpp"
 #include "core/circuit.hpp"
+#include "core/client_changes.hpp"
 #include "core/clock.hpp"
 #include "core/dialect.hpp"
 #include "core/feature.hpp"
@@ -46,15 +47,21 @@ struct door_settings {
   std::optional<secret> metrics_token; // asked of who looks at the metrics door; none: only who is on this machine may
 };
 
+class key_ring; // config/client_keys.hpp
+
 struct client_settings {
   std::string name;
-  secret key;
+  std::vector<client_key> keys;                          // any of them; none: nobody is this client
   limit_set limits;                                      // rpm, tpm, concurrency
   std::vector<std::string> models;                       // names or patterns; empty: all
   mainstay::priority level = mainstay::priority::normal; // the default of its requests
+  mainstay::priority highest = mainstay::priority::high; // what they may ask for
+  address_limits per_address;                            // of each of its callers' addresses
   feature_set partial;                                   // what its requests do without rather than get an error
   bool canned = false;                                   // takes a canned answer rather than an error
   std::optional<double> daily_usd;                       // what its calls may cost a day (UTC)
+  bool revoked = false;          // at run time: remembered, so that its absence never opens a door
+  bool made_at_run_time = false; // the file does not say what it may do
 };
 
 struct key_settings {
@@ -181,6 +188,7 @@ struct settings {
   std::string node = "mainstay";
   door_settings doors;
   std::vector<client_settings> clients; // none: loopback callers only, no key asked
+  std::shared_ptr<const key_ring> ring; // of their keys; null: nobody has any
   std::vector<provider_settings> providers;
   std::vector<model_settings> models; // exact names first, then patterns, each in file order
   adaptive_settings adaptive;
@@ -203,6 +211,8 @@ struct settings {
   std::string hash;                          // of the file's content, hex: tells versions apart
 
   const provider_settings* provider(const std::string& name) const noexcept;
+  /// Null: nobody of that name may ask.
+  const client_settings* client(const std::string& name) const noexcept;
   /// The exact name if configured, else the first pattern that matches; null: unknown.
   const model_settings* model(const std::string& asked) const noexcept;
 };

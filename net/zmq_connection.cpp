@@ -57,8 +57,8 @@ void zmq_loop::flush() {
   }
 }
 
-connection::connection(zmq_loop& loop, int fd, std::uint64_t number, bool loopback)
-  : loop_(loop), fd_(fd), number_(number), loopback_(loopback), reader_(loop.limits),
+connection::connection(zmq_loop& loop, int fd, std::uint64_t number, peer_name who)
+  : loop_(loop), fd_(fd), number_(number), who_(std::move(who)), reader_(loop.limits),
     way_(std::make_shared<flow>(loop.all_flows, loop.settings.outbox_limit)) {
   born_ = heard_at_ = pinged_at_ = linger_until_ = moved_at_ = below_limit_at_ = clock::now();
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "net/event_loop.hpp"
+#include "net/peer_name.hpp"
 #include "net/zmq_exchange.hpp"
 #include "net/zmq_frames.hpp"
 #include "net/zmtp_wire.hpp"
@@ -61,7 +62,7 @@ public:
   using clock = std::chrono::steady_clock;
 
   /// Takes the descriptor over. `number` is never used twice.
-  connection(zmq_loop&, int fd, std::uint64_t number, bool loopback);
+  connection(zmq_loop&, int fd, std::uint64_t number, peer_name who);
   ~connection();
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
@@ -118,7 +119,7 @@ private:
   zmq_loop& loop_;
   const int fd_;
   const std::uint64_t number_;
-  const bool loopback_;
+  const peer_name who_;
   phase phase_ = phase::handshake;
   wire_reader reader_;
   std::string early_; // read, but not looked at while too much waits to be sent

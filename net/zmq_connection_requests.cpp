@@ -36,8 +36,8 @@ void connection::begin(const message& m, std::string body, bool cancels) {
   requests_.emplace(made->id, made);
   ++loop_.in_flight;
   auto way_back = make_response(loop_.answers, made);
-  request asked{std::string(m.id),           std::string(m.verb), m.headers,
-                make_bytes(std::move(body)), m.req_client,        loopback_};
+  request asked{std::string(m.id), std::string(m.verb), m.headers, make_bytes(std::move(body)),
+                m.req_client,      who_.loopback,       who_.text};
   try {
     if (cancels)
       loop_.door->cancel(std::move(asked), std::move(way_back));

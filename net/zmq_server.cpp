@@ -77,7 +77,7 @@ struct server::impl final : event_loop::watcher, event_loop::timed {
     const auto number = ++last_number;
     std::shared_ptr<connection> c;
     try {
-      c = std::make_shared<connection>(*loop, caller.fd, number, caller.loopback);
+      c = std::make_shared<connection>(*loop, caller.fd, number, caller.who);
     } catch (...) {
       ::close(caller.fd);
       throw;

@@ -45,6 +45,7 @@ struct request {
   bytes_ptr body;
   bool req_client = false;      // plain replies only
   bool peer_is_loopback = true; // ipc, or by the client's address
+  std::string peer;             // "127.0.0.1:51234"; empty: ipc
 };
 
 /// reply() sends kind `reply` for status < 400, else `error`; stream events are `chunk`s with the body's JSON,

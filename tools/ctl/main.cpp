@@ -2,6 +2,7 @@
 // reads them one after the other.
 #include "actors/actors.hpp"
 #include "tools/ctl/audit.hpp"
+#include "tools/ctl/client_hash.hpp"
 #include "tools/ctl/compare.hpp"
 #include "tools/ctl/drill.hpp"
 #include "tools/ctl/node.hpp"
@@ -67,6 +68,7 @@ int ask(caf::actor_system& sys, const console_address& where, mainstay::ctl::nod
   if (words.size() > 1 && words[0] == "compare")
     return mainstay::ctl::compare({words.begin() + 1, words.end()}, node, json);
   if (words[0] == "audit") return mainstay::ctl::audit(words, json);
+  if (mainstay::ctl::is_client_hash(words)) return mainstay::ctl::client_hash(words, json);
   if (mainstay::ctl::begins_drill(words)) return mainstay::ctl::run_drill(node, std::move(words), json);
   const auto reply = node.ask(std::move(words));
   if (!reply) return exit_unreachable;
@@ -91,7 +93,8 @@ int main(int argc, char** argv) {
   app.footer("COMMAND [WORDS...]  what to ask the node; `help` lists the commands");
   CLI11_PARSE(app, argc, argv);
   const auto words = app.remaining();
-  if (!words.empty() && words[0] == "audit") return mainstay::ctl::audit(words, json); // no node is asked
+  if (!words.empty() && words[0] == "audit") return mainstay::ctl::audit(words, json);      // no node is asked
+  if (mainstay::ctl::is_client_hash(words)) return mainstay::ctl::client_hash(words, json); // likewise
   console_address where;
   try {
     where = parse_node(node);

@@ -1,5 +1,6 @@
 #include "tools/daemon/daemon.hpp"
 
+#include "config/changed_clients.hpp"
 #include "config/load.hpp"
 #include "tools/daemon/quiet_scheduler.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 
 constexpr std::size_t scheduler_threads = 2;
 constexpr auto flush_patience = 2s; // for answers that are still being written when the last run has ended
-constexpr auto reload_patience = 5s;
+constexpr auto reload_patience = 5s, disk_patience = 5s;
 constexpr int exit_cut = 3, exit_given_up = 4;
 constexpr std::size_t most_scrapers = 256;
 
@@ -81,8 +82,10 @@ public:
 };
 
 daemon::daemon(std::string config_file, config::settings_ptr settings, bool json_logs)
-  : json_logs_(json_logs), file_(std::move(config_file)), settings_(std::move(settings)),
-    kept_(open_files(file_, *settings_)), live_(std::make_shared<live_settings>(settings_)),
+  : json_logs_(json_logs), file_(std::move(config_file)), from_file_(std::move(settings)),
+    kept_(open_files(file_, *from_file_)),
+    changes_(kept_.state ? kept_.state->earlier_clients : std::vector<client_change>{}),
+    settings_(config::with_changes(from_file_, changes_.all())), live_(std::make_shared<live_settings>(settings_)),
     loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
     system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
     turn_(std::make_unique<turn>(*system_, loop_)) {
@@ -121,6 +124,7 @@ void daemon::shut_down() {
 daemon_hooks daemon::hooks() {
   daemon_hooks h;
   h.reload = [this] { return reload(); };
+  h.change_client = [this](const client_order& o) { return change_client(o); };
   h.drain = [] { ::kill(::getpid(), SIGTERM); };
   h.ready = [this] { return ready_.load(); };
   h.version = MAINSTAY_VERSION;
@@ -194,20 +198,64 @@ daemon_hooks::outcome daemon::reload() {
     spdlog::error("reload: the configuration is wrong; the last good one stays");
     return {false, all};
   }
-  settings_ = loaded.value;
-  {
-    caf::scoped_actor self{*system_};
-    std::string why;
-    self->request(house_.supervisor, reload_patience, take_settings{loaded.value, nullptr})
-        .receive([](bool) {}, [&](const caf::error& e) { why = to_string(e); });
-    if (!why.empty()) return {false, "the supervisor did not take it: " + why};
-  }
-  settings_ = loaded.value;
+  from_file_ = loaded.value;
+  settings_ = config::with_changes(from_file_, changes_.all());
+  if (const auto why = tell_household(settings_); !why.empty()) return {false, why};
   live_->store(settings_); // last: whoever comes by the new configuration finds everybody told
   spdlog::info("reload: configuration {} is in force for requests to come", settings_->hash);
   auto later = later_settings(*settings_);
   if (!later.empty()) spdlog::warn("reload: {}", later);
   return {true, "configuration " + settings_->hash + " is in force" + (later.empty() ? "" : "; " + later)};
+}
+
+std::string daemon::tell_household(const config::settings_ptr& s) {
+  caf::scoped_actor self{*system_};
+  std::string why;
+  self->request(house_.supervisor, reload_patience, take_settings{s, nullptr})
+      .receive([](bool) {}, [&](const caf::error& e) { why = "the supervisor did not take it: " + to_string(e); });
+  return why;
+}
+
+std::string daemon::keep(const client_change& change) {
+  caf::scoped_actor self{*system_};
+  std::string why = "the state file cannot be written now";
+  self->request(house_.names->state_keeper, disk_patience, keep_client{change})
+      .receive(
+          [&](bool kept) {
+            if (kept) why.clear();
+          },
+          [](const caf::error&) {});
+  return why;
+}
+
+daemon_hooks::outcome daemon::change_client(const client_order& order) {
+  std::lock_guard lock(reloading_);
+  if (!house_.names->state_keeper)
+    return {false, "nothing would outlive a restart: the configuration needs a section state (state: { path: ... })"};
+  const auto& of_file = from_file_->clients;
+  const bool in_file = std::any_of(of_file.begin(), of_file.end(), [&](const auto& c) { return c.name == order.name; });
+  auto judged = changes_.judge(order, in_file, std::chrono::system_clock::now());
+  if (const auto* no = std::get_if<std::string>(&judged)) return {false, *no};
+  const auto& change = std::get<client_change>(judged);
+  const auto put_in_force = [&] {
+    changes_.take(change);
+    settings_ = config::with_changes(from_file_, changes_.all());
+    live_->store(settings_); // the doors first: whoever is refused there needs nobody else to know why
+    return tell_household(settings_);
+  };
+  std::string untold;
+  if (order.what == client_order::way::revoke) untold = put_in_force(); // a disk may hang
+  const auto unwritten = keep(change);
+  if (order.what == client_order::way::revoke && !unwritten.empty())
+    return {false, order.name + " is revoked, but only until the next restart, for " + unwritten +
+                       ": say it again once it can"};
+  if (!unwritten.empty()) return {false, unwritten + ": nothing was changed"};
+  if (order.what != client_order::way::revoke) untold = put_in_force();
+  static constexpr const char* what[] = {"made", "given a new key", "revoked", "restored as the configuration has it"};
+  const auto said = std::string("was ") + what[static_cast<int>(order.what)];
+  spdlog::info("client {} {} by an operator", order.name, said);
+  if (!untold.empty()) return {false, order.name + " " + said + ", but " + untold};
+  return {true, said};
 }
 
 std::optional<drain_result> daemon::drain_dispatcher(instant until) {

@@ -38,6 +38,12 @@ public:
 
 private:
   class system_config;
+  /// Writes it down, and puts it in force: what is taken away before, what is given afterwards.
+  daemon_hooks::outcome change_client(const client_order&);
+  /// Why not; empty: it is on disk.
+  std::string keep(const client_change&);
+  /// Why somebody was not told; empty: everybody knows it.
+  std::string tell_household(const config::settings_ptr&);
   void open_doors();
   void shut_down();
   std::string later_settings(const config::settings&) const;
@@ -50,8 +56,10 @@ private:
 
   const bool json_logs_;
   std::string file_;
-  config::settings_ptr settings_;
+  config::settings_ptr from_file_;
   kept_files kept_; // opened before anything else
+  client_changes changes_;
+  config::settings_ptr settings_; // in force: the file's, with the changes
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};
   instant started_ = clock::now();
