@@ -88,7 +88,8 @@ private:
 
   bool bytes_of(certificate_part part, const std::string& from, std::string& out) {
     struct stat facts {};
-    if (::stat(from.c_str(), &facts) != 0) return error(part, std::string("cannot be read: ") + std::strerror(errno)), false;
+    if (::stat(from.c_str(), &facts) != 0)
+      return error(part, std::string("cannot be read: ") + std::strerror(errno)), false;
     if (!S_ISREG(facts.st_mode)) return error(part, "cannot be read: it is not a regular file"), false;
     std::ifstream file(from, std::ios::binary);
     if (!file) return error(part, std::string("cannot be read: ") + std::strerror(errno)), false;
@@ -131,7 +132,8 @@ private:
     if (X509_cmp_current_time(X509_get0_notAfter(&own)) < 0)
       warn(certificate_part::cert, "expired on " + date_of(X509_get0_notAfter(&own)) + ": callers will refuse it");
     else if (X509_cmp_current_time(X509_get0_notBefore(&own)) > 0)
-      warn(certificate_part::cert, "is not valid before " + date_of(X509_get0_notBefore(&own)) + ": callers will refuse it");
+      warn(certificate_part::cert,
+           "is not valid before " + date_of(X509_get0_notBefore(&own)) + ": callers will refuse it");
     ERR_clear_error();
     const owned<SSL_CTX> context(SSL_CTX_new(TLS_server_method()));
     if (context && SSL_CTX_use_certificate(context.get(), &own) != 1)

@@ -37,8 +37,7 @@ public:
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node",   "doors",    "clients", "providers",   "models",  "retry",   "deadline", "drain",
                           "queue",  "recovery", "cache",   "degradation", "state",   "journal", "forecast", "alerts",
-                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy",
-                          "tls"});
+                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy",  "tls"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);

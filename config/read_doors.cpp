@@ -84,8 +84,9 @@ void check_exposure(const door_draft::place& place, bool has_clients, bool has_t
   if (place.loopback) return;
   if (place.door == "admin") {
     if (!has_tls)
-      place.at.error("listens off loopback, where anybody could call: add the section tls (cert, key, ca), or listen on "
-                     "127.0.0.1");
+      place.at.error(
+          "listens off loopback, where anybody could call: add the section tls (cert, key, ca), or listen on "
+          "127.0.0.1");
     return;
   }
   if (place.door == "metrics" && !has_token)

@@ -51,7 +51,7 @@ struct door_settings {
     std::optional<certificate> tls; // none: in the clear
   };
   struct zmq_door {
-    std::string listen; // "tcp://127.0.0.1:5555", "ipc:///path"
+    std::string listen;                  // "tcp://127.0.0.1:5555", "ipc:///path"
     std::optional<curve_settings> curve; // none: in the clear
   };
   std::optional<http_door> http;

@@ -1,5 +1,5 @@
-// Boxes by libsodium; names and fields as the specification has them: C and S are the permanent keys, C' and S' those of
-// the connection.
+// Boxes by libsodium; names and fields as the specification has them: C and S are the permanent keys, C' and S' those
+// of the connection.
 #include "net/curve_session.hpp"
 
 #include <algorithm>
@@ -70,7 +70,8 @@ std::shared_ptr<const curve_keys> make_curve_keys(std::string secret_key, std::s
   if (sodium_init() < 0) throw std::runtime_error("libsodium cannot be used");
   auto keys = std::make_shared<curve_keys>();
   keys->public_key.resize(key_size);
-  if (secret_key.size() != key_size || crypto_scalarmult_base(bytes(keys->public_key), bytes(std::string_view(secret_key))) != 0)
+  if (secret_key.size() != key_size ||
+      crypto_scalarmult_base(bytes(keys->public_key), bytes(std::string_view(secret_key))) != 0)
     throw std::runtime_error("the secret key is none");
   keys->secret_key = std::move(secret_key);
   keys->clients = std::move(clients);
@@ -105,7 +106,8 @@ bool curve_session::hello(std::string_view command, std::string& welcome) {
   const auto number = take(command, short_nonce);
   if (!is_next(number)) return false;
   std::string signature;
-  if (!unbox(signature, command, nonce_of("CurveZMQHELLO---", number), peer, bytes(std::string_view(keys_->secret_key))))
+  if (!unbox(signature, command, nonce_of("CurveZMQHELLO---", number), peer,
+             bytes(std::string_view(keys_->secret_key))))
     return false;
   if (signature != std::string(hello_signature, '\0')) return false;
   peer_ = peer;
@@ -175,7 +177,8 @@ bool curve_session::open(std::string& message, unsigned char& flags) {
   const auto nonce = nonce_of("CurveZMQMESSAGEC", number);
   const auto head = message_name.size() + short_nonce;
   auto* boxed = bytes(message) + head; // opened where it is
-  if (crypto_box_open_easy_afternm(boxed, boxed, message.size() - head, bytes(nonce), shared_.data()) != 0) return false;
+  if (crypto_box_open_easy_afternm(boxed, boxed, message.size() - head, bytes(nonce), shared_.data()) != 0)
+    return false;
   flags = boxed[0];
   message.resize(message.size() - mac_size);
   message.erase(0, head + 1);

@@ -1,8 +1,8 @@
 // CURVE, how ZeroMQ encrypts and knows its peers (rfc.zeromq.org/spec/26 and 25), the server's side of one connection:
-// HELLO answered by WELCOME, INITIATE by READY, then each frame in a box of its own. Pure but for random numbers: what a
-// client sent in, what it is sent out. Promises: whatever the bytes are, nothing is accepted that was not made for this
-// door and this connection by a client whose key is listed; a box is opened once and in its order; keys of a connection
-// are wiped with it. The length of commands is the reader's to limit (net/zmtp_wire).
+// HELLO answered by WELCOME, INITIATE by READY, then each frame in a box of its own. Pure but for random numbers: what
+// a client sent in, what it is sent out. Promises: whatever the bytes are, nothing is accepted that was not made for
+// this door and this connection by a client whose key is listed; a box is opened once and in its order; keys of a
+// connection are wiped with it. The length of commands is the reader's to limit (net/zmtp_wire).
 #pragma once
 
 #include <array>

@@ -104,7 +104,7 @@ private:
   http_loop& loop_;
   int fd_;
   phase phase_ = phase::head;
-  std::unique_ptr<tls_stream> tls_; // null: in the clear
+  std::unique_ptr<tls_stream> tls_;             // null: in the clear
   bool writing_ = false;                        // waiting for room in the socket
   bool consuming_ = false, more_input_ = false; // in consume(), and whether it has more than this request
   bool paused_ = false;

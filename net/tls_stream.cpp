@@ -65,9 +65,7 @@ const BIO_METHOD* socket_method() {
 
 using bio = std::unique_ptr<BIO, decltype(&BIO_free)>;
 
-bio reading(const std::string& pem) {
-  return {BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free};
-}
+bio reading(const std::string& pem) { return {BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free}; }
 
 int no_passphrase(char*, int, int, void*) { return -1; }
 

@@ -1,8 +1,8 @@
-// TLS on accepted sockets: what a door's connections share (certificate, protocol, tickets), and the one stream of each.
-// TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation, no compression, no early data; sessions are
-// resumed by tickets, which a new context does not know. Promises: reads and writes never block nor raise a signal, and
-// answer as recv and sendmsg do; the handshake is part of the first reads; an idle stream holds no buffers. Time limits
-// are its owner's.
+// TLS on accepted sockets: what a door's connections share (certificate, protocol, tickets), and the one stream of
+// each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation, no compression, no early data; sessions
+// are resumed by tickets, which a new context does not know. Promises: reads and writes never block nor raise a signal,
+// and answer as recv and sendmsg do; the handshake is part of the first reads; an idle stream holds no buffers. Time
+// limits are its owner's.
 #pragma once
 
 #include <cstddef>

@@ -36,7 +36,7 @@ struct zmq_loop {
 
   event_loop& events;
   const server_settings settings;
-  const wire_limits limits; // of one message, following from the settings
+  const wire_limits limits;                // of one message, following from the settings
   std::shared_ptr<const curve_keys> curve; // of connections to come; null: in the clear
   std::shared_ptr<handler> door;
   std::shared_ptr<inbox> answers;

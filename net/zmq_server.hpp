@@ -23,7 +23,7 @@ namespace mainstay::mq {
 struct server_settings {
   std::shared_ptr<const curve_keys> curve; // null: in the clear, the mechanism is NULL
   std::vector<std::string> listen;         // "tcp://127.0.0.1:5555", "ipc:///run/mainstay.sock"; port "*" or 0 for any
-  std::size_t body_limit = 32u << 20;  // a larger body: error 413; one a quarter larger ends the connection too
+  std::size_t body_limit = 32u << 20;      // a larger body: error 413; one a quarter larger ends the connection too
   std::size_t outbox_limit = 8u << 20; // bytes waiting for one client: above it nothing more is read from that client,
                                        // above sixteen times that it is disconnected at once
   std::size_t total_outbox_limit = 512u << 20; // for all clients together: above it, whoever adds to its own backlog

@@ -290,7 +290,8 @@ void append_sealed(std::string& out, curve_session& curve, std::string_view lead
     const auto bytes = lead.empty() ? body : lead.substr(0, size); // the last frame's are elsewhere
     lead.remove_prefix(std::min<std::size_t>(size, lead.size()));
     append_frame_head(out, bytes.size() + curve_session::overhead, false);
-    curve.seal(out, static_cast<unsigned char>((flags & more_flag) | (flags & command_flag ? curve_session::command : 0)),
+    curve.seal(out,
+               static_cast<unsigned char>((flags & more_flag) | (flags & command_flag ? curve_session::command : 0)),
                bytes);
   }
 }

@@ -64,10 +64,10 @@ BOOST_AUTO_TEST_CASE(a_door_needs_a_valid_address_and_a_sane_body_limit) {
 BOOST_AUTO_TEST_CASE(two_doors_at_one_address_are_an_error) {
   expect_error(load(with_doors("doors: { http: { listen: 127.0.0.1:8080 }, zmq: { listen: tcp://127.0.0.1:8080 } }\n")),
                "m.yaml:1:59: doors.zmq.listen: listens at the same address as the door http");
-  expect_error(
-      load(with_doors("doors: { http: { cleartext: true, listen: 0.0.0.0:8080 }, metrics: { listen: 127.0.0.1:8080 } }\n" +
-                      client)),
-      "m.yaml:1:78: doors.metrics.listen: listens at the same address as the door http");
+  expect_error(load(with_doors(
+                   "doors: { http: { cleartext: true, listen: 0.0.0.0:8080 }, metrics: { listen: 127.0.0.1:8080 } }\n" +
+                   client)),
+               "m.yaml:1:78: doors.metrics.listen: listens at the same address as the door http");
   expect_fine(load(with_doors("doors: { http: { listen: 127.0.0.1:0 }, metrics: { listen: 127.0.0.1:0 } }\n")));
 }
 
@@ -94,10 +94,9 @@ BOOST_AUTO_TEST_CASE(without_certificates_the_console_stays_on_loopback_and_so_d
 
 BOOST_AUTO_TEST_CASE(with_a_token_that_cannot_be_guessed_the_metrics_may_listen_anywhere) {
   const auto with_token = [](const std::string& token) {
-    return load(
-        with_doors("doors: { http: { listen: 127.0.0.1:1 }, metrics: { listen: 0.0.0.0:3, token: " + token +
-                   ", cleartext: true } }\n"),
-        {{"METRICS_TOKEN", "0123456789abcdef"}});
+    return load(with_doors("doors: { http: { listen: 127.0.0.1:1 }, metrics: { listen: 0.0.0.0:3, token: " + token +
+                           ", cleartext: true } }\n"),
+                {{"METRICS_TOKEN", "0123456789abcdef"}});
   };
   const auto result = with_token("\"${METRICS_TOKEN}\"");
   expect_fine(result);

@@ -22,7 +22,8 @@ BOOST_AUTO_TEST_CASE(every_byte_comes_back) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_z85_is_none) {
-  for (auto* wrong : {"Hell", "HelloW", "Hell ", "Hell\"", "Hell,", "#####", "Hell~"}) BOOST_TEST(!z85_decode(wrong), wrong);
+  for (auto* wrong : {"Hell", "HelloW", "Hell ", "Hell\"", "Hell,", "#####", "Hell~"})
+    BOOST_TEST(!z85_decode(wrong), wrong);
   BOOST_TEST((z85_decode("%nSc0") == "\xff\xff\xff\xff"s)); // the largest
   BOOST_TEST(!z85_decode("%nSc1"));
 }

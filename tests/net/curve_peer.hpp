@@ -52,18 +52,20 @@ public:
   /// What a READY says.
   std::string take_ready(const std::string& command) {
     if (!command.starts_with("\5READY") || command.size() < 30) return "no READY";
-    return unbox(command.substr(14), "CurveZMQREADY---" + command.substr(6, 8), their_transient_, transient_.secret_key);
+    return unbox(command.substr(14), "CurveZMQREADY---" + command.substr(6, 8), their_transient_,
+                 transient_.secret_key);
   }
 
   std::string message(const std::string& bytes, unsigned char flags = 0) {
     const auto n = next();
-    return "\7MESSAGE" + n + box(static_cast<char>(flags) + bytes, "CurveZMQMESSAGEC" + n, their_transient_,
-                                transient_.secret_key);
+    return "\7MESSAGE" + n +
+           box(static_cast<char>(flags) + bytes, "CurveZMQMESSAGEC" + n, their_transient_, transient_.secret_key);
   }
   /// The flags and the bytes of what came.
   std::string take_message(const std::string& command) {
     if (!command.starts_with("\7MESSAGE") || command.size() < 33) return "no MESSAGE";
-    return unbox(command.substr(16), "CurveZMQMESSAGES" + command.substr(8, 8), their_transient_, transient_.secret_key);
+    return unbox(command.substr(16), "CurveZMQMESSAGES" + command.substr(8, 8), their_transient_,
+                 transient_.secret_key);
   }
 
   std::uint64_t number = 0; // of the last nonce

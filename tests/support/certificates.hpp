@@ -25,10 +25,13 @@ std::string pem(Write write) {
 }
 } // namespace detail
 
-/// For localhost and 127.0.0.1, valid for `days` from `first_day` on (0: today). By nobody: by itself, and an authority.
+/// For localhost and 127.0.0.1, valid for `days` from `first_day` on (0: today). By nobody: by itself, and an
+/// authority.
 inline issued issue(const std::string& name, const issued* by = nullptr, int first_day = -1, int days = 30,
                     EVP_PKEY* key = EVP_EC_gen("P-256")) {
-  const auto reading = [](const std::string& text) { return BIO_new_mem_buf(text.data(), static_cast<int>(text.size())); };
+  const auto reading = [](const std::string& text) {
+    return BIO_new_mem_buf(text.data(), static_cast<int>(text.size()));
+  };
   X509* cert = X509_new();
   X509* issuer = cert;
   EVP_PKEY* signer = key;

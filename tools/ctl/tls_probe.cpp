@@ -60,16 +60,18 @@ std::string probe_tls(const std::string& host, std::uint16_t port, const certifi
   std::string why;
   const owned<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
   const bool prepared =
-      context && (!files.any() || (SSL_CTX_use_certificate_chain_file(context.get(), files.cert.c_str()) == 1 &&
-                                   SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) == 1 &&
-                                   SSL_CTX_load_verify_locations(context.get(), files.ca.c_str(), nullptr) == 1));
+      context &&
+      (!files.any() || (SSL_CTX_use_certificate_chain_file(context.get(), files.cert.c_str()) == 1 &&
+                        SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) == 1 &&
+                        SSL_CTX_load_verify_locations(context.get(), files.ca.c_str(), nullptr) == 1));
   if (prepared) {
     SSL_CTX_set_verify(context.get(), files.any() ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     const owned<SSL> s(SSL_new(context.get()));
     SSL_set_fd(s.get(), fd);
     ERR_clear_error();
     char byte;
-    // With TLS 1.3 our own certificate is judged after the handshake is done for us: the word comes with the first read.
+    // With TLS 1.3 our own certificate is judged after the handshake is done for us: the word comes with the first
+    // read.
     if (SSL_connect(s.get()) != 1 || SSL_read(s.get(), &byte, 1) <= 0) why = judge(s.get(), files.any());
   }
   ::close(fd);

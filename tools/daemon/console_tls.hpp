@@ -1,6 +1,6 @@
 // The node's certificate where CAF reads it: at every connection anew, by the names of files, and with the end of the
-// process where they are wrong. So it reads copies in memory of what was judged when the configuration was read. Promises:
-// whatever becomes of the files on the disk, connections are made with a whole and fitting set.
+// process where they are wrong. So it reads copies in memory of what was judged when the configuration was read.
+// Promises: whatever becomes of the files on the disk, connections are made with a whole and fitting set.
 #pragma once
 
 #include "config/settings.hpp"

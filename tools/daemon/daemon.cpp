@@ -109,8 +109,8 @@ daemon::daemon(std::string config_file, config::settings_ptr settings, bool json
     kept_(open_files(file_, *settings_)), live_(std::make_shared<live_settings>(settings_)),
     loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
     console_tls_(settings_->tls ? std::make_unique<console_tls>(*settings_->tls) : nullptr),
-    system_config_(std::make_unique<system_config>(console_tls_.get())), system_(std::make_unique<caf::actor_system>(*system_config_)),
-    turn_(std::make_unique<turn>(*system_, loop_)) {
+    system_config_(std::make_unique<system_config>(console_tls_.get())),
+    system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;
@@ -224,10 +224,11 @@ void daemon::renew_encryption() {
 std::string daemon::later_encryption(const config::settings& s) const {
   std::string all;
   const bool zmq = s.doors.zmq.has_value(), http = s.doors.http.has_value(), metrics = s.doors.metrics.has_value();
-  for (const auto& one : {later_door("doors.http.tls", http_ && http, http_tls_, http && s.doors.http->tls),
-                          later_door("doors.metrics.tls", metrics_ && metrics, metrics_tls_, metrics && s.doors.metrics_tls),
-                          later_door("doors.zmq.curve", zmq_ && zmq, curve_, zmq && s.doors.zmq->curve),
-                          later_door("tls", settings_->doors.admin.has_value(), console_tls_ != nullptr, s.tls.has_value())})
+  for (const auto& one :
+       {later_door("doors.http.tls", http_ && http, http_tls_, http && s.doors.http->tls),
+        later_door("doors.metrics.tls", metrics_ && metrics, metrics_tls_, metrics && s.doors.metrics_tls),
+        later_door("doors.zmq.curve", zmq_ && zmq, curve_, zmq && s.doors.zmq->curve),
+        later_door("tls", settings_->doors.admin.has_value(), console_tls_ != nullptr, s.tls.has_value())})
     if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
   return all;
 }
