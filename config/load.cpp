@@ -38,7 +38,7 @@ public:
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node",   "doors",    "clients", "providers",   "models",  "retry",   "deadline", "drain",
                           "queue",  "recovery", "cache",   "degradation", "state",   "journal", "forecast", "alerts",
-                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy"});
+                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy",  "tls"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     read_front(s);
@@ -117,7 +117,8 @@ private:
     const bool exposed =
         std::any_of(doors.places.begin(), doors.places.end(), [](const auto& p) { return !p.loopback; });
     if (const auto* c = s.find("clients")) clients_ = read_clients(*c, exposed);
-    check_doors(doors, s.find("clients") != nullptr);
+    if (const auto* c = s.find("tls")) out_.tls = read_mutual_tls(*c);
+    check_doors(doors, s.find("clients") != nullptr, s.find("tls") != nullptr);
     out_.doors = std::move(doors.value);
     out_.clients = std::move(clients_.clients);
     out_.ring = ring_of(out_.clients);

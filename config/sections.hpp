@@ -54,12 +54,18 @@ struct door_draft {
     cursor at;
     listen_address address; // empty host: ipc
     bool loopback;
+    bool encrypted = false, cleartext = false; // TLS or CURVE; told that there is none
   };
   std::vector<place> places;
 };
 door_draft read_doors(const cursor&);
-/// No two doors at one address; what listens off loopback asks for keys, and what cannot ask does not.
-void check_doors(const door_draft&, bool has_clients);
+/// No two doors at one address; what listens off loopback asks for keys and is encrypted.
+void check_doors(const door_draft&, bool has_clients, bool has_tls);
+
+// read_tls.cpp
+std::optional<certificate> read_tls(const cursor&);        // a door's: cert, key
+std::optional<certificate> read_mutual_tls(const cursor&); // the node's: cert, key, ca
+std::optional<curve_settings> read_curve(const cursor&);
 
 // read_tiers.cpp
 void read_tiers(const cursor&, tier_table&);

@@ -33,17 +33,33 @@ struct listen_address {
   std::uint16_t port = 0;
 };
 
+/// What its files held when the configuration was read (PEM).
+struct certificate {
+  std::string chain; // the certificate, and after it what leads to its issuer
+  secret key;
+  std::string ca; // of the certificates that callers show; empty: they are asked for none
+};
+
+/// Keys of ZeroMQ's CURVE, 32 bytes each.
+struct curve_settings {
+  secret secret_key;                // the door's own
+  std::vector<std::string> clients; // the public keys of those who may connect
+};
+
 struct door_settings {
   struct http_door {
     listen_address listen;
     std::size_t body_limit = 32u << 20;
+    std::optional<certificate> tls; // none: in the clear
   };
   struct zmq_door {
-    std::string listen;
-  }; // "tcp://127.0.0.1:5555", "ipc:///path"
+    std::string listen;                  // "tcp://127.0.0.1:5555", "ipc:///path"
+    std::optional<curve_settings> curve; // none: in the clear
+  };
   std::optional<http_door> http;
   std::optional<zmq_door> zmq;
   std::optional<listen_address> admin, metrics;
+  std::optional<certificate> metrics_tls; // none: in the clear
   std::optional<secret> metrics_token; // asked of who looks at the metrics door; none: only who is on this machine may
 };
 
@@ -187,6 +203,7 @@ struct log_settings {
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
+  std::optional<certificate> tls;       // of the console, mutual; none: it is on loopback, in the clear
   std::vector<client_settings> clients; // none: loopback callers only, no key asked
   std::shared_ptr<const key_ring> ring; // of their keys; null: nobody has any
   std::vector<provider_settings> providers;

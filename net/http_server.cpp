@@ -214,4 +214,8 @@ void server::reconfigure(server_settings settings) {
   });
 }
 
+void server::use_tls(std::shared_ptr<const tls_context> tls) {
+  impl_->events->run([&] { impl_->loop.settings.tls = std::move(tls); });
+}
+
 } // namespace mainstay::http

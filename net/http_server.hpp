@@ -8,12 +8,14 @@
 // order, one at a time. Keep-alive connections idle longer than `idle_timeout` are closed. A reader that takes nothing
 // for `write_timeout` while bytes wait is disconnected. Unfinished bodies may hold sixteen times `body_limit` together:
 // beyond that the one that is the furthest from going on is refused with 503. At most `max_connections`; more wait in
-// the listen backlog.
+// the listen backlog. With TLS its handshake is part of the head's time, and HTTP in the clear is told so (400) and
+// closed.
 #pragma once
 
 #include "net/bytes.hpp"
 #include "net/event_loop.hpp"
 #include "net/reply_channel.hpp"
+#include "net/tls_stream.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -34,6 +36,7 @@ struct server_settings {
   std::chrono::milliseconds body_timeout{30000};
   std::chrono::milliseconds idle_timeout{75000};
   std::chrono::milliseconds write_timeout{30000};
+  std::shared_ptr<const tls_context> tls; // null: in the clear
   std::function<header_list()>
       fault_headers; // of answers that the server gives itself (framing, 413, 408); may be empty
 };
@@ -102,6 +105,8 @@ public:
   std::size_t connections() const noexcept;
   /// Changes what may change while running: body_limit and timeouts.
   void reconfigure(server_settings);
+  /// The certificate of connections to come.
+  void use_tls(std::shared_ptr<const tls_context>);
 
 private:
   struct impl;

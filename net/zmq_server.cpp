@@ -158,6 +158,13 @@ void server::start() {
 }
 
 std::vector<std::string> server::endpoints() const { return impl_->endpoints; }
+void server::use_keys(std::shared_ptr<const curve_keys> keys) {
+  impl_->events->run([&] {
+    impl_->loop->curve = std::move(keys);
+    for (auto& c : impl_->everybody()) c->check_key();
+  });
+}
+
 void server::drain() { impl_->loop->draining = true; }
 
 void server::stop() {

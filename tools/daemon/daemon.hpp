@@ -5,6 +5,7 @@
 #include "actors/metrics_door.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/turn.hpp"
+#include "tools/daemon/console_tls.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -45,8 +46,11 @@ private:
   /// Why somebody was not told; empty: everybody knows it.
   std::string tell_household(const config::settings_ptr&);
   void open_doors();
+  /// Certificates and keys of doors that have some; for connections to come.
+  void renew_encryption();
   void shut_down();
   std::string later_settings(const config::settings&) const;
+  std::string later_encryption(const config::settings&) const;
   std::optional<drain_result> drain_dispatcher(instant until);
   /// How many durable requests have no answer; none: it did not say.
   std::optional<std::uint64_t> flush_journal();
@@ -66,12 +70,14 @@ private:
   std::shared_ptr<live_settings> live_;
   std::shared_ptr<event_loop> loop_; // both HTTP doors, the calls to providers and the actors they speak to
   std::shared_ptr<http::client> client_;
+  std::unique_ptr<console_tls> console_tls_; // none: the console speaks in the clear
   std::unique_ptr<system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<turn> turn_;
   household house_;
   std::unique_ptr<http::server> http_, metrics_;
   std::unique_ptr<mq::server> zmq_;
+  bool http_tls_ = false, metrics_tls_ = false, curve_ = false; // what the doors were opened with
 };
 
 } // namespace mainstay
