@@ -58,7 +58,7 @@ http::call_timeouts timeouts_of(const config::timeout_settings& given, const att
 
 bool asks_natively(const attempt& a, const run_record& rec) {
   const bool as_written = rec.cuts == 0 && rec.dropped.none() && !rec.stream.begun && rec.merged == 0;
-  return rec.in.native && rec.in.native->spoken == a.speaks && as_written;
+  return rec.in.native && !rec.in.restores && rec.in.native->spoken == a.speaks && as_written;
 }
 
 /// What is said in the caller's dialect alone, no other does justice: it is not left out either, for answers would

@@ -58,12 +58,13 @@ public:
       return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto* client = std::get<const config::client_settings*>(who);
     if (head.method == "GET") return models(head, *settings, client, *response);
-    auto taken = read_intake(settings, client, head.headers, std::move(body), now);
+    auto seen = screen(*settings, client, std::move(body)); // before anything else is made of it
+    auto taken = read_intake(settings, client, head.headers, std::move(seen), now);
     if (auto* no = std::get_if<intake_refusal>(&taken))
       return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto& rec = std::get<run_record_ptr>(taken);
     if (head.path == embeddings_path) rec->in.kind = request_kind::embeddings;
-    rec->in.reply = way_back(*rec, names_->repeats, response);
+    rec->in.reply = way_back(*rec, names_->repeats, screened(rec, *names_, response));
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
 
@@ -135,14 +136,15 @@ public:
     auto who = identify(*settings, asked.headers, asked.peer_is_loopback);
     if (auto* no = std::get_if<intake_refusal>(&who)) return refuse(no->status, no->message, no->code, no->param);
     auto* client = std::get<const config::client_settings*>(who);
-    auto taken = read_intake(settings, client, asked.headers, std::move(asked.body), now);
+    auto seen = screen(*settings, client, std::move(asked.body));
+    auto taken = read_intake(settings, client, asked.headers, std::move(seen), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
     if (collects) return collect(*rec, std::move(asked.id), response);
     if (asked.verb == "embeddings") rec->in.kind = request_kind::embeddings;
     if (wish.batch && !find_header(asked.headers, "x-mainstay-priority")) rec->in.level = priority::low;
     if (wish.durable) return submit_durable(rec, wish, std::move(asked.id), response);
-    rec->in.reply = way_back(*rec, names_->repeats, response);
+    rec->in.reply = way_back(*rec, names_->repeats, screened(rec, *names_, response));
     rec->in.plain_only = asked.req_client;
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
@@ -175,6 +177,7 @@ private:
 
   void collect(const run_record& rec, std::string id, const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec.in.deadline);
+    caller->lives_by(rec.in.settings->privacy_of(rec.in.client), names_->metrics);
     auto client = rec.in.client_name();
     response->on_cancel([journal = front(names_->journal), client, id, weak = std::weak_ptr(caller)] {
       letter<journal_cancel>::post(journal, journal_cancel{{client, id, weak.lock()}});
@@ -186,6 +189,8 @@ private:
   void submit_durable(const run_record_ptr& rec, const durable_wish& wish, std::string id,
                       const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec->in.deadline);
+    caller->lives_by(rec->in.settings->privacy_of(rec->in.client), names_->metrics);
+    caller->restores(rec->in.placeholders);
     rec->in.deadline = std::max(rec->in.deadline, rec->in.received + rec->in.settings->deadline);
     rec->durable = std::make_shared<journal_channel>(names_->journal, caller, rec->number);
     rec->in.reply = rec->durable;
