@@ -70,7 +70,7 @@ def test_callers_have_their_own_words_back_and_nobody_else_saw_them(house, start
     collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
     threading.Thread(target=collector.serve_forever, daemon=True).start()
     redis = start.redis()
-    gateway = house.gateway(cache={"ttl": "1h", "redis": {"url": redis.url}, "sqlite": {"path": str(house.cache)}, "similar": {"threshold": 0.6}},
+    gateway = house.gateway(cache={"ttl": "1h", "redis": {"url": redis.url}, "sqlite": {"path": str(house.cache)}, "similar": {"method": "lexical", "threshold": 0.6}},
                             tracing={"endpoint": f"http://127.0.0.1:{collector.server_port}", "sample": 1})
     expected = None
     for stream in (False, True):
