@@ -183,7 +183,7 @@ struct warmer_state {
     if (!line.client.empty() && !client) return refuse("unknown client; known here: " + known_clients());
     if (!client && !s.clients.empty() && !s.cache->shared)
       return refuse("names no client, and entries are kept by client here");
-    auto rec = record_of(w, n, client, std::move(line.body));
+    auto rec = record_of(client, std::move(line.body));
     if (!rec->in.denied.empty()) return refuse("is denied by the rule " + rec->in.denied);
     auto parsed = parse_chat_request(rec->in.body);
     if (auto* problem = std::get_if<request_problem>(&parsed)) return refuse(problem->message);
@@ -200,8 +200,7 @@ struct warmer_state {
     return out.empty() ? "none" : out;
   }
 
-  run_record_ptr record_of(const warmer_store::session& w, warming::number n, const config::client_settings* client,
-                           bytes_ptr body) const {
+  run_record_ptr record_of(const config::client_settings* client, bytes_ptr body) const {
     auto rec = std::make_shared<run_record>();
     rec->number = new_request_number();
     rec->admitted_once = true; // the operator's order, not the client's: its limits are left alone
@@ -214,12 +213,13 @@ struct warmer_state {
     in.received = clock::now();
     in.deadline = in.received + store->settings->deadline;
     if (client) in.region = client->region;
-    take_screened(*rec, screen(*in.settings, client, std::move(body))); // it is to be found by what callers ask, as that is kept
-    in.reply = std::make_shared<warm_channel>(store->names->warmer, w.id, n);
+    take_screened(
+        *rec, screen(*in.settings, client, std::move(body))); // it is to be found by what callers ask, as that is kept
     return rec;
   }
 
   void submit_line(warmer_store::session& w, warming::number n, const run_record_ptr& rec) {
+    rec->in.reply = std::make_shared<warm_channel>(store->names->warmer, w.id, n);
     w.runs[n] = rec->number;
     letter<submission>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher), submission{rec});
   }

@@ -89,9 +89,10 @@ struct journal_file::statements {
   explicit statements(sqlite::database& db)
     : find(db.prepare(
           "SELECT number, fingerprint, name, status, placeholders FROM requests WHERE client = ? AND id = ?")),
-      add(db.prepare("INSERT INTO requests (client, id, fingerprint, name, upstream_key, level, cache, accepted, "
-                     "ready, expires, shape, kind, region, placeholders) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                     "RETURNING number")),
+      add(db.prepare(
+          "INSERT INTO requests (client, id, fingerprint, name, upstream_key, level, cache, accepted, "
+          "ready, expires, shape, kind, region, placeholders) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "RETURNING number")),
       add_body(db.prepare("INSERT INTO bodies (number, body) VALUES (?, ?)")),
       settle(db.prepare("UPDATE requests SET status = ?, expires = ? WHERE number = ? AND status = 0")),
       answer(db.prepare("INSERT INTO answers (number, headers, body, answered) VALUES (?, ?, ?, ?)")),
@@ -99,8 +100,9 @@ struct journal_file::statements {
       drop_answer(db.prepare("DELETE FROM answers WHERE number = ?")),
       drop_request(db.prepare("DELETE FROM requests WHERE number = ?")),
       read_answer(db.prepare("SELECT headers, body FROM answers WHERE number = ?")),
-      read(db.prepare("SELECT client, id, fingerprint, name, upstream_key, level, cache, accepted, ready, expires, "
-                      "shape, kind, body, region FROM requests JOIN bodies USING (number) WHERE number = ? AND status = 0")),
+      read(db.prepare(
+          "SELECT client, id, fingerprint, name, upstream_key, level, cache, accepted, ready, expires, "
+          "shape, kind, body, region FROM requests JOIN bodies USING (number) WHERE number = ? AND status = 0")),
       ended(db.prepare("SELECT number, status FROM requests WHERE expires <= ? ORDER BY expires LIMIT ?")),
       drop_repeats(db.prepare("DELETE FROM repeats WHERE key IN (SELECT key FROM repeats WHERE expires <= ? LIMIT ?)")),
       find_repeat(db.prepare("SELECT fingerprint, status, headers, body FROM repeats WHERE key = ? AND expires > ?")),

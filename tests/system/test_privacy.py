@@ -1,15 +1,14 @@
 """What identifies a person leaves in no request: placeholders stand for it at providers, in caches, logs, traces and the audit, and the caller has its own
 words back, whole, streamed and collected after a restart; what is denied goes neither in nor out; what has to stay in a region stays there."""
-import http.client
 import json
-import pathlib
+import socket
+import subprocess
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harness import FAST, Dealer, Redis, chat_body, http_json, model, provider, wait_for
+from harness import BIN, FAST, Dealer, chat_body, http_json, model, provider, wait_for
 
 MAIL, PHONE, CARD, ID, IBAN, TICKET = "bob.canary@example.com", "13800138000", "4111-1111-1111-1111", "11010519491231002X", "DE89370400440532013000", "TCK-90210"
 SECRETS = [MAIL, PHONE, CARD, ID, IBAN, TICKET]
@@ -111,7 +110,6 @@ def test_callers_have_their_own_words_back_and_nobody_else_saw_them(house, start
 
 
 def redis_values(port):
-    import socket
     with socket.create_connection(("127.0.0.1", port), 5) as s:
         f = s.makefile("rb")
 
@@ -249,3 +247,47 @@ def test_what_has_to_stay_in_a_region_stays_there(start):
     assert gateway.chat("slow there", headers={**EU, "x-mainstay-cache": "off"}, stream=True).status in (200, 502, 503, 504)
     assert asked()[1:] == before
     assert gateway.chat("with others", headers=APP).status == 200
+
+
+def test_a_durable_request_stays_in_the_region_that_its_caller_named_also_after_a_restart(start, tmp_path):
+    eu, us = start.mock("eu"), start.mock("us")
+    config = {"providers": [provider("us", us, region="us"), provider("eu", eu, region="eu")], "models": [model("smart", "us/m", "eu/m")],
+              "retry": {**FAST, "max_retries": 0, "attempts": 1}, "journal": {"path": str(tmp_path / "journal.db")}}
+    eu.script({"status": 500})
+    gateway = start.gateway(config)
+    with Dealer(gateway.zmq_url) as d:
+        for i in range(3):  # some are merged, if they may be
+            d.send(b"%d" % i, b"chat", chat_body(f"stay {i}"), {"durable": True, "batch": i > 0, "x-mainstay-region": "eu"})
+            assert d.receive()[1] == "accepted"
+    wait_for(lambda: len(eu.seen()) > 0)
+    gateway.kill()
+    eu.reset()
+    gateway = start.gateway(config)
+    for i in range(3):
+        with Dealer(gateway.zmq_url) as d:
+            d.send(b"%d" % i, b"collect")
+            assert d.answer().headers["x-mainstay-provider"] == "eu"
+    assert us.seen() == []
+
+
+def test_the_cache_is_warmed_with_what_callers_will_ask(house, tmp_path):
+    gateway = house.gateway(cache={"ttl": "1h"}, privacy={**RULES, "deny": [{"name": "apollo", "pattern": "apollo"}]})
+    lines = tmp_path / "questions.jsonl"
+    lines.write_text("".join(json.dumps(chat_body(q)) + "\n" for q in (QUESTION, "of apollo")))
+    done = subprocess.run([BIN / "mainstayctl", "--node", f"127.0.0.1:{gateway.admin}", "--json", "cache", "warm", str(lines)], capture_output=True, text=True, timeout=60)
+    told = json.loads(done.stdout)
+    assert told["warmed"] == 1 and told["problems"][0]["problem"] == "is denied by the rule apollo", told
+    answer = gateway.chat(QUESTION)
+    assert answer.headers["x-mainstay-source"] == "cache" and all(s in said(answer) for s in SECRETS)
+    assert [json.loads(b)["messages"][0]["content"] for b in bodies(house.mock)] == [TOLD]
+
+
+def test_questions_to_be_embedded_are_redacted_and_asked_within_the_region(start):
+    eu, us = start.mock("eu", keep_bodies=10), start.mock("us", keep_bodies=10)
+    gateway = start.gateway({"providers": [provider("us", us, region="us"), provider("eu", eu, region="eu")], "models": [model("smart", "us/m", "eu/m")],
+                             "retry": FAST, "privacy": RULES})
+    for region, mock in (("eu", eu), ("us", us)):
+        status, headers, body = http_json(gateway.http, "POST", "/v1/embeddings", {"model": "smart", "input": [QUESTION]}, {"x-mainstay-region": region})
+        assert status == 200 and headers["x-mainstay-provider"] == region and len(body["data"]) == 1, body
+        assert json.loads(bodies(mock)[-1])["input"] == [TOLD]
+    assert len(bodies(eu)) == len(bodies(us)) == 1
