@@ -147,7 +147,7 @@ using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf:
 /// Counts; hears one report per request.
 using metrics_actor =
     caf::typed_actor<caf::reacts_to<letter<run_over>>, caf::reacts_to<batch_report>, // from the journal
-                     caf::reacts_to<rate_due>,
+                     caf::reacts_to<content_denied>, caf::reacts_to<rate_due>,
                      caf::replies_to<scrape>::with<std::string>, // Prometheus text
                      caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
                      caf::replies_to<ask_forecast>::with<load_watch::view>,

@@ -58,13 +58,17 @@ http::call_timeouts timeouts_of(const config::timeout_settings& given, const att
 
 bool asks_natively(const attempt& a, const run_record& rec) {
   const bool as_written = rec.cuts == 0 && rec.dropped.none() && !rec.stream.begun && rec.merged == 0;
-  return rec.in.native && rec.in.native->spoken == a.speaks && as_written;
+  return rec.in.native && !rec.in.restores && rec.in.native->spoken == a.speaks && as_written;
 }
 
 /// What is said in the caller's dialect alone, no other does justice: it is not left out either, for answers would
 /// differ by more than a parameter.
-request_problem only_in_its_own_dialect(const native_request& asked) {
+request_problem only_in_its_own_dialect(const native_request& asked, bool restores) {
   const auto& name = asked.only_native.front();
+  if (restores)
+    return {"'" + name + "' is for answers in a provider's own words, which are not given where privacy rules change " +
+                "or judge them.",
+            name, "unsupported_parameter"};
   return {"'" + name + "' has a counterpart at providers of the dialect '" + std::string(to_string(asked.spoken)) +
               "' only.",
           name, "unsupported_parameter"};
@@ -81,7 +85,8 @@ provider_request_or in_its_words(attempt& a, const config::provider_settings& pr
                std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
   if (rec.asked->kind == request_kind::embeddings) return embeddings_in(a.speaks, *rec.asked, terms);
   if (a.native) return native_call(*rec.in.native, a.at.model);
-  if (rec.in.native && !rec.in.native->only_native.empty()) return only_in_its_own_dialect(*rec.in.native);
+  if (rec.in.native && !rec.in.native->only_native.empty())
+    return only_in_its_own_dialect(*rec.in.native, rec.in.restores);
   switch (a.speaks) {
   case dialect::anthropic: return anthropic_request(*rec.asked, terms);
   case dialect::gemini: return gemini_request(*rec.asked, terms);

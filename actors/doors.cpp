@@ -99,15 +99,17 @@ public:
     if (path.what == service::models || path.what == service::model) return models(head, *settings, client, *response);
     if (path.what == service::kept_response)
       return refuse(wrong(404, "answers are not kept here: there is no response to be had or changed", "not_found"));
+    auto seen = screen(*settings, client, std::move(body)); // before anything else is made of it
     caller_request other;
     if (path.read) {
-      auto understood = path.read(body);
+      auto understood = path.read(seen.body);
       if (auto* no = std::get_if<request_problem>(&understood)) return refuse(wrong(*no));
       other = std::move(std::get<caller_request>(understood));
-      body = other.chat;
+      seen.body = other.chat;
     }
-    if (path.what == service::token_count) return count_tokens(std::move(body), *settings, client, *response, refuse);
-    auto taken = read_intake(settings, client, head.headers, std::move(body), now);
+    if (path.what == service::token_count)
+      return count_tokens(std::move(seen.body), *settings, client, *response, refuse);
+    auto taken = read_intake(settings, client, head.headers, std::move(seen), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(*no);
     auto& rec = std::get<run_record_ptr>(taken);
     note_address(*rec, head.peer);
@@ -122,7 +124,7 @@ public:
         if (name.starts_with("anthropic-")) other.native->headers.emplace_back(name, value);
       rec->in.native = std::move(other.native);
     }
-    rec->in.reply = way_back(*rec, names_->repeats, std::move(caller));
+    rec->in.reply = way_back(*rec, names_->repeats, screened(rec, *names_, std::move(caller)));
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
 
@@ -210,7 +212,8 @@ public:
     auto who = identify(*settings, asked.headers, asked.peer_is_loopback);
     if (auto* no = std::get_if<intake_refusal>(&who)) return refuse(no->status, no->message, no->code, no->param);
     auto* client = std::get<const config::client_settings*>(who);
-    auto taken = read_intake(settings, client, asked.headers, std::move(asked.body), now);
+    auto seen = screen(*settings, client, std::move(asked.body));
+    auto taken = read_intake(settings, client, asked.headers, std::move(seen), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
     note_address(*rec, asked.peer);
@@ -218,7 +221,7 @@ public:
     if (asked.verb == "embeddings") rec->in.kind = request_kind::embeddings;
     if (wish.batch && !find_header(asked.headers, "x-mainstay-priority")) rec->in.level = priority::low;
     if (wish.durable) return submit_durable(rec, wish, std::move(asked.id), response);
-    rec->in.reply = way_back(*rec, names_->repeats, response);
+    rec->in.reply = way_back(*rec, names_->repeats, screened(rec, *names_, response));
     rec->in.plain_only = asked.req_client;
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
@@ -251,6 +254,7 @@ private:
 
   void collect(const run_record& rec, std::string id, const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec.in.deadline);
+    caller->lives_by(rec.in.settings->privacy_of(rec.in.client), names_->metrics);
     auto client = rec.in.client_name();
     response->on_cancel([journal = front(names_->journal), client, id, weak = std::weak_ptr(caller)] {
       letter<journal_cancel>::post(journal, journal_cancel{{client, id, weak.lock()}});
@@ -262,6 +266,8 @@ private:
   void submit_durable(const run_record_ptr& rec, const durable_wish& wish, std::string id,
                       const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec->in.deadline);
+    caller->lives_by(rec->in.settings->privacy_of(rec->in.client), names_->metrics);
+    caller->restores(rec->in.placeholders);
     rec->in.deadline = std::max(rec->in.deadline, rec->in.received + rec->in.settings->deadline);
     rec->durable = std::make_shared<journal_channel>(names_->journal, caller, rec->number);
     rec->in.reply = rec->durable;

@@ -137,15 +137,16 @@ std::variant<const config::client_settings*, intake_refusal> identify(const conf
 
 std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr settings,
                                                          const config::client_settings* client,
-                                                         const header_list& headers, bytes_ptr body, instant now) {
+                                                         const header_list& headers, screened_request body,
+                                                         instant now) {
   auto rec = std::make_shared<run_record>();
   auto& in = rec->in;
   in.settings = std::move(settings);
   in.client = client;
   in.level = client ? client->level : priority::normal;
   in.received = now;
-  in.body = std::move(body);
   if (client) in.dispensable = client->partial;
+  if (client) in.region = client->region;
   auto limit = in.settings->deadline;
 
   for (auto& [name, value] : headers) {
@@ -169,6 +170,12 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
         in.cache = cache_mode::off;
       else
         return bad("x-mainstay-cache must be use, refresh or off", name);
+    } else if (name == "x-mainstay-region") {
+      if (value.empty()) return bad("x-mainstay-region must name a region", name);
+      if (client && !client->region.empty() && value != client->region)
+        return intake_refusal{403, "this client's requests stay in " + client->region, "invalid_request_error",
+                              "region_not_allowed", name};
+      in.region = value;
     } else if (name == "x-mainstay-partial") {
       auto named = read_features(value);
       if (!named) return bad("x-mainstay-partial must be none, or tools and json with a comma between them", name);
@@ -182,6 +189,7 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
       limit = std::chrono::milliseconds(ms);
     }
   }
+  take_screened(*rec, std::move(body));
   in.deadline = now + limit;
   in.trace = trace_of(*in.settings, headers);
   rec->number = new_request_number();

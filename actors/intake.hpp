@@ -2,6 +2,7 @@
 // take.
 #pragma once
 
+#include "actors/privacy.hpp"
 #include "actors/run_record.hpp"
 
 #include <atomic>
@@ -41,7 +42,7 @@ request_id new_request_number();
 /// Reads the x-mainstay-* headers of a request whose caller is known. The record has its number and id, but no reply
 /// channel yet.
 std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr, const config::client_settings*,
-                                                         const header_list&, bytes_ptr body, instant now);
+                                                         const header_list&, screened_request body, instant now);
 
 /// Where its client limits each address: which one this is. `peer`: as the doors name it.
 void note_address(run_record&, std::string_view peer);

@@ -544,6 +544,11 @@ struct run_over {
   report_ptr report;
   bytes_ptr asked;
 };
+/// A rule denied a request, or an answer on its way out.
+struct content_denied {
+  std::string rule;
+  bool on_the_way_out = false;
+};
 /// A moment is over: do providers still fail, and how is the load?
 struct rate_due {};
 struct ask_forecast {};
@@ -729,7 +734,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
   X(mainstay::letter<mainstay::run_over>) X(mainstay::ask_trace) X(mainstay::ask_recent) X(mainstay::recent_view) X(mainstay::ask_overview) X(mainstay::overview_ptr) \
-  X(mainstay::recent_requests::found) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
+  X(mainstay::recent_requests::found) X(mainstay::batch_report) X(mainstay::content_denied) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
   X(mainstay::ask_served) X(mainstay::served_view) X(mainstay::look_on) \
   X(mainstay::drill_ask) X(mainstay::drill_reply) X(mainstay::drill_effect) X(mainstay::drills_over) X(mainstay::ask_counts) \
   X(mainstay::drill_book::counts) X(mainstay::drill_book::view) \

@@ -107,6 +107,7 @@ private:
     attribute("mainstay.stream", r.stream);
     if (!r.source.empty()) attribute("mainstay.source", r.source);
     if (!r.reason.empty()) attribute("mainstay.degraded", r.reason);
+    if (!r.redacted.empty()) attribute("mainstay.redacted", r.redacted_text());
     if (!r.cache_result.empty()) attribute("mainstay.cache", r.cache_tier + " " + r.cache_result);
     attribute("mainstay.attempts", std::uint64_t{r.attempts.size()});
     attribute("mainstay.overhead_seconds", std::chrono::duration<double>(r.overhead).count());

@@ -46,7 +46,9 @@ std::string run_state::whom_it_asks() const {
 std::string run_state::cache_scope() const {
   // A caller of another dialect may be given a provider's own words, which are no use to others.
   const auto form = rec->in.kind == request_kind::embeddings ? "\nembeddings" : rec->in.native ? "\nnative" : "";
-  return whom_it_asks() + "\n" + (rec->in.settings->cache->shared ? "" : rec->in.client_name()) + form;
+  auto out = whom_it_asks() + "\n" + (rec->in.settings->cache->shared ? "" : rec->in.client_name()) + form;
+  if (!rec->in.region.empty()) out += "\n" + rec->in.region;
+  return out;
 }
 
 void run_state::ask_cache() {
@@ -276,8 +278,14 @@ bool run_state::answer_from_cache(const bytes_ptr& completion, answer_source sou
 
 /// Only a sentence for a sentence: who calls tools or wants JSON needs an answer to that very question.
 bool run_state::may_be_similar() const {
-  return caching() && rec->in.settings->cache->similar && names->similar && rec->asked->plain_text &&
-         !rec->cache_key.empty();
+  const auto& in = rec->in;
+  if (!caching() || !in.settings->cache->similar || !names->similar || rec->cache_key.empty()) return false;
+  const auto& model = in.settings->cache->similar->embedding; // is told the question
+  if (model && !in.region.empty()) {
+    const auto* told = in.settings->provider(model->provider);
+    if (!told || told->region != in.region) return false;
+  }
+  return rec->asked->plain_text;
 }
 
 /// Nobody waits for it for long, and at the deadline for a moment only: without an answer there is none.

@@ -62,6 +62,8 @@ struct run_state {
   // -- its beginning, its waits and its end
   void start();
   void refuse_model();
+  void refuse_denied();
+  bool stay_in_region();
   std::uint64_t reservation() const;
   void ask_admission();
   void admitted(const client_admission& a);

@@ -10,6 +10,7 @@
 #include "core/trace_context.hpp"
 #include "net/chat_request.hpp"
 #include "net/dialects/caller_dialect.hpp"
+#include "net/redaction/placeholders.hpp"
 #include "net/stream_relay.hpp"
 
 #include <atomic>
@@ -41,6 +42,10 @@ struct inbound {
   std::string idempotency_key;                  // the caller's; empty: none given
   std::string address;                          // the caller's, where its client limits each; else empty
   std::shared_ptr<reply_channel> reply;
+  std::string region;            // where its targets have to stand; empty: anywhere
+  placeholders_ptr placeholders; // what `body` holds in place of what its caller wrote
+  std::string denied;            // the rule that a text of it matches; empty: none
+  bool restores = false;         // its answer is changed or judged on its way back: a provider's own form is no use
 
   std::string client_name() const { return client ? client->name : "local"; }
 };
@@ -64,12 +69,14 @@ struct run_record {
   std::size_t merged = 0;                   // of so many durable requests; 0: of its caller's alone
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
   std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
+  std::atomic<bool> withheld{false};        // its answer was denied on the way out
   bool patient = false; // it waits for whoever rests, to its deadline: nothing of before was left to give
 
   // -- the run's, from here on
   std::string batch_shape; // with whom it may be merged; empty: with nobody
   boxed<chat_request> asked;
   const config::model_settings* model = nullptr;
+  std::shared_ptr<const config::model_settings> in_region; // `model`, where its region leaves out targets
   boxed<request_plan> plan;
   std::uint32_t next_serial = 1; // 0 is the client's own admission
   boxed<client_admission> admission;

@@ -14,11 +14,11 @@ constexpr std::size_t shortest_key = 16; // below it, guessing over the network 
 
 class client_reader {
 public:
-  explicit client_reader(bool exposed) : exposed_(exposed) {}
+  client_reader(bool exposed, const privacy_rules_ptr& privacy) : exposed_(exposed), privacy_(privacy) {}
 
   void read(const cursor& at, client_draft& out) {
     const section s(at, {"name", "key", "key_hash", "rpm", "rps", "tpm", "concurrency", "models", "priority",
-                         "max_priority", "per_address", "canned", "partial", "daily_usd"});
+                         "max_priority", "per_address", "canned", "partial", "daily_usd", "redact", "deny", "region"});
     client_settings client;
     client.name = read_name(s, names_);
     if (const auto* c = s.find("key_hash"))
@@ -38,6 +38,11 @@ public:
       if (!out.first_budget) out.first_budget = *c;
     }
     if (const auto* c = s.find("partial")) read_partial(*c, client);
+    client.privacy = read_privacy_of_client(s, privacy_);
+    if (auto region = read_region(s)) {
+      client.region = std::move(*region);
+      out.regions.emplace_back(client.region, *s.find("region"));
+    }
     out.clients.push_back(std::move(client));
   }
 
@@ -112,6 +117,7 @@ private:
   }
 
   bool exposed_;
+  const privacy_rules_ptr& privacy_;
   unique_names names_{"client"};
   std::unordered_map<std::string, int> line_of_key_, line_of_hash_;
   std::vector<std::pair<secret, cursor>> plain_;
@@ -121,9 +127,9 @@ private:
 
 } // namespace
 
-client_draft read_clients(const cursor& at, bool exposed) {
+client_draft read_clients(const cursor& at, bool exposed, const privacy_rules_ptr& privacy) {
   client_draft out;
-  client_reader reader(exposed);
+  client_reader reader(exposed, privacy);
   for (const auto& item : at.items()) reader.read(item, out);
   reader.check();
   return out;

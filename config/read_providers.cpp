@@ -31,7 +31,7 @@ public:
 
   void read(const cursor& at, provider_drafts& out) {
     const section s(at, {"name", "dialect", "base_url", "key_header", "unsupported", "keys", "pool", "rest",
-                         "hourly_requests", "proxy", "timeouts", "breaker"});
+                         "hourly_requests", "proxy", "region", "timeouts", "breaker"});
     provider_draft draft{{}, at};
     auto& value = draft.value;
     value.name = read_name(s, names_);
@@ -47,6 +47,7 @@ public:
     s.time("rest", value.rest, 1ms, 7 * 24h);
     s.whole("hourly_requests", value.hourly_requests, 1, 1'000'000'000);
     if (const auto* c = s.find("proxy")) read_proxy(*c, value);
+    if (auto region = read_region(s)) value.region = std::move(*region);
     if (const auto* c = s.find("timeouts")) read_timeouts(*c, value.timeouts);
     if (const auto* c = s.find("breaker")) read_breaker(*c, value.breaker);
     if (const auto* c = s.need("base_url")) read_base_url(*c, draft, out.variables);

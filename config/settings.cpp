@@ -41,6 +41,22 @@ const model_settings* settings::model(const std::string& asked) const noexcept {
   return nullptr;
 }
 
+std::optional<model_settings> within(const settings& all, const model_settings& model, const std::string& region) {
+  auto out = model;
+  out.ladder.clear();
+  out.prefill_of_rung.clear();
+  for (std::size_t rung = 0; rung < model.ladder.size(); ++rung) {
+    target_group inside;
+    for (const auto& one : model.ladder[rung])
+      if (const auto* p = all.provider(one.provider); p && p->region == region) inside.push_back(one);
+    if (inside.empty()) continue;
+    out.ladder.push_back(std::move(inside));
+    out.prefill_of_rung.push_back(model.prefill_of_rung[rung]);
+  }
+  if (out.ladder.empty()) return std::nullopt;
+  return out;
+}
+
 namespace {
 
 /// What two requests' ways to a provider may differ by, for a network in good order.

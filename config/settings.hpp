@@ -17,6 +17,7 @@
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
 #include "core/prices.hpp"
+#include "core/privacy_rules.hpp"
 #include "core/rate_governor.hpp"
 #include "core/retry_budget.hpp"
 #include "core/secret.hpp"
@@ -78,6 +79,8 @@ struct client_settings {
   std::optional<double> daily_usd;                       // what its calls may cost a day (UTC)
   bool revoked = false;          // at run time: remembered, so that its absence never opens a door
   bool made_at_run_time = false; // the file does not say what it may do
+  privacy_rules_ptr privacy;     // its own; null: the section's
+  std::string region;            // its requests stay there; empty: they may go anywhere
 };
 
 struct key_settings {
@@ -106,6 +109,7 @@ struct provider_settings {
   timeout_settings timeouts;
   circuit_settings breaker;
   std::string proxy;
+  std::string region; // where it keeps and works on what it is told; empty: nobody says
 
   /// The header line that carries this key.
   secret key_line(const key_settings&) const;
@@ -220,6 +224,7 @@ struct settings {
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
   std::optional<audit_settings> audit;     // none: no file is written
+  privacy_rules_ptr privacy;               // null: nothing is replaced or denied
   std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
   std::optional<alert_settings> alerts;    // none: rates are not judged, nobody is told
   std::optional<tracing_settings> tracing; // none: what callers say of traces is passed on, and that is all
@@ -230,12 +235,19 @@ struct settings {
   const provider_settings* provider(const std::string& name) const noexcept;
   /// Null: nobody of that name may ask.
   const client_settings* client(const std::string& name) const noexcept;
+  /// Of that client; null: of who calls where no clients are configured.
+  const privacy_rules_ptr& privacy_of(const client_settings* c) const noexcept {
+    return c && c->privacy ? c->privacy : privacy;
+  }
   /// The exact name if configured, else the first pattern that matches; null: unknown.
   const model_settings* model(const std::string& asked) const noexcept;
 };
 using settings_ptr = std::shared_ptr<const settings>;
 
 using mainstay::glob_match; // `*` any run, `?` any one character: how names of models match patterns
+
+/// The model with those of its targets whose providers stand in that region; none: it has none there.
+std::optional<model_settings> within(const settings&, const model_settings&, const std::string& region);
 
 /// Tokens a minute of all provider keys together: their own limit, or the widest of their models'. None: some key's is
 /// not known.

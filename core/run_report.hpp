@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mainstay {
@@ -58,7 +59,8 @@ struct run_report {
   request_id shared = 0;                // number of the flight that it had its answer from
   bool durable = false;                 // without an answer it will be run again
   bool own_limit = false;               // refused for what its client may ask
-  bool trial = false;                   // an operator's, who asks what came of it
+  std::vector<std::pair<std::string, std::uint32_t>> redacted; // so many of each kind were replaced
+  bool trial = false;                                          // an operator's, who asks what came of it
   request_story story;
   std::shared_ptr<const trace_context> trace; // that is to be told of; null: none
 
@@ -66,6 +68,8 @@ struct run_report {
   /// Its caller got an error for which neither it nor a limit of its client is to blame, had not left, and nothing will
   /// run it again.
   bool lost() const noexcept;
+  /// "email 2, phone 1"; empty: nothing was replaced.
+  std::string redacted_text() const;
   /// What its calls cost; none: nobody knows of any.
   std::optional<double> usd() const;
   /// How much sooner its last call could have begun, had it been the first.

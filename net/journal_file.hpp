@@ -29,6 +29,8 @@ struct journal_request {
   std::string shape;     // those of one shape may be merged into one call; empty: it is asked alone
   std::uint8_t kind = 0; // of what is asked for
   bytes_ptr body;
+  std::string region;       // that it has to stay in; empty: any
+  std::string placeholders; // what stands behind those in the body, and in the answer; empty: there are none
 };
 
 class journal_file {
@@ -44,6 +46,7 @@ public:
     std::int64_t number = 0;
     std::string fingerprint, name;
     kept_answer_ptr answer; // null: it has none yet
+    std::string placeholders;
   };
   std::optional<known_request> find(const std::string& client, const std::string& id);
   /// Returns its number. No other request of that client has this id.

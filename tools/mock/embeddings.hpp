@@ -9,8 +9,8 @@
 
 namespace mainstay::mock {
 
-// At most `most` numbers of a text's vector, as a JSON list, or as a string of base64: little-endian float32. Returns how
-// many words it is made of.
+// At most `most` numbers of a text's vector, as a JSON list, or as a string of base64: little-endian float32. Returns
+// how many words it is made of.
 std::size_t append_vector(std::string& out, std::string_view text, std::size_t most = SIZE_MAX, bool base64 = false);
 
 } // namespace mainstay::mock
