@@ -14,14 +14,19 @@ using json::value;
 // Of the chat form, but not of OpenAI's API, which refuses what it does not know.
 constexpr std::array<std::string_view, 5> extensions = {"thinking", "cache_control", "thinking_blocks",
                                                         "reasoning_content", "is_error"};
+constexpr std::array<std::string_view, 3> of_parts = {"cache_control", "citations", "eager_input_streaming"};
+constexpr std::size_t longest_user = 64; // bytes: OpenAI refuses longer ones, Anthropic's callers have them
 
 bool has_extensions(std::string_view body) {
-  return std::ranges::any_of(extensions, [&](std::string_view name) { return body.find(name) != body.npos; });
+  const auto stands_there = [&](std::string_view name) { return body.find(name) != body.npos; };
+  return std::ranges::any_of(extensions, stands_there) || std::ranges::any_of(of_parts, stands_there) ||
+         stands_there("\"user\"");
 }
 
-void erase_everywhere(value& list, std::string_view member) {
+void erase_from_each(value& list) {
   for (auto& item : list.items)
-    if (item.is(kind::object)) item.erase(member);
+    if (item.is(kind::object))
+      for (auto name : of_parts) item.erase(name);
 }
 
 /// How long to think, as Anthropic counts it, in OpenAI's words (the bounds are LiteLLM's, rounded to powers of two).
@@ -42,13 +47,14 @@ void take_out(value& request) {
       request.set("reasoning_effort", value::make_string(effort));
   }
   request.erase("cache_control");
-  if (auto* tools = request.find("tools")) erase_everywhere(*tools, "cache_control");
+  if (const auto* user = request.find("user"); user && user->text.size() > longest_user) request.erase("user");
+  if (auto* tools = request.find("tools")) erase_from_each(*tools);
   auto* messages = request.find("messages");
   if (!messages) return;
   for (auto& message : messages->items) {
     for (auto name : extensions) message.erase(name);
-    if (auto* content = message.find("content")) erase_everywhere(*content, "cache_control");
-    if (auto* calls = message.find("tool_calls")) erase_everywhere(*calls, "cache_control");
+    if (auto* content = message.find("content")) erase_from_each(*content);
+    if (auto* calls = message.find("tool_calls")) erase_from_each(*calls);
   }
 }
 

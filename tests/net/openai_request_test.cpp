@@ -41,6 +41,15 @@ BOOST_AUTO_TEST_CASE(of_another_dialects_request_nothing_is_sent_that_openai_ref
       R"({"role":"tool","tool_call_id":"1","content":"no"}],"reasoning_effort":"low"})");
 }
 
+BOOST_AUTO_TEST_CASE(a_name_of_the_user_that_is_too_long_is_left_out) {
+  const auto body = [](std::size_t length) {
+    return R"({"model":"m","messages":[{"role":"user","content":"x"}],"user":")" + std::string(length, 'u') + "\"}";
+  };
+  BOOST_TEST(sent(body(64), true) == body(64));
+  BOOST_TEST(sent(body(65), true) == R"({"model":"m","messages":[{"role":"user","content":"x"}]})");
+  BOOST_TEST(sent(body(65), false) == body(65));
+}
+
 BOOST_AUTO_TEST_CASE(how_long_to_think_is_said_in_its_words) {
   const auto effort = [](const std::string& thinking, const std::string& more = "") {
     const auto body =
