@@ -19,7 +19,8 @@ namespace mainstay {
 using run_actor =
     caf::typed_actor<caf::reacts_to<run_wake>,      // a backoff or a grace period of that generation is over
                      caf::reacts_to<deadline_over>, // the dispatcher keeps the clock
-                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>, caf::reacts_to<flight_ended>,
+                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>, caf::reacts_to<client_revoked>,
+                     caf::reacts_to<flight_ended>,
                      caf::reacts_to<flight_terms>, // from the flight's way back
                      caf::reacts_to<call_head>,    // from the upstream's thread, in order: head, data..., end
                      caf::reacts_to<call_data>, caf::reacts_to<call_end>,
@@ -101,7 +102,8 @@ using audit_keeper_actor =
 
 /// What must outlive a restart, in a file. Only where the configuration names one.
 using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, caf::reacts_to<keep_load>,
-                                            caf::replies_to<keep_costs>::with<bool>, // false: they are not written
+                                            caf::replies_to<keep_costs>::with<bool>,  // false: they are not written
+                                            caf::replies_to<keep_client>::with<bool>, // likewise
                                             MAINSTAY_SUPERVISED>;
 
 /// Durable requests and their answers on disk. Only where the configuration names a file.
@@ -145,7 +147,7 @@ using upstream_actor = caf::typed_actor<caf::reacts_to<letter<place_call>>, caf:
 /// Counts; hears one report per request.
 using metrics_actor =
     caf::typed_actor<caf::reacts_to<letter<run_over>>, caf::reacts_to<batch_report>, // from the journal
-                     caf::reacts_to<rate_due>,
+                     caf::reacts_to<content_denied>, caf::reacts_to<rate_due>,
                      caf::replies_to<scrape>::with<std::string>, // Prometheus text
                      caf::replies_to<ask_served>::with<served_view>, caf::replies_to<look>::with<metrics_view>,
                      caf::replies_to<ask_forecast>::with<load_watch::view>,

@@ -15,7 +15,8 @@ struct daemon_hooks {
     std::string text;
   };
   std::function<outcome()> reload; // reads the file again; keeps the last good configuration
-  std::function<void()> drain;     // begins the drain; returns at once
+  std::function<outcome(const client_order&)> change_client;
+  std::function<void()> drain; // begins the drain; returns at once
   std::function<bool()> ready;
   std::string version;
   instant started{};

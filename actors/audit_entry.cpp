@@ -13,6 +13,7 @@ audit_entry entry_of(const run_report& r) {
   e.source = r.source;
   e.outcome = r.outcome;
   e.status = r.status;
+  e.redacted = r.redacted_text();
   double usd = 0;
   bool priced = true;
   for (auto& a : r.attempts) {

@@ -1,6 +1,8 @@
 #include "actors/console_json.hpp"
 
 #include "actors/console_values.hpp"
+#include "config/client_keys.hpp"
+#include "core/dates.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -22,6 +24,13 @@ std::string limit_text(const limit_set& l) {
   add("at once", l.concurrency);
   add("a month", l.monthly);
   return out.empty() ? "none" : out;
+}
+
+std::string address_limit_text(const address_limits& l) {
+  limit_set of_each;
+  of_each.rpm = l.rpm;
+  of_each.concurrency = l.concurrency;
+  return limit_text(of_each);
 }
 
 void write_usage(console_json& j, const std::vector<governor::key_view>& rows, const char* name) {
@@ -257,6 +266,22 @@ void write_journal(console_json& json, const std::optional<journal_view>& j, con
   json.end_table();
 }
 
+namespace {
+
+/// Those that were made here by their public parts.
+std::string keys_text(const config::client_settings& c) {
+  std::string out;
+  for (const auto& k : c.keys) {
+    const auto hash = config::parse_key_hash(k.hash);
+    if (!hash || (k.until && *k.until <= std::chrono::system_clock::now())) continue;
+    out += (out.empty() ? "" : ", ") + (hash->id.empty() ? "its own" : "msk_" + hash->id);
+    if (k.until) out += " until " + date_text(*k.until);
+  }
+  return out;
+}
+
+} // namespace
+
 void write_clients(console_json& j, const config::settings& s, const governor::view& limits, const metrics_view& m,
                    const costs_view& costs) {
   std::vector<config::client_settings> all = s.clients;
@@ -275,9 +300,15 @@ void write_clients(console_json& j, const config::settings& s, const governor::v
         std::find_if(costs.groups.begin(), costs.groups.end(), [&](auto& g) { return g.first == c.name; });
     j.row()
         .text("client", c.name)
+        .text("state", c.revoked            ? "revoked"
+                       : c.made_at_run_time ? "made here"
+                                            : "configured")
+        .text("keys", keys_text(c))
         .text("models", models.empty() ? "all" : models)
         .text("priority", to_string(c.level))
+        .text("max_priority", to_string(c.highest))
         .text("limits", limit_text(c.limits))
+        .text("per_address", address_limit_text(c.per_address))
         .count("in_flight", used == limits.clients.end() ? 0 : used->in_flight)
         .count("requests", asked == m.clients.end() ? 0 : asked->second.requests)
         .count("failed", asked == m.clients.end() ? 0 : asked->second.failed)

@@ -21,7 +21,7 @@ void answer_without_run(run_record& rec, int status, const std::string& code, co
                         std::optional<int> retry_after) {
   final_answer a;
   a.status = status;
-  a.type = "server_error";
+  a.type = status == 401 ? "authentication_error" : "server_error";
   a.code = code;
   a.message = message;
   answer_labels l;
@@ -68,6 +68,10 @@ struct dispatcher_state {
     if (store->open.count(rec->number) || rec->answered) return; // accepted before, its letter came again
     if (rec->caller_gone) return;                                // it left while its letter was under way
     if (rec->flight) return take(rec);                           // its callers were accepted
+    if (is_revoked(*rec)) {                                      // by what the door knew it was not yet
+      ++store->refused;
+      return answer_without_run(*rec, 401, "client_revoked", revoked_words, {});
+    }
     if (store->draining) {
       ++store->refused;
       return answer_without_run(*rec, 503, "draining", "this node is shutting down", 1);
@@ -78,6 +82,17 @@ struct dispatcher_state {
     }
     ++store->accepted;
     take(rec);
+  }
+
+  bool is_revoked(const run_record& rec) const {
+    return rec.in.client && !rec.in.trial && store->revoked.count(rec.in.client->name);
+  }
+
+  /// A run that dies with this message in its mailbox has a successor that looks at the record.
+  void end_revoked() {
+    for (auto& [id, e] : store->open)
+      if (!e.record->flight && is_revoked(*e.record) && !e.record->client_revoked.exchange(true))
+        self->send(e.run, client_revoked{});
   }
 
   void take(const run_record_ptr& rec) {
@@ -246,6 +261,8 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
       [&st](const take_settings& s) {
         st.store->names = s.names;
         st.store->capacity = in_flight_capacity(*s.value);
+        st.store->revoked = revoked_clients(*s.value);
+        st.end_revoked();
       },
   };
 }
@@ -258,6 +275,13 @@ void submission::on_lost() {
 
 void end_runs(dispatcher_store& store) {
   for (auto& [id, e] : store.open) caf::anon_send_exit(e.run, caf::exit_reason::user_shutdown);
+}
+
+std::set<std::string> revoked_clients(const config::settings& s) {
+  std::set<std::string> out;
+  for (auto& c : s.clients)
+    if (c.revoked) out.insert(c.name);
+  return out;
 }
 
 std::size_t in_flight_capacity(const config::settings& s) {

@@ -6,6 +6,7 @@
 #include "actors/run_record.hpp"
 
 #include <set>
+#include <string>
 #include <unordered_map>
 
 namespace mainstay {
@@ -23,12 +24,15 @@ struct dispatcher_store {
   std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;
   std::size_t flights = 0; // of the open ones: what callers share, no request of its own
   bool draining = false;
+  std::set<std::string> revoked; // clients: nothing more of theirs is accepted, what runs is ended
 
   std::size_t callers() const noexcept { return open.size() - flights; }
 };
 
 /// What may run at once plus what may wait.
 std::size_t in_flight_capacity(const config::settings&);
+
+std::set<std::string> revoked_clients(const config::settings&);
 
 /// At the end of the household: by the dispatcher itself, or for one that was given up.
 void end_runs(dispatcher_store&);

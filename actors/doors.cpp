@@ -4,6 +4,8 @@
 #include "actors/repeats.hpp"
 #include "core/retry_after.hpp"
 #include "net/chat_answer.hpp"
+#include "net/dialects/caller_dialect.hpp"
+#include "net/translating_channel.hpp"
 
 #include <algorithm>
 
@@ -11,16 +13,51 @@ namespace mainstay {
 
 namespace {
 
-constexpr auto chat_path = "/v1/chat/completions";
-constexpr auto models_path = "/v1/models";
-constexpr std::string_view model_prefix = "/v1/models/";
+// What is served where. Of a prefix, everything below it.
+enum class service : std::uint8_t { chat, embeddings, token_count, kept_response, models, model };
+struct served {
+  std::string_view path, method;
+  service what;
+  bool prefix = false;
+  dialect errors = dialect::openai;
+  caller_request_or (*read)(const bytes_ptr&) = nullptr; // the body of another dialect
+};
+constexpr served paths[] = {
+    {"/v1/chat/completions", "POST", service::chat},
+    {"/v1/completions", "POST", service::chat, false, dialect::openai, read_completions},
+    {"/v1/responses", "POST", service::chat, false, dialect::openai, read_responses},
+    {"/v1/responses/", "", service::kept_response, true},
+    {"/v1/messages", "POST", service::chat, false, dialect::anthropic, read_messages},
+    {"/v1/messages/count_tokens", "POST", service::token_count, false, dialect::anthropic, read_token_count},
+    {"/v1/embeddings", "POST", service::embeddings},
+    {"/v1/models", "GET", service::models},
+    {"/v1/models/", "GET", service::model, true},
+};
 
-std::string body_of(const intake_refusal& r) { return error_body(r.message, r.type, r.code, r.param); }
-
-http::handler::refusal refuse(int status, std::string message, std::string code, header_list headers = {}) {
-  for (auto& h : final_labels()) headers.push_back(std::move(h));
-  return {status, std::move(headers), error_body(message, "invalid_request_error", code)};
+const served* find_path(std::string_view path) {
+  const auto it = std::ranges::find_if(
+      paths, [&](const served& p) { return p.prefix ? path.starts_with(p.path) : path == p.path; });
+  return it == std::end(paths) ? nullptr : it;
 }
+
+std::string all_paths() {
+  std::string out;
+  for (const auto& p : paths)
+    if (!p.prefix) out.append(out.empty() ? "" : ", ").append(p.method).append(" ").append(p.path);
+  return out;
+}
+
+/// In the words of that path's callers.
+std::string body_of(const intake_refusal& r, dialect d) {
+  auto body = error_body(r.message, r.type, r.code, r.param);
+  return d == dialect::anthropic ? anthropic_error(r.status, body) : body;
+}
+
+intake_refusal wrong(int status, std::string message, std::string code, std::string param = {}) {
+  return {status, std::move(message), "invalid_request_error", std::move(code), std::move(param)};
+}
+
+intake_refusal wrong(const request_problem& p) { return wrong(400, p.message, p.code, p.param); }
 
 /// The way back; with an idempotency key, one that lets others have the same answer.
 std::shared_ptr<reply_channel> way_back(const run_record& rec, const repeats_actor& repeats,
@@ -36,43 +73,86 @@ public:
     : settings_(std::move(settings)), names_(std::move(names)) {}
 
   refusal check_head(const http::request& head) override {
-    bool chat = head.path == chat_path;
-    bool models = head.path == models_path || head.path.starts_with(model_prefix);
-    if (!chat && !models)
-      return refuse(404, "no such path; served here: POST /v1/chat/completions, GET /v1/models", "not_found");
-    if (chat && head.method != "POST") return refuse(405, "use POST", "method_not_allowed", {{"allow", "POST"}});
-    if (models && head.method != "GET") return refuse(405, "use GET", "method_not_allowed", {{"allow", "GET"}});
+    const auto* path = find_path(head.path);
+    if (!path) return refusal_of(wrong(404, "no such path; served here: " + all_paths(), "not_found"), dialect::openai);
+    if (!path->method.empty() && head.method != path->method) {
+      auto no = refusal_of(wrong(405, "use " + std::string(path->method), "method_not_allowed"), path->errors);
+      no.headers.emplace_back("allow", path->method);
+      return no;
+    }
     auto who = identify(*settings_->load(), head.headers, head.peer_is_loopback);
-    if (auto* no = std::get_if<intake_refusal>(&who)) return {no->status, final_labels(), body_of(*no)};
+    if (auto* no = std::get_if<intake_refusal>(&who)) return refusal_of(*no, path->errors);
     return {};
   }
 
   void handle(http::request head, bytes_ptr body, std::shared_ptr<http::response> response) override {
     auto now = clock::now();
     auto settings = settings_->load();
+    const auto& path = *find_path(head.path);
+    const auto refuse = [&](const intake_refusal& no) {
+      response->reply(no.status, final_labels(), make_bytes(body_of(no, path.errors)));
+    };
     auto who =
         identify(*settings, head.headers, head.peer_is_loopback); // again: a reload may have come between head and body
-    if (auto* no = std::get_if<intake_refusal>(&who))
-      return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
+    if (auto* no = std::get_if<intake_refusal>(&who)) return refuse(*no);
     auto* client = std::get<const config::client_settings*>(who);
-    if (head.path != chat_path) return models(head, *settings, client, *response);
-    auto taken = read_intake(settings, client, head.headers, std::move(body), now);
-    if (auto* no = std::get_if<intake_refusal>(&taken))
-      return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
+    if (path.what == service::models || path.what == service::model) return models(head, *settings, client, *response);
+    if (path.what == service::kept_response)
+      return refuse(wrong(404, "answers are not kept here: there is no response to be had or changed", "not_found"));
+    auto seen = screen(*settings, client, std::move(body)); // before anything else is made of it
+    caller_request other;
+    if (path.read) {
+      auto understood = path.read(seen.body);
+      if (auto* no = std::get_if<request_problem>(&understood)) return refuse(wrong(*no));
+      other = std::move(std::get<caller_request>(understood));
+      seen.body = other.chat;
+    }
+    if (path.what == service::token_count)
+      return count_tokens(std::move(seen.body), *settings, client, *response, refuse);
+    auto taken = read_intake(settings, client, head.headers, std::move(seen), now);
+    if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(*no);
     auto& rec = std::get<run_record_ptr>(taken);
-    rec->in.reply = way_back(*rec, names_->repeats, response);
+    note_address(*rec, head.peer);
+    if (path.what == service::embeddings) rec->in.kind = request_kind::embeddings;
+    std::shared_ptr<reply_channel> caller = response;
+    if (other.teller) {
+      rec->in.foreign = true;
+      caller = std::make_shared<translating_channel>(response, std::move(other.teller));
+    }
+    if (other.native) {
+      for (auto& [name, value] : head.headers)
+        if (name.starts_with("anthropic-")) other.native->headers.emplace_back(name, value);
+      rec->in.native = std::move(other.native);
+    }
+    rec->in.reply = way_back(*rec, names_->repeats, screened(rec, *names_, std::move(caller)));
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
 
 private:
+  static refusal refusal_of(const intake_refusal& no, dialect d) { return {no.status, final_labels(), body_of(no, d)}; }
+
+  static intake_refusal no_such_model(const config::settings& s, const config::client_settings* client) {
+    return wrong(404, unknown_model(s, client), "model_not_found", "model");
+  }
+
   static void models(const http::request& head, const config::settings& s, const config::client_settings* client,
                      http::response& response) {
-    if (head.path == models_path) return response.reply(200, final_labels(), make_bytes(models_json(s, client)));
-    auto model = model_json(s, client, head.path.substr(model_prefix.size()));
-    if (!model.empty()) return response.reply(200, final_labels(), make_bytes(std::move(model)));
-    response.reply(
-        404, final_labels(),
-        make_bytes(error_body(unknown_model(s, client), "invalid_request_error", "model_not_found", "model")));
+    const auto& path = *find_path(head.path);
+    auto found = path.what == service::models ? models_json(s, client)
+                                              : model_json(s, client, head.path.substr(path.path.size()));
+    if (!found.empty()) return response.reply(200, final_labels(), make_bytes(std::move(found)));
+    response.reply(404, final_labels(), make_bytes(body_of(no_such_model(s, client), dialect::openai)));
+  }
+
+  /// An estimate, as limits go by it: nobody is asked.
+  template <class Refuse>
+  static void count_tokens(bytes_ptr chat, const config::settings& s, const config::client_settings* client,
+                           http::response& response, const Refuse& refuse) {
+    const auto parsed = parse_chat_request(std::move(chat));
+    if (auto* no = std::get_if<request_problem>(&parsed)) return refuse(wrong(*no));
+    const auto& asked = std::get<chat_request>(parsed);
+    if (!s.model(asked.model) || !may_ask(client, asked.model)) return refuse(no_such_model(s, client));
+    response.reply(200, final_labels(), make_bytes(R"({"input_tokens":)" + std::to_string(asked.prompt_tokens) + "}"));
   }
 
   std::shared_ptr<live_settings> settings_;
@@ -118,8 +198,8 @@ public:
       response->reply(status, final_labels(), make_bytes(error_body(message, type, code, param)));
     };
     const bool collects = asked.verb == "collect";
-    if (asked.verb != "chat" && !collects)
-      return refuse(400, "unknown verb; served here: chat, collect, cancel", "unknown_verb", "verb");
+    if (asked.verb != "chat" && asked.verb != "embeddings" && !collects)
+      return refuse(400, "unknown verb; served here: chat, embeddings, collect, cancel", "unknown_verb", "verb");
     auto wish = read_wish(asked.headers);
     const bool journal = wish.durable || collects || !wish.wrong.empty();
     if (journal && !names_->journal)
@@ -132,13 +212,16 @@ public:
     auto who = identify(*settings, asked.headers, asked.peer_is_loopback);
     if (auto* no = std::get_if<intake_refusal>(&who)) return refuse(no->status, no->message, no->code, no->param);
     auto* client = std::get<const config::client_settings*>(who);
-    auto taken = read_intake(settings, client, asked.headers, std::move(asked.body), now);
+    auto seen = screen(*settings, client, std::move(asked.body));
+    auto taken = read_intake(settings, client, asked.headers, std::move(seen), now);
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
+    note_address(*rec, asked.peer);
     if (collects) return collect(*rec, std::move(asked.id), response);
+    if (asked.verb == "embeddings") rec->in.kind = request_kind::embeddings;
     if (wish.batch && !find_header(asked.headers, "x-mainstay-priority")) rec->in.level = priority::low;
     if (wish.durable) return submit_durable(rec, wish, std::move(asked.id), response);
-    rec->in.reply = way_back(*rec, names_->repeats, response);
+    rec->in.reply = way_back(*rec, names_->repeats, screened(rec, *names_, response));
     rec->in.plain_only = asked.req_client;
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
@@ -171,6 +254,7 @@ private:
 
   void collect(const run_record& rec, std::string id, const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec.in.deadline);
+    caller->lives_by(rec.in.settings->privacy_of(rec.in.client), names_->metrics);
     auto client = rec.in.client_name();
     response->on_cancel([journal = front(names_->journal), client, id, weak = std::weak_ptr(caller)] {
       letter<journal_cancel>::post(journal, journal_cancel{{client, id, weak.lock()}});
@@ -182,6 +266,8 @@ private:
   void submit_durable(const run_record_ptr& rec, const durable_wish& wish, std::string id,
                       const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec->in.deadline);
+    caller->lives_by(rec->in.settings->privacy_of(rec->in.client), names_->metrics);
+    caller->restores(rec->in.placeholders);
     rec->in.deadline = std::max(rec->in.deadline, rec->in.received + rec->in.settings->deadline);
     rec->durable = std::make_shared<journal_channel>(names_->journal, caller, rec->number);
     rec->in.reply = rec->durable;

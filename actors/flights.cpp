@@ -16,6 +16,7 @@ std::string key_of(const run_record& rec) {
   if (auto less = rec.in.dispensable & dispensable_features(*rec.asked); !less.none())
     key += "\nor without " + to_string(less);
   if (rec.patient) key += "\npatient";
+  if (rec.in.restores) key += "\nrestores";
   if (!rec.asked->stream) return key;
   key += "\nstream";
   if (auto options = rec.asked->stream_options_value)
@@ -71,11 +72,17 @@ struct flights_state {
     in.dispensable = leader.in.dispensable;
     in.received = now;
     in.deadline = terms.until;
+    in.kind = leader.in.kind;
     in.body = leader.in.body;
+    in.foreign = leader.in.foreign;
+    in.native = leader.in.native;
     in.trace = leader.in.trace;
+    in.region = leader.in.region;
+    in.restores = leader.in.restores;
     in.reply = rec->flight;
     rec->asked = leader.asked;
     rec->model = leader.model;
+    rec->in_region = leader.in_region;
     rec->cache_key = leader.cache_key;
     return rec;
   }

@@ -1,8 +1,10 @@
 #include "actors/intake.hpp"
 
 #include "actors/door_access.hpp"
+#include "config/client_keys.hpp"
 #include "core/glob.hpp"
 #include "net/chat_answer.hpp"
+#include "net/peer_name.hpp"
 
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
@@ -125,11 +127,9 @@ std::variant<const config::client_settings*, intake_refusal> identify(const conf
     return intake_refusal{401, "no clients are configured: only loopback callers are served", "authentication_error",
                           "no_clients", ""};
   }
-  auto given = std::string(key_in(headers));
-  const config::client_settings* found = nullptr;
-  for (auto& c : s.clients)
-    if (same_key(c.key.reveal(), given)) found = &c;
-  if (found) return found;
+  const auto given = key_in(headers);
+  if (const auto found = s.ring ? s.ring->find(given, std::chrono::system_clock::now()) : std::nullopt)
+    return &s.clients[*found];
   return intake_refusal{
       401, given.empty() ? "an API key is needed: authorization: Bearer KEY" : "this API key is not known here",
       "authentication_error", "invalid_api_key", ""};
@@ -137,15 +137,16 @@ std::variant<const config::client_settings*, intake_refusal> identify(const conf
 
 std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr settings,
                                                          const config::client_settings* client,
-                                                         const header_list& headers, bytes_ptr body, instant now) {
+                                                         const header_list& headers, screened_request body,
+                                                         instant now) {
   auto rec = std::make_shared<run_record>();
   auto& in = rec->in;
   in.settings = std::move(settings);
   in.client = client;
   in.level = client ? client->level : priority::normal;
   in.received = now;
-  in.body = std::move(body);
   if (client) in.dispensable = client->partial;
+  if (client) in.region = client->region;
   auto limit = in.settings->deadline;
 
   for (auto& [name, value] : headers) {
@@ -157,14 +158,9 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
     }
     if (!name.starts_with("x-mainstay-")) continue;
     if (name == "x-mainstay-priority") {
-      if (value == "high")
-        in.level = priority::high;
-      else if (value == "normal")
-        in.level = priority::normal;
-      else if (value == "low")
-        in.level = priority::low;
-      else
-        return bad("x-mainstay-priority must be high, normal or low", name);
+      const auto level = priority_named(value);
+      if (!level) return bad("x-mainstay-priority must be high, normal or low", name);
+      in.level = client ? std::max(*level, client->highest) : *level; // later is less urgent
     } else if (name == "x-mainstay-cache") {
       if (value == "use")
         in.cache = cache_mode::use;
@@ -174,6 +170,12 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
         in.cache = cache_mode::off;
       else
         return bad("x-mainstay-cache must be use, refresh or off", name);
+    } else if (name == "x-mainstay-region") {
+      if (value.empty()) return bad("x-mainstay-region must name a region", name);
+      if (client && !client->region.empty() && value != client->region)
+        return intake_refusal{403, "this client's requests stay in " + client->region, "invalid_request_error",
+                              "region_not_allowed", name};
+      in.region = value;
     } else if (name == "x-mainstay-partial") {
       auto named = read_features(value);
       if (!named) return bad("x-mainstay-partial must be none, or tools and json with a comma between them", name);
@@ -187,11 +189,16 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
       limit = std::chrono::milliseconds(ms);
     }
   }
+  take_screened(*rec, std::move(body));
   in.deadline = now + limit;
   in.trace = trace_of(*in.settings, headers);
   rec->number = new_request_number();
   in.id = new_request_name(rec->number);
   return rec;
+}
+
+void note_address(run_record& rec, std::string_view peer) {
+  if (rec.in.client && !rec.in.client->per_address.none()) rec.in.address = address_of(peer);
 }
 
 void submit(const dispatcher_actor& dispatcher, const run_record_ptr& rec,

@@ -2,6 +2,7 @@
 // take.
 #pragma once
 
+#include "actors/privacy.hpp"
 #include "actors/run_record.hpp"
 
 #include <atomic>
@@ -26,8 +27,8 @@ struct intake_refusal {
   std::string message, type, code, param;
 };
 
-/// Who is calling. Compares keys in constant time. Without configured clients only loopback callers are served (null
-/// client).
+/// Who is calling, by the key's hash: one digest or a few, however many clients there are. Without configured clients
+/// only loopback callers are served (null client).
 std::variant<const config::client_settings*, intake_refusal> identify(const config::settings&, const header_list&,
                                                                       bool loopback);
 
@@ -41,7 +42,10 @@ request_id new_request_number();
 /// Reads the x-mainstay-* headers of a request whose caller is known. The record has its number and id, but no reply
 /// channel yet.
 std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr, const config::client_settings*,
-                                                         const header_list&, bytes_ptr body, instant now);
+                                                         const header_list&, screened_request body, instant now);
+
+/// Where its client limits each address: which one this is. `peer`: as the doors name it.
+void note_address(run_record&, std::string_view peer);
 
 /// Hands an accepted record to the dispatcher and lets the caller's leaving follow it.
 void submit(const dispatcher_actor&, const run_record_ptr&,

@@ -222,6 +222,8 @@ journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_stat
         st.store->settings = s.value;
         st.store->names = s.names;
         if (s.value->journal) st.store->limits = *s.value->journal;
+        const auto& all = s.value->clients;
+        if (std::any_of(all.begin(), all.end(), [](auto& c) { return c.revoked; })) st.tell_revoked();
       },
       [self](const ask_backlog&) { return waiting_messages(self); },
   };

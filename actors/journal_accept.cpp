@@ -33,7 +33,8 @@ void journal_state::accept(const run_record_ptr& rec, accept_promise promise) {
 journal_state::effect journal_state::take_in(const run_record_ptr& rec, accept_promise promise) {
   auto& in = rec->in;
   const auto client = in.client_name();
-  auto print = sha256(*in.body);
+  const auto table = in.placeholders ? in.placeholders->to_text() : std::string();
+  auto print = sha256(*in.body + table); // with other values it is another request
   if (auto known = store->file.find(client, rec->durable_id)) {
     if (known->name == in.id) // asked before, by a run that died
       return [=, this, n = known->number, answered = !!known->answer](fate f) mutable {
@@ -74,6 +75,9 @@ journal_state::effect journal_state::take_in(const run_record_ptr& rec, accept_p
   r.ready = std::max(r.accepted, rec->not_before);
   r.expires = r.ready + std::chrono::duration_cast<utc_time::duration>(store->limits.retention);
   r.shape = rec->batch_shape;
+  r.kind = static_cast<std::uint8_t>(in.kind);
+  r.region = in.region;
+  r.placeholders = table;
   r.body = in.body;
   const auto number = store->file.add(r);
   return [=, this, ready = r.ready](fate f) mutable {
@@ -133,6 +137,7 @@ void journal_state::forget(std::int64_t number) {
 }
 
 void journal_state::attach(const journal_file::known_request& k, const std::shared_ptr<live_caller>& caller) {
+  caller->restores(placeholders::from_text(k.placeholders));
   if (k.answer) return caller->settle(*k.answer);
   caller->accepted(k.name);
   wait_for(k.number, caller);

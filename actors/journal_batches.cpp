@@ -35,7 +35,7 @@ void journal_state::gather(const journal_done& d) {
 bool journal_state::run_together(std::vector<std::int64_t> all) {
   const auto first = store->file.unanswered(all.front());
   const auto who = first ? owner_of(*first) : std::nullopt;
-  if (!who) return false;
+  if (!who || (*who && (*who)->revoked)) return false;
   auto composer = batch_composer::begin(*first, *store->settings);
   if (!composer) return false;
   const auto most = store->batches.models[composer->model()].size.now();
@@ -45,6 +45,7 @@ bool journal_state::run_together(std::vector<std::int64_t> all) {
   auto [body, key, call] = std::move(*composer).finish();
   auto rec = record_of(priority::low, *who, -1); // a number of nobody's
   rec->merged = call.numbers.size();
+  if (rec->in.region.empty()) rec->in.region = first->region; // all of one shape have the same
   call.client = rec->in.client_name();
   rec->in.id = call.name = new_request_name(rec->number);
   rec->in.body = std::move(body);

@@ -28,15 +28,18 @@ void journal_state::run(std::int64_t number) {
   auto r = store->file.unanswered(number);
   if (!r) return drop(number, false);
   const auto who = owner_of(*r);
+  if (who && *who && (*who)->revoked) return end_revoked(*r);
   if (!who) { // perhaps a later configuration knows it
     store->queue.put_off(number, clock::now(), draw());
     return wait_again(number);
   }
-  auto rec = record_of(r->level, *who, number);
+  auto rec = record_of(*who ? std::max(r->level, (*who)->highest) : r->level, *who, number);
   store->runs[number] = rec->number;
   auto& in = rec->in;
+  if (in.region.empty()) in.region = r->region;
   in.id = r->name;
   in.cache = static_cast<cache_mode>(r->cache);
+  in.kind = static_cast<request_kind>(r->kind);
   in.body = r->body;
   in.idempotency_key = r->upstream_key;
   rec->durable_id = r->id;
@@ -52,6 +55,34 @@ std::optional<const config::client_settings*> journal_state::owner_of(const jour
   return std::nullopt;
 }
 
+/// 401 is its answer, for whoever waits for it or is its client again.
+void journal_state::end_revoked(const journal_request& r) {
+  auto answer = error_answer(401, "client_revoked", revoked_words);
+  answer.headers = {{"x-request-id", r.name}};
+  const auto number = r.number;
+  write(
+      [=, this, ended = std::make_shared<const kept_answer>(std::move(answer))]() -> effect {
+        store->file.answer(number, *ended, utc_now(), end_of_life());
+        return [=, this](fate f) {
+          if (f != fate::stored) return store->queue.put_off(number, clock::now(), draw());
+          stop_run(number);
+          settled(number, ended, false);
+        };
+      },
+      [=, this](fate) { store->queue.put_off(number, clock::now(), draw()); });
+}
+
+/// What somebody waits for; the rest is ended in its turn.
+void journal_state::tell_revoked() {
+  std::vector<journal_request> ended;
+  try {
+    for (auto& [number, callers] : store->callers)
+      if (auto r = store->file.unanswered(number))
+        if (const auto who = owner_of(*r); who && *who && (*who)->revoked) ended.push_back(std::move(*r));
+  } catch (const sqlite::error& e) { return fail(e); }
+  for (auto& r : ended) end_revoked(r);
+}
+
 /// For another run of what is here already.
 std::shared_ptr<run_record> journal_state::record_of(priority level, const config::client_settings* client,
                                                      std::int64_t number) {
@@ -60,6 +91,7 @@ std::shared_ptr<run_record> journal_state::record_of(priority level, const confi
   auto& in = rec->in;
   in.settings = store->settings;
   in.client = client;
+  if (client) in.region = client->region;
   in.level = level;
   in.received = clock::now();
   in.deadline = in.received + in.settings->deadline;

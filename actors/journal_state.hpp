@@ -114,6 +114,8 @@ struct journal_state {
   // -- who runs again, and when
   void go_on();
   void run(std::int64_t number);
+  void end_revoked(const journal_request& r);
+  void tell_revoked();
   std::optional<const config::client_settings*> owner_of(const journal_request& r) const;
   std::shared_ptr<run_record> record_of(priority level, const config::client_settings* client, std::int64_t number);
   void submit(const run_record_ptr& rec);

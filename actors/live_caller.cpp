@@ -1,5 +1,6 @@
 #include "actors/live_caller.hpp"
 
+#include "actors/privacy.hpp"
 #include "net/chat_answer.hpp"
 
 namespace mainstay {
@@ -14,6 +15,30 @@ void give_kept(reply_channel& to, const kept_answer& a, header_list headers, boo
 kept_answer error_answer(int status, const std::string& code, const std::string& message) {
   const auto* type = status >= 500 ? "server_error" : "invalid_request_error";
   return {status, {}, make_bytes(error_body(message, type, code))};
+}
+
+void live_caller::lives_by(privacy_rules_ptr rules, metrics_actor metrics) {
+  std::lock_guard lock(guard_);
+  rules_ = std::move(rules);
+  metrics_ = std::move(metrics);
+}
+
+void live_caller::restores(placeholders_ptr table) {
+  std::lock_guard lock(guard_);
+  if (!told_) placeholders_ = std::move(table);
+}
+
+/// From the first word on it is the same way. While `way_` is there.
+reply_channel& live_caller::told() {
+  if (!told_) told_ = screened(rules_, placeholders_, metrics_, way_);
+  return *told_;
+}
+
+std::shared_ptr<reply_channel> live_caller::take() {
+  if (!way_) return nullptr;
+  told();
+  way_.reset();
+  return std::exchange(told_, nullptr);
 }
 
 void live_caller::takes_stream(bool usage) {
@@ -31,12 +56,12 @@ void live_caller::accepted(const std::string& request_name) {
 
 void live_caller::begin(header_list headers) {
   std::lock_guard lock(guard_);
-  if (way_ && !std::exchange(begun_, true)) way_->stream_head(std::move(headers));
+  if (way_ && !std::exchange(begun_, true)) told().stream_head(std::move(headers));
 }
 
 void live_caller::event(bytes_ptr json) {
   std::lock_guard lock(guard_);
-  if (way_) way_->stream_event(std::move(json));
+  if (way_) told().stream_event(std::move(json));
 }
 
 void live_caller::hold_end(bytes_ptr usage, header_list trailers) {
@@ -71,7 +96,7 @@ void live_caller::refuse(int status, const std::string& code, const std::string&
 }
 
 void live_caller::left() {
-  std::shared_ptr<mq::response> gone; // ends outside the lock
+  std::shared_ptr<reply_channel> gone; // ends outside the lock
   std::lock_guard lock(guard_);
   gone = take();
 }

@@ -3,8 +3,10 @@
 // blocks; may be used from any thread. Whoever left, or had its end, hears nothing more.
 #pragma once
 
+#include "actors/actors.hpp"
 #include "core/clock.hpp"
 #include "core/kept_answer.hpp"
+#include "net/redaction/placeholders.hpp"
 #include "net/zmq_server.hpp"
 
 #include <memory>
@@ -18,6 +20,11 @@ public:
   live_caller(std::shared_ptr<mq::response> way, instant until) : until(until), way_(std::move(way)) {}
 
   const instant until;
+
+  /// Its client's rules for what may go out.
+  void lives_by(privacy_rules_ptr, metrics_actor);
+  /// What stands behind the placeholders of its request.
+  void restores(placeholders_ptr);
 
   /// It asked for a stream; `usage`: with the usage in a chunk.
   void takes_stream(bool usage);
@@ -39,11 +46,16 @@ public:
   bool gone() const;
 
 private:
-  std::shared_ptr<mq::response> take() { return std::exchange(way_, nullptr); }
+  std::shared_ptr<reply_channel> take();
+  reply_channel& told();
 
   mutable std::mutex guard_;
-  std::shared_ptr<mq::response> way_; // null: it had its end
-  std::string accepted_;              // under this name; empty: it heard nothing of it
+  std::shared_ptr<mq::response> way_;   // null: it had its end
+  std::shared_ptr<reply_channel> told_; // `way_`, as its client's rules have it; null: nothing was told yet
+  privacy_rules_ptr rules_;
+  metrics_actor metrics_;
+  placeholders_ptr placeholders_;
+  std::string accepted_; // under this name; empty: it heard nothing of it
   bool streams_ = false, usage_ = false, begun_ = false;
   bytes_ptr end_usage_;
   header_list end_trailers_;

@@ -119,6 +119,8 @@ struct call_end {
 struct caller_progress {
   std::size_t bytes = 0;
 };
+/// An operator revoked its client.
+struct client_revoked {};
 
 /// Of a caller who shares a flight: its answer is complete, or the flight failed.
 struct flight_ended {};
@@ -157,6 +159,7 @@ struct admit_client {
   std::string client;
   std::uint64_t tokens = 0;
   instant expires{};
+  std::string address; // the caller's, where its client limits each; else empty
 };
 /// `max_retries`: what the adaptive brake allows now.
 struct capacity_reply {
@@ -342,6 +345,9 @@ struct keep_load {
 };
 struct keep_costs {
   std::vector<cost_ledger::row> rows;
+};
+struct keep_client {
+  client_change change;
 };
 
 // -- journal
@@ -538,6 +544,11 @@ struct run_over {
   report_ptr report;
   bytes_ptr asked;
 };
+/// A rule denied a request, or an answer on its way out.
+struct content_denied {
+  std::string rule;
+  bool on_the_way_out = false;
+};
 /// A moment is over: do providers still fail, and how is the load?
 struct rate_due {};
 struct ask_forecast {};
@@ -695,6 +706,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
   X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \
+  X(mainstay::client_revoked) X(mainstay::keep_client) \
   X(mainstay::flight_ended) X(mainstay::flight_terms) X(mainstay::flight_ask) X(mainstay::flight_seat) \
   X(mainstay::letter<mainstay::flight_leave>) X(mainstay::letter<mainstay::flight_over>) X(mainstay::flights_view) \
   X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \
@@ -722,7 +734,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::place_call>) X(mainstay::letter<mainstay::cancel_call>) \
   X(mainstay::letter<mainstay::add_credit>) X(mainstay::letter<mainstay::call_over>) X(mainstay::upstream_view) \
   X(mainstay::letter<mainstay::run_over>) X(mainstay::ask_trace) X(mainstay::ask_recent) X(mainstay::recent_view) X(mainstay::ask_overview) X(mainstay::overview_ptr) \
-  X(mainstay::recent_requests::found) X(mainstay::batch_report) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
+  X(mainstay::recent_requests::found) X(mainstay::batch_report) X(mainstay::content_denied) X(mainstay::rate_due) X(mainstay::scrape) X(mainstay::metrics_view) \
   X(mainstay::ask_served) X(mainstay::served_view) X(mainstay::look_on) \
   X(mainstay::drill_ask) X(mainstay::drill_reply) X(mainstay::drill_effect) X(mainstay::drills_over) X(mainstay::ask_counts) \
   X(mainstay::drill_book::counts) X(mainstay::drill_book::view) \

@@ -459,6 +459,7 @@ metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_stat
         mail.opened();
       },
       [&st](const batch_report& b) { st.count_batch(b); },
+      [&st](const content_denied& d) { st.store->registry.count_denied(d.rule, d.on_the_way_out); },
       [&st](const rate_due&) {
         st.look_again();
         st.judge(clock::now());

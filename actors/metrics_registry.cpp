@@ -233,6 +233,13 @@ struct metrics_registry::body {
                           {"reason"}};
   series<Counter> cache{
       registry, BuildCounter(), "mainstay_cache_total", "Questions to the cache.", {"tier", "result"}};
+  series<Counter> redactions{registry,
+                             BuildCounter(),
+                             "mainstay_redactions_total",
+                             "What was replaced in requests before anything left",
+                             {"kind"}};
+  series<Counter> denied{
+      registry, BuildCounter(), "mainstay_denied_total", "Requests and answers that a rule denied", {"rule", "way"}};
   series<Counter> batch_calls{registry,
                               BuildCounter(),
                               "mainstay_batch_calls_total",
@@ -363,6 +370,7 @@ void metrics_registry::count(const run_report& r) {
   v.retries += static_cast<std::uint64_t>(r.retries);
   v.input_tokens += r.input_tokens;
   v.output_tokens += r.output_tokens;
+  for (auto& [kind, times] : r.redacted) b.redactions.at({kind}).Increment(times);
   if (r.flight) return;
   for (auto* t : {&v.clients[r.client], r.model.empty() ? nullptr : &v.models[r.model]})
     if (t) ++t->requests, t->failed += !r.ok();
@@ -387,6 +395,10 @@ void metrics_registry::count_retries(const run_report& r, std::string_view model
 
 void metrics_registry::count_saved(std::string_view by, double usd) {
   if (usd > 0) body_->saved.at({by}).Increment(usd);
+}
+
+void metrics_registry::count_denied(const std::string& rule, bool on_the_way_out) {
+  body_->denied.at({rule, on_the_way_out ? "out" : "in"}).Increment();
 }
 
 void metrics_registry::count(const batch_report& r) {
@@ -509,8 +521,8 @@ void metrics_registry::flush() {
   const auto all = [](auto&... s) { (s.flush(), ...); };
   all(b.requests, b.attempts, b.request_seconds, b.first_token_seconds, b.overhead_seconds, b.tokens, b.cost,
       b.provider_cost, b.client_cost, b.saved, b.client_tokens, b.between_tokens, b.queue_seconds, b.retries_of,
-      b.retried, b.retry_added, b.retries, b.cache, b.batch_calls, b.batch_parts, b.audit_lost, b.restarts, b.messages,
-      b.refused, b.traced);
+      b.retried, b.retry_added, b.retries, b.cache, b.batch_calls, b.batch_parts, b.redactions, b.denied, b.audit_lost,
+      b.restarts, b.messages, b.refused, b.traced);
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }

@@ -24,6 +24,7 @@ public:
   void count(const run_report&);
   void count(const batch_report&);
   void count_saved(std::string_view by, double usd);
+  void count_denied(const std::string& rule, bool on_the_way_out);
 
   /// What left the configuration has no gauges any more; the next views set those of the others.
   void reconfigure(const config::settings&, const std::string& version);

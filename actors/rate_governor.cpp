@@ -115,7 +115,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
   st.note_anew();
   return {
       [&st](const admit_client& ask) {
-        return st.store->policy.admit(ask.id, ask.client, ask.tokens, ask.expires, clock::now());
+        return st.store->policy.admit(ask.id, ask.client, ask.tokens, ask.expires, clock::now(), ask.address);
       },
       [&st, self](const capacity_request& ask) -> caf::result<capacity_reply> {
         auto answer = st.store->policy.acquire(ask, clock::now());

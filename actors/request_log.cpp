@@ -15,6 +15,7 @@ std::string as_words(const run_report& r) {
                          r.ok() ? r.source : r.outcome);
   if (!r.provider.empty()) out += fmt::format(" by {}/{}", r.provider, r.target_model);
   if (!r.reason.empty()) out += fmt::format(", degraded for {}", r.reason);
+  if (!r.redacted.empty()) out += fmt::format(", replaced {}", r.redacted_text());
   out += fmt::format("; status {}, {} calls, {:.1f} ms", r.status, r.attempts.size(), milliseconds(r.took));
   return out;
 }
@@ -36,6 +37,7 @@ std::string as_json(const run_report& r) {
       .member("input_tokens", r.input_tokens)
       .member("output_tokens", r.output_tokens);
   if (const auto usd = r.usd()) w.member("usd", *usd);
+  if (!r.redacted.empty()) w.member("redacted", r.redacted_text());
   if (r.trace) w.member("trace_id", r.trace->trace_id());
   return w.close().text();
 }

@@ -9,6 +9,7 @@
 #include "actors/turn.hpp"
 #include "core/token_estimate.hpp"
 #include "net/batch_prompt.hpp"
+#include "net/redaction/screened_channel.hpp"
 #include "net/sha256.hpp"
 
 #include <algorithm>
@@ -22,9 +23,11 @@ constexpr auto journal_patience = 5s; // then nothing is accepted
 void run_state::start() {
   if (rec->answered) return leave("ok");
   if (rec->flight) return fly();
+  if (rec->client_revoked) return on_client_revoked();
+  if (!rec->in.denied.empty()) return refuse_denied();
   if (rec->seat_asked) return rec->shares ? board() : ask_seat();
   if (rec->losses > 0 && rec->plan) return recover();
-  auto parsed = parse_chat_request(rec->in.body);
+  auto parsed = parse_request(rec->in.kind, rec->in.body);
   if (auto* problem = std::get_if<request_problem>(&parsed))
     return refuse(400, problem->message, "invalid_request_error", problem->code, problem->param);
   rec->asked = std::move(std::get<chat_request>(parsed));
@@ -33,8 +36,32 @@ void run_state::start() {
                   "stream_not_possible", "stream");
   rec->model = rec->in.settings->model(rec->asked->model);
   if (!rec->model || !may_ask(rec->in.client, rec->asked->model)) return refuse_model();
+  if (!stay_in_region()) return;
   if (rec->durable) rec->durable->asks_for(rec->model->name);
   ask_admission();
+}
+
+void run_state::refuse_denied() {
+  tell(names->metrics, content_denied{rec->in.denied, false});
+  refuse(400, "the request was refused: the rule " + rec->in.denied + " denies what it says", "invalid_request_error",
+         "denied_content", "");
+}
+
+/// From here on the model has no other targets. False: it has none there, and the run is over.
+bool run_state::stay_in_region() {
+  const auto& region = rec->in.region;
+  if (region.empty()) return true;
+  if (auto inside = config::within(*rec->in.settings, *rec->model, region)) {
+    rec->in_region = std::make_shared<const config::model_settings>(std::move(*inside));
+    rec->model = rec->in_region.get();
+    return true;
+  }
+  const auto said = "the model " + rec->asked->model + " has no target in the region " + region;
+  if (rec->admitted_once && !rec->in.for_cache) // durable: perhaps another configuration has one
+    unavailable("no_target_in_region", said, failure_class::model_missing);
+  else
+    refuse(400, said, "invalid_request_error", "no_target_in_region", "model");
+  return false;
 }
 
 void run_state::refuse_model() {
@@ -46,14 +73,15 @@ void run_state::refuse_model() {
 
 std::uint64_t run_state::reservation() const {
   const auto answers = std::max<std::uint64_t>(1, rec->merged);
+  if (rec->asked->kind == request_kind::embeddings) return rec->asked->prompt_tokens; // no answer in tokens
   return tokens_to_reserve(rec->asked->prompt_tokens, 1.0, rec->asked->answer_cap, usual_answer_tokens * answers);
 }
 
 void run_state::ask_admission() {
   auto* c = rec->in.client;
-  if (!c || (c->limits.none() && !c->daily_usd) || rec->admitted_once) return ask_journal();
+  if (!c || (c->limits.none() && c->per_address.none() && !c->daily_usd) || rec->admitted_once) return ask_journal();
   self->request(names->governor, caf::infinite,
-                admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min})
+                admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min, rec->in.address})
       .then(
           [this](const client_admission& a) {
             if (!over) admitted(a);
@@ -73,9 +101,9 @@ void run_state::admitted(const client_admission& a) {
   answer.status = 429;
   const bool budget = a.limit == "budget";
   answer.type = budget ? "insufficient_quota" : "rate_limit_error";
-  answer.code = budget ? "budget_spent" : "client_limit";
+  answer.code = budget ? "budget_spent" : a.of_address ? "address_limit" : "client_limit";
   answer.message = budget ? "this client's budget of the day is spent; it is new at midnight UTC"
-                          : "this client's limit of " + a.limit + " is used up";
+                          : "this client's limit of " + a.limit + (a.of_address ? " per address" : "") + " is used up";
   answer.retry_after_seconds = static_cast<int>(wait);
   give(answer, failure_class::rate_limited);
 }
@@ -97,7 +125,8 @@ void run_state::ask_to_keep() {
   if (journal_until == instant{}) journal_until = std::min(now + journal_patience, rec->durable->caller()->until);
   if (now >= journal_until) return journal_silent();
   if (rec->asked->stream) rec->durable->caller()->takes_stream(rec->asked->wants_usage);
-  if (rec->batch && rec->batch_shape.empty()) rec->batch_shape = batch_shape(*rec->asked, rec->in.client_name());
+  if (rec->batch && rec->batch_shape.empty())
+    rec->batch_shape = batch_shape(*rec->asked, rec->in.client_name() + "\n" + rec->in.region);
   wake_at(journal_until, waking::ask_journal);
   self->request(names->journal, caf::infinite, journal_accept{rec})
       .then(
@@ -186,6 +215,18 @@ void run_state::on_caller_left() {
   leave(to_string(failure_class::cancelled));
 }
 
+/// Nothing more is spent on it. Its caller hears so, in the middle of an answer too.
+void run_state::on_client_revoked() {
+  if (rec->answered) return;
+  final_answer a;
+  a.status = 401;
+  a.message = revoked_words;
+  a.type = "authentication_error";
+  a.code = "client_revoked";
+  give_back();
+  give(a, failure_class::caller_fault);
+}
+
 /// Whatever a question under way may still bring us goes back unused. The client's own admission (serial 0), once it is
 /// there, is settled with what was spent.
 void run_state::give_back() {
@@ -209,8 +250,14 @@ void run_state::leave(std::string_view outcome) {
   r.stream = rec->asked && rec->asked->stream;
   r.client = rec->in.client_name();
   r.durable = rec->durable && rec->durable->kept();
+  if (rec->withheld) { // its caller got an error in place of it
+    r.status = screened_channel::denied_status;
+    r.code = "denied_content";
+    outcome = to_string(failure_class::content_filter);
+  }
   if (r.status == 0) r.status = outcome == "cancelled" ? 499 : 200;
   r.outcome = outcome;
+  r.embeddings = rec->in.kind == request_kind::embeddings;
   r.flight = rec->flight != nullptr;
   r.trial = rec->in.trial;
   r.retries = rec->plan ? rec->plan->retries() : 0;
@@ -218,8 +265,9 @@ void run_state::leave(std::string_view outcome) {
   r.overhead = std::max(duration{}, r.took - rec->provider_time);
   r.arrived = std::chrono::system_clock::now() - std::chrono::duration_cast<utc_time::duration>(r.took);
   const auto& audit = rec->in.settings->audit;
-  letter<run_over>::post(caf::actor_cast<caf::strong_actor_ptr>(names->metrics),
-                         run_over{std::move(rec->reported), audit && audit->prompts ? rec->in.body : nullptr});
+  letter<run_over>::post(
+      caf::actor_cast<caf::strong_actor_ptr>(names->metrics),
+      run_over{std::move(rec->reported), audit && audit->prompts && rec->in.denied.empty() ? rec->in.body : nullptr});
   letter<run_finished>::post(caf::actor_cast<caf::strong_actor_ptr>(names->dispatcher), run_finished{rec->number});
   self->quit();
 }
@@ -302,6 +350,9 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
       },
       [&st](const caller_left&) {
         if (!st.over) st.on_caller_left();
+      },
+      [&st](const client_revoked&) {
+        if (!st.over) st.on_client_revoked();
       },
       [&st](const flight_ended&) { st.on_flight_ended(); },
       [&st](const flight_terms&) {

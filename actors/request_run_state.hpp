@@ -62,6 +62,8 @@ struct run_state {
   // -- its beginning, its waits and its end
   void start();
   void refuse_model();
+  void refuse_denied();
+  bool stay_in_region();
   std::uint64_t reservation() const;
   void ask_admission();
   void admitted(const client_admission& a);
@@ -76,6 +78,7 @@ struct run_state {
   void stop_waiting_for_end();
   void on_deadline();
   void on_caller_left();
+  void on_client_revoked();
   void give_back();
   void leave(std::string_view outcome);
   void outside();
@@ -117,6 +120,7 @@ struct run_state {
   void granted(const grant& g, instant kept_until);
   void ask_permit_now();
   void not_ours();
+  void pass_over(const failure& why);
   void begin_attempt();
   attempt_links links() { return {*rec, *names, caf::actor_cast<caf::actor_addr>(self)}; }
   attempt* open_attempt(std::uint32_t serial);

@@ -9,11 +9,15 @@
 #include "core/request_plan.hpp"
 #include "core/trace_context.hpp"
 #include "net/chat_request.hpp"
+#include "net/dialects/caller_dialect.hpp"
+#include "net/redaction/placeholders.hpp"
 #include "net/stream_relay.hpp"
 
 #include <atomic>
 
 namespace mainstay {
+
+struct native_request; // net/dialects/caller_dialect.hpp
 
 enum class cache_mode : std::uint8_t { use, refresh, off };
 
@@ -30,13 +34,24 @@ struct inbound {
   bool trial = false;      // an operator's (actors/trial.hpp)
   bool for_cache = false;  // its answer is for the cache alone: what would not be kept there is of no use
   instant received{}, deadline{};
-  bytes_ptr body;
-  std::shared_ptr<const trace_context> trace; // that it is a part of; null: of none
-  std::string idempotency_key;                // the caller's; empty: none given
+  request_kind kind = request_kind::chat;
+  bytes_ptr body;                               // a request of OpenAI's
+  bool foreign = false;                         // its caller speaks another dialect, and `body` was made of that
+  std::shared_ptr<const native_request> native; // what it was made of, where some provider speaks that; else null
+  std::shared_ptr<const trace_context> trace;   // that it is a part of; null: of none
+  std::string idempotency_key;                  // the caller's; empty: none given
+  std::string address;                          // the caller's, where its client limits each; else empty
   std::shared_ptr<reply_channel> reply;
+  std::string region;            // where its targets have to stand; empty: anywhere
+  placeholders_ptr placeholders; // what `body` holds in place of what its caller wrote
+  std::string denied;            // the rule that a text of it matches; empty: none
+  bool restores = false;         // its answer is changed or judged on its way back: a provider's own form is no use
 
   std::string client_name() const { return client ? client->name : "local"; }
 };
+
+/// What the requests of a revoked client hear.
+inline constexpr auto revoked_words = "this API key was revoked";
 
 class journal_channel; // actors/journal_channel.hpp
 class flight_channel;  // actors/flight_channel.hpp
@@ -45,6 +60,7 @@ struct run_record {
   request_id number = 0; // given by the door, unique in this daemon
   inbound in;
   std::atomic<bool> caller_gone{false};     // set by the door
+  std::atomic<bool> client_revoked{false};  // set by the dispatcher
   int losses = 0;                           // runs that died over it
   std::shared_ptr<journal_channel> durable; // in.reply, where the request is durable; else null
   std::string durable_id;                   // the caller's own name for it
@@ -53,12 +69,14 @@ struct run_record {
   std::size_t merged = 0;                   // of so many durable requests; 0: of its caller's alone
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
   std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
+  std::atomic<bool> withheld{false};        // its answer was denied on the way out
   bool patient = false; // it waits for whoever rests, to its deadline: nothing of before was left to give
 
   // -- the run's, from here on
   std::string batch_shape; // with whom it may be merged; empty: with nobody
   boxed<chat_request> asked;
   const config::model_settings* model = nullptr;
+  std::shared_ptr<const config::model_settings> in_region; // `model`, where its region leaves out targets
   boxed<request_plan> plan;
   std::uint32_t next_serial = 1; // 0 is the client's own admission
   boxed<client_admission> admission;

@@ -23,6 +23,7 @@ state_keeper_actor::behavior_type behave(state_keeper_actor::stateful_pointer<st
       },
       [store](const keep_load& load) { store->keep(load.cells); }, // the next hour brings it again
       [store](const keep_costs& costs) { return store->keep(costs.rows); },
+      [store](const keep_client& c) { return store->keep(c.change); },
       [](const inject_fault& f) { fail_as_told(f); },
       [](const take_settings&) {}, // another path needs a restart
       [self](const ask_backlog&) { return waiting_messages(self); },
@@ -33,7 +34,7 @@ state_keeper_actor::behavior_type behave(state_keeper_actor::stateful_pointer<st
 
 state_store::state_store(const std::string& path)
   : file(path, std::chrono::system_clock::now()), earlier(file.months()), earlier_load(file.load()),
-    earlier_costs(file.costs()) {
+    earlier_costs(file.costs()), earlier_clients(file.clients()) {
   if (const auto& broken = file.found_broken(); !broken.moved_to.empty())
     spdlog::error("state {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
 }
@@ -41,6 +42,7 @@ state_store::state_store(const std::string& path)
 bool state_store::keep(const std::vector<month_count>& counts) { return write(counts); }
 bool state_store::keep(const load_pattern::cells& cells) { return write(cells); }
 bool state_store::keep(const std::vector<cost_ledger::row>& rows) { return write(rows); }
+bool state_store::keep(const client_change& change) { return write(change); }
 
 template <class What>
 bool state_store::write(const What& what) {

@@ -17,11 +17,13 @@ struct state_store {
   bool keep(const std::vector<month_count>&);
   bool keep(const load_pattern::cells&);
   bool keep(const std::vector<cost_ledger::row>&);
+  bool keep(const client_change&);
 
   state_file file;
   const std::vector<month_count> earlier; // what was in it
   const load_pattern::cells earlier_load;
   const std::vector<cost_ledger::row> earlier_costs;
+  const std::vector<client_change> earlier_clients;
   bool failing = false;
 
 private:

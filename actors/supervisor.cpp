@@ -301,6 +301,7 @@ struct supervisor_state {
     dispatch = std::make_shared<dispatcher_store>();
     dispatch->names = d;
     dispatch->capacity = in_flight_capacity(*s);
+    dispatch->revoked = revoked_clients(*s);
     adopt(
         "dispatcher", [store = dispatch](caf::actor_system& y) { return spawn_dispatcher(y, store); },
         dispatcher_front);

@@ -71,7 +71,7 @@ run_record_ptr make_trial(const trial& t, const config::settings& s) {
   in.cache = cache_mode::off;
   in.received = clock::now();
   in.deadline = in.received + std::min<duration>(s.deadline, patience);
-  in.body = body_of(t);
+  take_screened(*rec, screen(*own, in.client, body_of(t)));
   in.reply = std::make_shared<nobody>();
   return rec;
 }

@@ -177,28 +177,29 @@ struct warmer_state {
     if (auto* problem = std::get_if<std::string>(&read)) return refuse(std::move(*problem));
     auto& line = std::get<warm_line>(read);
     auto& s = *store->settings;
-    const config::client_settings* client = nullptr;
-    for (auto& c : s.clients)
-      if (c.name == line.client) client = &c;
+    const auto* client = s.client(line.client);
     if (!line.client.empty() && !client) return refuse("unknown client; known here: " + known_clients());
     if (!client && !s.clients.empty() && !s.cache->shared)
       return refuse("names no client, and entries are kept by client here");
-    auto parsed = parse_chat_request(line.body);
+    auto rec = record_of(client, std::move(line.body));
+    if (!rec->in.denied.empty()) return refuse("is denied by the rule " + rec->in.denied);
+    auto parsed = parse_chat_request(rec->in.body);
     if (auto* problem = std::get_if<request_problem>(&parsed)) return refuse(problem->message);
     const auto whose = s.cache->shared ? "" : line.client;
     if (!w.policy.begin(n, cache_key(std::get<chat_request>(parsed), whose))) return; // it comes again
-    submit_line(w, n, client, std::move(line.body));
+    submit_line(w, n, rec);
     w.bytes -= text.size();
     w.lines.erase(n);
   }
 
   std::string known_clients() const {
     std::string out;
-    for (auto& c : store->settings->clients) out += (out.empty() ? "" : ", ") + c.name;
+    for (auto& c : store->settings->clients)
+      if (!c.revoked) out += (out.empty() ? "" : ", ") + c.name;
     return out.empty() ? "none" : out;
   }
 
-  void submit_line(warmer_store::session& w, warming::number n, const config::client_settings* client, bytes_ptr body) {
+  run_record_ptr record_of(const config::client_settings* client, bytes_ptr body) const {
     auto rec = std::make_shared<run_record>();
     rec->number = new_request_number();
     rec->admitted_once = true; // the operator's order, not the client's: its limits are left alone
@@ -210,8 +211,14 @@ struct warmer_state {
     in.for_cache = true;
     in.received = clock::now();
     in.deadline = in.received + store->settings->deadline;
-    in.body = std::move(body);
-    in.reply = std::make_shared<warm_channel>(store->names->warmer, w.id, n);
+    if (client) in.region = client->region;
+    take_screened(
+        *rec, screen(*in.settings, client, std::move(body))); // it is to be found by what callers ask, as that is kept
+    return rec;
+  }
+
+  void submit_line(warmer_store::session& w, warming::number n, const run_record_ptr& rec) {
+    rec->in.reply = std::make_shared<warm_channel>(store->names->warmer, w.id, n);
     w.runs[n] = rec->number;
     letter<submission>::post(caf::actor_cast<caf::strong_actor_ptr>(store->names->dispatcher), submission{rec});
   }

@@ -2,6 +2,7 @@
 // sections. No exception leaves: whatever the libraries throw becomes a problem in the list.
 #include "config/load.hpp"
 
+#include "config/changed_clients.hpp"
 #include "config/sections.hpp"
 #include "config/spelling.hpp"
 
@@ -37,9 +38,10 @@ public:
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
     const section s(top, {"node",   "doors",    "clients", "providers",   "models",  "retry",   "deadline", "drain",
                           "queue",  "recovery", "cache",   "degradation", "state",   "journal", "forecast", "alerts",
-                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy"});
+                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy",  "tls"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
+    if (const auto* c = s.find("privacy")) read_rules(*c);
     read_front(s);
     retry_policy retry;
     if (const auto* c = s.find("retry")) read_retry(*c, out_, retry);
@@ -51,7 +53,6 @@ public:
     if (const auto* c = s.find("degradation")) out_.degradation = read_degradation(*c, takes_canned_answers());
     if (const auto* c = s.find("state")) out_.state = read_state(*c);
     if (const auto* c = s.find("journal")) out_.journal = read_journal(*c);
-    if (const auto* c = s.find("privacy")) out_.audit = read_privacy(*c);
     check_files(s);
     if (const auto* c = s.find("forecast")) out_.forecast = read_forecast(*c);
     if (const auto* c = s.find("alerts")) out_.alerts = read_alerts(*c);
@@ -62,6 +63,7 @@ public:
       clients_.first_budget->error("a budget needs the section prices: without it nobody knows what a call costs");
     read_upstream(s, retry);
     check_embedding(s);
+    check_regions();
     check_forecast(s);
     if (shared_.found.any_error()) return nullptr;
     return std::make_shared<const settings>(std::move(out_));
@@ -95,6 +97,22 @@ private:
     out_.cache->similar.reset();
   }
 
+  void read_rules(const cursor& at) {
+    auto draft = read_privacy(at);
+    out_.audit = std::move(draft.audit);
+    out_.privacy = std::move(draft.rules);
+  }
+
+  void check_regions() const {
+    if (out_.providers.empty()) return;
+    std::vector<std::string_view> regions;
+    for (const auto& p : out_.providers)
+      if (!p.region.empty()) regions.push_back(p.region);
+    for (const auto& [region, at] : clients_.regions)
+      if (std::find(regions.begin(), regions.end(), region) == regions.end())
+        at.error("no provider in use stands in " + region + did_you_mean(region, regions));
+  }
+
   /// Shares are of something.
   void check_forecast(const section& s) const {
     const auto& f = out_.forecast;
@@ -115,10 +133,12 @@ private:
     if (const auto* c = s.need("doors")) doors = read_doors(*c);
     const bool exposed =
         std::any_of(doors.places.begin(), doors.places.end(), [](const auto& p) { return !p.loopback; });
-    if (const auto* c = s.find("clients")) clients_ = read_clients(*c, exposed);
-    check_doors(doors, s.find("clients") != nullptr);
+    if (const auto* c = s.find("clients")) clients_ = read_clients(*c, exposed, out_.privacy);
+    if (const auto* c = s.find("tls")) out_.tls = read_mutual_tls(*c);
+    check_doors(doors, s.find("clients") != nullptr, s.find("tls") != nullptr);
     out_.doors = std::move(doors.value);
     out_.clients = std::move(clients_.clients);
+    out_.ring = ring_of(out_.clients);
   }
 
   // Where no clients are listed, whoever wrote the file is the caller.

@@ -1,4 +1,4 @@
-// The doors, and the rule that nothing which cannot ask who is calling listens off loopback.
+// The doors, and the rule that nothing listens off loopback that cannot ask who is calling, or that others can read.
 #include "config/sections.hpp"
 
 namespace mainstay::config {
@@ -7,7 +7,18 @@ namespace {
 constexpr std::size_t shortest_token = 16; // as with clients' keys
 constexpr std::size_t smallest_body_limit = 1u << 10, largest_body_limit = 1u << 30;
 
-std::optional<listen_address> read_listen(const section& s, std::string door, door_draft& out) {
+/// What a door says of its encryption. That it has none is to be said in so many words, and then be true.
+struct encryption {
+  bool has = false, cleartext = false;
+
+  encryption() = default;
+  encryption(const section& s, std::string_view key) : has(s.find(key) != nullptr) {
+    s.flag("cleartext", cleartext);
+    if (has && cleartext) s.find("cleartext")->error("contradicts " + std::string(key) + ": take one of them out");
+  }
+};
+
+std::optional<listen_address> read_listen(const section& s, std::string door, const encryption& how, door_draft& out) {
   const auto* at = s.need("listen");
   const auto text = at ? at->text() : std::nullopt;
   if (!text) return std::nullopt;
@@ -15,22 +26,25 @@ std::optional<listen_address> read_listen(const section& s, std::string door, do
   if (!address)
     at->error("must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080");
   else
-    out.places.push_back({std::move(door), *at, *address, is_loopback(address->host)});
+    out.places.push_back({std::move(door), *at, *address, is_loopback(address->host), how.has, how.cleartext});
   return address;
 }
 
 void read_http(const cursor& at, door_draft& out) {
   door_settings::http_door door;
-  const section s(at, {"listen", "body_limit"});
+  const section s(at, {"listen", "body_limit", "tls", "cleartext"});
   if (const auto* c = s.find("body_limit"))
     door.body_limit = c->size(smallest_body_limit, largest_body_limit).value_or(door.body_limit);
-  if (const auto listen = read_listen(s, "http", out)) door.listen = *listen;
+  if (const auto listen = read_listen(s, "http", {s, "tls"}, out)) door.listen = *listen;
+  if (const auto* c = s.find("tls")) door.tls = read_tls(*c);
   out.value.http = door; // also when wrong: that is an error of its own, not a missing door
 }
 
 void read_zmq(const cursor& at, door_draft& out) {
   out.value.zmq.emplace();
-  const section s(at, {"listen"});
+  const section s(at, {"listen", "curve", "cleartext"});
+  const encryption how(s, "curve");
+  if (const auto* c = s.find("curve")) out.value.zmq->curve = read_curve(*c);
   const auto* listen = s.need("listen");
   const auto text = listen ? listen->text() : std::nullopt;
   if (!text) return;
@@ -40,12 +54,20 @@ void read_zmq(const cursor& at, door_draft& out) {
     return;
   }
   out.value.zmq->listen = text->text;
-  out.places.push_back({"zmq", *listen, address->tcp, address->loopback()});
+  out.places.push_back({"zmq", *listen, address->tcp, address->loopback(), how.has, how.cleartext});
+}
+
+void read_admin(const cursor& at, door_draft& out) {
+  const section s(at, {"listen", "cleartext"});
+  if (const auto* c = s.find("cleartext"))
+    c->error("is not for the console, which knows its callers by their certificates: take it out");
+  out.value.admin = read_listen(s, "admin", {}, out);
 }
 
 void read_metrics(const cursor& at, door_draft& out) {
-  const section s(at, {"listen", "token"});
-  out.value.metrics = read_listen(s, "metrics", out);
+  const section s(at, {"listen", "token", "tls", "cleartext"});
+  out.value.metrics = read_listen(s, "metrics", {s, "tls"}, out);
+  if (const auto* c = s.find("tls")) out.value.metrics_tls = read_tls(*c);
   const auto* c = s.find("token");
   if (!c) return;
   out.value.metrics_token.emplace(); // also when wrong: that is an error of its own, not a missing token
@@ -58,16 +80,26 @@ void read_metrics(const cursor& at, door_draft& out) {
   out.value.metrics_token = token->value;
 }
 
-void check_exposure(const door_draft::place& place, bool has_clients, bool has_token) {
+void check_exposure(const door_draft::place& place, bool has_clients, bool has_token, bool has_tls) {
   if (place.loopback) return;
-  if (place.door == "admin")
-    place.at.error("must listen on loopback (127.0.0.1): this version cannot ask its callers who they are");
-  else if (place.door == "metrics" && !has_token)
-    place.at.error("listens off loopback, where anybody could look: add a token, or listen on 127.0.0.1");
-  else if (place.door == "metrics")
+  if (place.door == "admin") {
+    if (!has_tls)
+      place.at.error(
+          "listens off loopback, where anybody could call: add the section tls (cert, key, ca), or listen on "
+          "127.0.0.1");
     return;
-  else if (!has_clients)
+  }
+  if (place.door == "metrics" && !has_token)
+    place.at.error("listens off loopback, where anybody could look: add a token, or listen on 127.0.0.1");
+  else if (place.door != "metrics" && !has_clients)
     place.at.error("listens off loopback, where anybody could call: add clients with a key, or listen on 127.0.0.1");
+  const std::string way = place.door == "zmq" ? "curve" : "tls";
+  if (!place.encrypted && !place.cleartext)
+    place.at.error("listens off loopback, where others could read along: add " + way +
+                   ", or write cleartext: true where something in front encrypts, or listen on 127.0.0.1");
+  else if (place.cleartext)
+    place.at.warn("listens off loopback in the clear, as cleartext says: keys, prompts and answers can be read on the "
+                  "way unless something in front encrypts");
 }
 
 } // namespace
@@ -77,17 +109,17 @@ door_draft read_doors(const cursor& at) {
   const section s(at, {"http", "zmq", "admin", "metrics"});
   if (const auto* c = s.find("http")) read_http(*c, out);
   if (const auto* c = s.find("zmq")) read_zmq(*c, out);
-  if (const auto* c = s.find("admin")) out.value.admin = read_listen(section(*c, {"listen"}), "admin", out);
+  if (const auto* c = s.find("admin")) read_admin(*c, out);
   if (const auto* c = s.find("metrics")) read_metrics(*c, out);
   if (s.valid() && !s.find("http") && !s.find("zmq"))
     at.error("needs at least one of the doors http and zmq: nobody could send a request");
   return out;
 }
 
-void check_doors(const door_draft& doors, bool has_clients) {
+void check_doors(const door_draft& doors, bool has_clients, bool has_tls) {
   const auto& places = doors.places;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    check_exposure(places[i], has_clients, doors.value.metrics_token.has_value());
+    check_exposure(places[i], has_clients, doors.value.metrics_token.has_value(), has_tls);
     for (std::size_t j = 0; j < i; ++j)
       if (!places[i].address.host.empty() && !places[j].address.host.empty() &&
           collide(places[i].address, places[j].address)) {

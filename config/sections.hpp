@@ -41,7 +41,15 @@ tracing_settings read_tracing(const cursor&);
 log_settings read_logs(const cursor&);
 
 // read_privacy.cpp
-std::optional<audit_settings> read_privacy(const cursor&); // none: no audit
+struct privacy_draft {
+  std::optional<audit_settings> audit;
+  std::shared_ptr<const privacy_rules> rules; // null: none
+};
+privacy_draft read_privacy(const cursor&);
+/// A client's `redact` in place of the section's, and its `deny` beside them. Null: it has neither.
+privacy_rules_ptr read_privacy_of_client(const section& client, const privacy_rules_ptr& of_section);
+/// Regions are those of providers.
+std::optional<std::string> read_region(const section&);
 
 // read_degradation.cpp
 degradation_settings read_degradation(const cursor&, bool a_client_allows_it);
@@ -54,12 +62,18 @@ struct door_draft {
     cursor at;
     listen_address address; // empty host: ipc
     bool loopback;
+    bool encrypted = false, cleartext = false; // TLS or CURVE; told that there is none
   };
   std::vector<place> places;
 };
 door_draft read_doors(const cursor&);
-/// No two doors at one address; what listens off loopback asks for keys, and what cannot ask does not.
-void check_doors(const door_draft&, bool has_clients);
+/// No two doors at one address; what listens off loopback asks for keys and is encrypted.
+void check_doors(const door_draft&, bool has_clients, bool has_tls);
+
+// read_tls.cpp
+std::optional<certificate> read_tls(const cursor&);        // a door's: cert, key
+std::optional<certificate> read_mutual_tls(const cursor&); // the node's: cert, key, ca
+std::optional<curve_settings> read_curve(const cursor&);
 
 // read_tiers.cpp
 void read_tiers(const cursor&, tier_table&);
@@ -69,9 +83,10 @@ struct client_draft {
   std::vector<client_settings> clients;
   std::vector<std::pair<std::string, cursor>> asked_models; // exact names among clients' models
   std::optional<cursor> first_budget;                       // a client's daily_usd
+  std::vector<std::pair<std::string, cursor>> regions;      // that clients are to stay in
 };
 /// `exposed`: a door listens off loopback, so that weak keys are errors.
-client_draft read_clients(const cursor&, bool exposed);
+client_draft read_clients(const cursor&, bool exposed, const privacy_rules_ptr&);
 
 // read_providers.cpp
 struct provider_draft {

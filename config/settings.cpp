@@ -11,9 +11,26 @@ bool key_settings::serves(const std::string& model) const noexcept {
   return true;
 }
 
+secret provider_settings::key_line(const key_settings& key) const {
+  const auto& k = key.secret_value.reveal();
+  if (!key_header.empty()) return secret(key_header + ": " + k);
+  switch (speaks) {
+  case dialect::anthropic: return secret("x-api-key: " + k);
+  case dialect::gemini: return secret("x-goog-api-key: " + k);
+  case dialect::openai: break;
+  }
+  return secret("authorization: Bearer " + k);
+}
+
 const provider_settings* settings::provider(const std::string& name) const noexcept {
   for (const auto& one : providers)
     if (one.name == name) return &one;
+  return nullptr;
+}
+
+const client_settings* settings::client(const std::string& name) const noexcept {
+  for (const auto& one : clients)
+    if (one.name == name) return one.revoked ? nullptr : &one;
   return nullptr;
 }
 
@@ -22,6 +39,22 @@ const model_settings* settings::model(const std::string& asked) const noexcept {
   for (const auto& one : models)
     if (one.pattern ? glob_match(one.name, asked) : one.name == asked) return &one;
   return nullptr;
+}
+
+std::optional<model_settings> within(const settings& all, const model_settings& model, const std::string& region) {
+  auto out = model;
+  out.ladder.clear();
+  out.prefill_of_rung.clear();
+  for (std::size_t rung = 0; rung < model.ladder.size(); ++rung) {
+    target_group inside;
+    for (const auto& one : model.ladder[rung])
+      if (const auto* p = all.provider(one.provider); p && p->region == region) inside.push_back(one);
+    if (inside.empty()) continue;
+    out.ladder.push_back(std::move(inside));
+    out.prefill_of_rung.push_back(model.prefill_of_rung[rung]);
+  }
+  if (out.ladder.empty()) return std::nullopt;
+  return out;
 }
 
 namespace {
@@ -53,7 +86,7 @@ governor_settings governor_view(const settings& from) {
     for (const auto& key : provider.keys)
       view.keys.push_back({key.name, provider.name, key.limits, key.weight, key.models});
   }
-  for (const auto& client : from.clients) view.clients.push_back({client.name, client.limits});
+  for (const auto& client : from.clients) view.clients.push_back({client.name, client.limits, client.per_address});
   view.queue_capacity = from.queue_capacity;
   for (int level = 0; level < 3; ++level) view.level_weights[level] = from.level_weights[level];
   view.retry_budget = from.retry_budget;

@@ -8,13 +8,16 @@
 #include "core/backoff.hpp"
 #include "core/canned_answers.hpp"
 #include "core/circuit.hpp"
+#include "core/client_changes.hpp"
 #include "core/clock.hpp"
+#include "core/dialect.hpp"
 #include "core/feature.hpp"
 #include "core/glob.hpp"
 #include "core/load_stage.hpp"
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
 #include "core/prices.hpp"
+#include "core/privacy_rules.hpp"
 #include "core/rate_governor.hpp"
 #include "core/retry_budget.hpp"
 #include "core/secret.hpp"
@@ -31,29 +34,53 @@ struct listen_address {
   std::uint16_t port = 0;
 };
 
+/// What its files held when the configuration was read (PEM).
+struct certificate {
+  std::string chain; // the certificate, and after it what leads to its issuer
+  secret key;
+  std::string ca; // of the certificates that callers show; empty: they are asked for none
+};
+
+/// Keys of ZeroMQ's CURVE, 32 bytes each.
+struct curve_settings {
+  secret secret_key;                // the door's own
+  std::vector<std::string> clients; // the public keys of those who may connect
+};
+
 struct door_settings {
   struct http_door {
     listen_address listen;
     std::size_t body_limit = 32u << 20;
+    std::optional<certificate> tls; // none: in the clear
   };
   struct zmq_door {
-    std::string listen;
-  }; // "tcp://127.0.0.1:5555", "ipc:///path"
+    std::string listen;                  // "tcp://127.0.0.1:5555", "ipc:///path"
+    std::optional<curve_settings> curve; // none: in the clear
+  };
   std::optional<http_door> http;
   std::optional<zmq_door> zmq;
   std::optional<listen_address> admin, metrics;
+  std::optional<certificate> metrics_tls; // none: in the clear
   std::optional<secret> metrics_token; // asked of who looks at the metrics door; none: only who is on this machine may
 };
 
+class key_ring; // config/client_keys.hpp
+
 struct client_settings {
   std::string name;
-  secret key;
+  std::vector<client_key> keys;                          // any of them; none: nobody is this client
   limit_set limits;                                      // rpm, tpm, concurrency
   std::vector<std::string> models;                       // names or patterns; empty: all
   mainstay::priority level = mainstay::priority::normal; // the default of its requests
+  mainstay::priority highest = mainstay::priority::high; // what they may ask for
+  address_limits per_address;                            // of each of its callers' addresses
   feature_set partial;                                   // what its requests do without rather than get an error
   bool canned = false;                                   // takes a canned answer rather than an error
   std::optional<double> daily_usd;                       // what its calls may cost a day (UTC)
+  bool revoked = false;          // at run time: remembered, so that its absence never opens a door
+  bool made_at_run_time = false; // the file does not say what it may do
+  privacy_rules_ptr privacy;     // its own; null: the section's
+  std::string region;            // its requests stay there; empty: they may go anywhere
 };
 
 struct key_settings {
@@ -71,7 +98,10 @@ struct timeout_settings {
 
 struct provider_settings {
   std::string name;
-  std::string base_url; // without a trailing slash
+  dialect speaks = dialect::openai;
+  std::string base_url;                // see url_at()
+  std::string key_header;              // that carries the key alone; empty: as the dialect has it
+  bool leaves_out_unsupported = false; // parameters without a counterpart there; else it is not asked for them
   std::vector<key_settings> keys;
   std::uint32_t pool_connections = 50, pool_per_host = 20;
   duration rest = 60s;                          // a failed key rests this long, unless all rest
@@ -79,6 +109,10 @@ struct provider_settings {
   timeout_settings timeouts;
   circuit_settings breaker;
   std::string proxy;
+  std::string region; // where it keeps and works on what it is told; empty: nobody says
+
+  /// The header line that carries this key.
+  secret key_line(const key_settings&) const;
 };
 
 /// One rung of a model's ladder: equals to choose from.
@@ -173,7 +207,9 @@ struct log_settings {
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
+  std::optional<certificate> tls;       // of the console, mutual; none: it is on loopback, in the clear
   std::vector<client_settings> clients; // none: loopback callers only, no key asked
+  std::shared_ptr<const key_ring> ring; // of their keys; null: nobody has any
   std::vector<provider_settings> providers;
   std::vector<model_settings> models; // exact names first, then patterns, each in file order
   adaptive_settings adaptive;
@@ -188,6 +224,7 @@ struct settings {
   std::optional<state_settings> state; // none: no file is written
   std::optional<journal_settings> journal;
   std::optional<audit_settings> audit;     // none: no file is written
+  privacy_rules_ptr privacy;               // null: nothing is replaced or denied
   std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
   std::optional<alert_settings> alerts;    // none: rates are not judged, nobody is told
   std::optional<tracing_settings> tracing; // none: what callers say of traces is passed on, and that is all
@@ -196,12 +233,21 @@ struct settings {
   std::string hash;                          // of the file's content, hex: tells versions apart
 
   const provider_settings* provider(const std::string& name) const noexcept;
+  /// Null: nobody of that name may ask.
+  const client_settings* client(const std::string& name) const noexcept;
+  /// Of that client; null: of who calls where no clients are configured.
+  const privacy_rules_ptr& privacy_of(const client_settings* c) const noexcept {
+    return c && c->privacy ? c->privacy : privacy;
+  }
   /// The exact name if configured, else the first pattern that matches; null: unknown.
   const model_settings* model(const std::string& asked) const noexcept;
 };
 using settings_ptr = std::shared_ptr<const settings>;
 
 using mainstay::glob_match; // `*` any run, `?` any one character: how names of models match patterns
+
+/// The model with those of its targets whose providers stand in that region; none: it has none there.
+std::optional<model_settings> within(const settings&, const model_settings&, const std::string& region);
 
 /// Tokens a minute of all provider keys together: their own limit, or the widest of their models'. None: some key's is
 /// not known.

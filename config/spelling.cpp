@@ -46,4 +46,11 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
   return guess.empty() ? std::string() : "; did you mean " + std::string(guess) + "?";
 }
 
+bool is_name(std::string_view text) {
+  constexpr std::size_t longest = 256;
+  const auto printable = [](unsigned char c) { return c >= 0x20 && c <= 0x7e; };
+  return !text.empty() && text.size() <= longest && text.front() != ' ' && text.back() != ' ' &&
+         std::all_of(text.begin(), text.end(), printable);
+}
+
 } // namespace mainstay::config

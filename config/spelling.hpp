@@ -17,4 +17,8 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
 /// "; did you mean X?" or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known);
 
+/// What names of things must be, for they go into headers, labels and logs: printable ASCII, 1 to 256 characters, no
+/// blank at either end.
+bool is_name(std::string_view);
+
 } // namespace mainstay::config

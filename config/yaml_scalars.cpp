@@ -1,4 +1,5 @@
 // Scalars: expansion, and each kind of value with the message that tells how it is written.
+#include "config/spelling.hpp"
 #include "config/units.hpp"
 #include "config/yaml_reader.hpp"
 
@@ -61,7 +62,7 @@ std::optional<std::string> cursor::name() const {
     error("is empty");
   else if (name.size() > longest_name)
     error("is longer than " + std::to_string(longest_name) + " characters");
-  else if (!all_between(name, 0x20, 0x7e) || name.front() == ' ' || name.back() == ' ')
+  else if (!is_name(name))
     error("must be printable ASCII without blanks at its ends");
   else
     return name;

@@ -110,6 +110,10 @@ std::string audit_line(const audit_entry& e, audit_head& head, const audit_diges
     add_number(out, *e.cost_usd);
   else
     out += "null";
+  if (!e.redacted.empty()) {
+    out += R"(,"redacted":)";
+    add_text(out, e.redacted);
+  }
   if (!e.request.empty()) {
     out += R"(,"request":)";
     add_text(out, e.request);

@@ -27,6 +27,7 @@ struct audit_entry {
   std::uint64_t input_tokens = 0, output_tokens = 0;
   std::optional<double> cost_usd; // none: the price is not known
   std::uint64_t lost = 0;         // so many before it found no room and have no line
+  std::string redacted;           // kinds and counts; empty: nothing was
   std::string request;            // UTF-8; empty: it is not to be written
 };
 

@@ -132,6 +132,7 @@ struct key_entry {
 struct client_entry {
   std::string name;
   key_meter meter;
+  address_meters addresses;
   bool absent = false;
 };
 

@@ -104,6 +104,7 @@ void capacity::set_clients(const governor_settings& settings, instant now) {
     client->name = c.name;
     client->absent = false;
     client->meter.limit_to(c.limits);
+    client->addresses.limit_to(c.per_address);
   }
   std::erase_if(clients, [&](auto& c) { return c.second->absent && c.second->meter.idle(now); });
 }

@@ -229,6 +229,8 @@ constexpr std::string_view quota_openings[] = {
     "you have reached your specified api usage limits",
     "your prepayment credits are depleted",
     "your account is not active, please check your billing",
+    "gemini api free tier is not available", // 400: "in your country. Please enable billing"
+    "this api method requires billing",      // Google answers 403
     "billing hard limit",
     "insufficient balance",
     "insufficient credits",

@@ -38,6 +38,9 @@ bool settles(const kept_answer& a) noexcept {
   return a.status >= 400 && a.status < 500 && !among(not_the_callers_fault, a.status);
 }
 
-bool may_be_repeated(const kept_answer& a) noexcept { return settles(a) && header(a, "x-mainstay-degraded") != "true"; }
+/// 401: the client was revoked meanwhile, and may be back when the key is used again.
+bool may_be_repeated(const kept_answer& a) noexcept {
+  return settles(a) && a.status != 401 && header(a, "x-mainstay-degraded") != "true";
+}
 
 } // namespace mainstay

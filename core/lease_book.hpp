@@ -32,6 +32,7 @@ struct client_lease {
   lease_id id;
   std::shared_ptr<client_entry> client;
   meter_tickets tickets;
+  address_meters::taken address;
   instant expires{};
   client_admission answer;
 };

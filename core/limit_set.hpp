@@ -14,6 +14,7 @@ struct limit_set {
   double burst = 0;                         // this share of rpm and tpm may be borrowed from the next 60 s
   bool unavailable = false;                 // of a key's limits for some models: it does not serve them
   bool none() const noexcept { return !rpm && !rps && !tpm && !concurrency && !monthly; }
+  friend bool operator==(const limit_set&, const limit_set&) = default;
 };
 
 } // namespace mainstay

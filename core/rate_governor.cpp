@@ -73,7 +73,7 @@ lane governor::body::lane_of(const waiter& w) {
 void governor::reconfigure(governor_settings s) { body_->reconfigure(std::move(s)); }
 
 client_admission governor::admit(lease_id id, const std::string& name, std::uint64_t tokens, instant expires,
-                                 instant now) {
+                                 instant now, const std::string& address) {
   auto& b = *body_;
   b.last_seen = now;
   if (const auto* held = b.book.find_admission(id)) return held->answer;
@@ -85,8 +85,10 @@ client_admission governor::admit(lease_id id, const std::string& name, std::uint
     return no;
   }
   const auto found = b.all.clients.find(name);
-  if (found == b.all.clients.end() || found->second->absent || found->second->meter.limits().none()) return {};
+  if (found == b.all.clients.end() || found->second->absent) return {};
   auto& meter = found->second->meter;
+  auto& addresses = found->second->addresses;
+  if (meter.limits().none() && addresses.limits().none()) return {};
   auto& requests = meter.rpm().limit() ? meter.rpm() : meter.rps();
   client_admission answer;
   const auto slow = std::max(meter.rpm().fits_at(1, 0, now), meter.rps().fits_at(1, 0, now));
@@ -98,13 +100,18 @@ client_admission governor::admit(lease_id id, const std::string& name, std::uint
     answer.limit = "tokens";
   else if (places && meter.in_flight() >= *places)
     answer.limit = "concurrency";
+  auto later = std::max(slow, short_of_tokens);
+  if (const auto no = addresses.refuses(address, now); answer.limit.empty() && no.limit) {
+    answer.limit = no.limit;
+    answer.of_address = true;
+    later = no.fits_at == instant::max() ? now : no.fits_at;
+  }
   answer.admitted = answer.limit.empty();
   if (answer.admitted) {
     const auto tickets = meter.take(tokens);
     meter.stamp(tickets, now); // a client is charged for asking; how long the answer takes is not its request rate
-    b.book.add(client_lease{id, found->second, tickets, or_default(expires, now), {}});
+    b.book.add(client_lease{id, found->second, tickets, addresses.take(address, now), or_default(expires, now), {}});
   } else {
-    const auto later = std::max(slow, short_of_tokens);
     answer.retry_after = later > now ? std::min<duration>(later - now, longest_reset) : concurrency_retry;
   }
   if (const auto& limit = requests.limit()) {
@@ -312,6 +319,7 @@ void governor::body::learn_from(const key_lease& l, const settlement& s, instant
 
 void governor::body::end(client_lease l, const settlement& s, instant now) {
   l.client->meter.give_back(l.tickets, s.was_sent, s.tokens, now);
+  address_meters::give_back(l.address, s.was_sent, now);
 }
 
 void governor::body::sweep(instant now) {

@@ -6,6 +6,7 @@
 // a waiter is answered exactly once; one model's waiters never block another's.
 #pragma once
 
+#include "core/address_meters.hpp"
 #include "core/circuit.hpp"
 #include "core/key_health.hpp"
 #include "core/lease.hpp"
@@ -45,6 +46,7 @@ struct governor_settings {
   struct client {
     std::string name;
     limit_set limits;
+    address_limits per_address;
   };
   std::vector<key> keys;
   std::vector<provider> providers;
@@ -109,8 +111,9 @@ using capacity_answer = std::variant<grant, refusal, queued>;
 
 struct client_admission {
   bool admitted = true;
-  std::string limit;      // "requests", "tokens", "concurrency" or "budget": which one refused
-  duration retry_after{}; // when refused: until it would fit; for concurrency 1 s
+  std::string limit;       // "requests", "tokens", "concurrency" or "budget": which one refused
+  bool of_address = false; // it is the limit of the caller's address, not the client's own
+  duration retry_after{};  // when refused: until it would fit; for concurrency 1 s
   std::optional<std::uint32_t> limit_requests, remaining_requests; // for x-ratelimit-* headers
   std::optional<std::uint64_t> limit_tokens, remaining_tokens;
   duration reset_requests{}, reset_tokens{}; // until the window is empty of this client's sends
@@ -128,7 +131,9 @@ public:
 
   /// A client's own limits, checked and charged once per request under lease {request, 0}. Clients without limits are
   /// admitted free. Idempotent: asked again under the same lease, it answers as the first time. Never queues.
-  client_admission admit(lease_id, const std::string& client, std::uint64_t tokens, instant expires, instant now);
+  /// `address`: the caller's, of which the client may have limits too; empty: not known, or of no matter.
+  client_admission admit(lease_id, const std::string& client, std::uint64_t tokens, instant expires, instant now,
+                         const std::string& address = {});
 
   /// Whose day's budget is spent, and until when: nothing more of theirs is admitted. All others may go on.
   struct budget_news {

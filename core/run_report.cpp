@@ -10,6 +10,12 @@ bool run_report::lost() const noexcept {
   return !why || (rules_of(*why).whose != blame::caller && *why != failure_class::cancelled);
 }
 
+std::string run_report::redacted_text() const {
+  std::string out;
+  for (auto& [kind, times] : redacted) out += (out.empty() ? "" : ", ") + kind + " " + std::to_string(times);
+  return out;
+}
+
 std::optional<double> run_report::usd() const {
   std::optional<double> sum;
   for (const auto& a : attempts)

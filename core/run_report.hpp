@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mainstay {
@@ -53,11 +54,13 @@ struct run_report {
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
   double saved_usd = 0;                 // what an answer that was there already would have cost
+  bool embeddings = false;              // were asked for
   bool flight = false;                  // only its attempts and tokens count: its callers report themselves
   request_id shared = 0;                // number of the flight that it had its answer from
   bool durable = false;                 // without an answer it will be run again
   bool own_limit = false;               // refused for what its client may ask
-  bool trial = false;                   // an operator's, who asks what came of it
+  std::vector<std::pair<std::string, std::uint32_t>> redacted; // so many of each kind were replaced
+  bool trial = false;                                          // an operator's, who asks what came of it
   request_story story;
   std::shared_ptr<const trace_context> trace; // that is to be told of; null: none
 
@@ -65,6 +68,8 @@ struct run_report {
   /// Its caller got an error for which neither it nor a limit of its client is to blame, had not left, and nothing will
   /// run it again.
   bool lost() const noexcept;
+  /// "email 2, phone 1"; empty: nothing was replaced.
+  std::string redacted_text() const;
   /// What its calls cost; none: nobody knows of any.
   std::optional<double> usd() const;
   /// How much sooner its last call could have begun, had it been the first.

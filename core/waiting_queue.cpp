@@ -15,6 +15,12 @@ std::string_view to_string(priority level) noexcept {
   return "unknown";
 }
 
+std::optional<priority> priority_named(std::string_view word) noexcept {
+  for (const auto level : {priority::high, priority::normal, priority::low})
+    if (to_string(level) == word) return level;
+  return std::nullopt;
+}
+
 void waiting_queue::push(queue_place& p) {
   auto& l = level_of(p);
   auto [found, is_new] = l.by_client.try_emplace(p.client);

@@ -2,6 +2,8 @@
 // another.
 #include "net/chat_answer.hpp"
 
+#include "net/dialects/provider_dialect.hpp"
+
 #include "net/json_text.hpp"
 #include "net/json_tree.hpp"
 
@@ -39,6 +41,7 @@ public:
     first_ = head_;
     for (auto& member : completion.items) {
       if (member.name == "choices" || member.name == "usage" || member.name == "object") continue;
+      if (member.name == native_member) continue; // of the whole answer, which is told in pieces
       if (is_repeated(member.name)) append_member(head_, member);
       append_member(first_, member);
     }
@@ -87,7 +90,10 @@ private:
 
   void tell_choice(const value& choice, std::size_t position) {
     at_choice(choice, position);
-    for (auto& member : choice.find("message")->items) tell_member(member);
+    const auto& message = *choice.find("message");
+    const bool thoughts = tell_thoughts(message);
+    for (auto& member : message.items)
+      if (!thoughts || (member.name != "reasoning_content" && member.name != "thinking_blocks")) tell_member(member);
     std::string rest;
     for (auto& member : choice.items)
       if (member.name != "index" && member.name != "message") append_member(rest, member);
@@ -118,6 +124,22 @@ private:
     auto delta = std::string("{");
     append_member(delta, member);
     tell_delta(delta + "}");
+  }
+
+  /// As they come from a provider: the words of a signed block, then the block. False: there are none.
+  bool tell_thoughts(const value& message) {
+    const auto* blocks = message.find("thinking_blocks");
+    if (!blocks || !blocks->is(kind::array) || blocks->items.empty()) return false;
+    for (const auto& block : blocks->items) {
+      const auto* words = block.find("thinking");
+      std::string delta = R"({"reasoning_content":)";
+      json::append_string(delta, words ? words->string_or_empty() : "");
+      if (words) tell_delta(delta + "}");
+      delta = R"({"thinking_blocks":[)";
+      json::append(delta, block);
+      tell_delta(delta + "]}");
+    }
+    return true;
   }
 
   void tell_text(std::string_view text) {

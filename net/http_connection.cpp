@@ -23,7 +23,8 @@ constexpr std::size_t small_body = 64u << 10;      // not worth cutting off for 
 } // namespace
 
 connection::connection(http_loop& loop, int fd, std::string peer, bool peer_is_loopback)
-  : loop_(loop), fd_(fd), peer_(std::move(peer)), peer_is_loopback_(peer_is_loopback) {}
+  : loop_(loop), fd_(fd), tls_(loop.settings.tls ? std::make_unique<tls_stream>(*loop.settings.tls, fd) : nullptr),
+    peer_(std::move(peer)), peer_is_loopback_(peer_is_loopback) {}
 
 connection::~connection() {
   if (fd_ >= 0) ::close(fd_);
@@ -42,7 +43,8 @@ void connection::set_deadline(std::chrono::milliseconds from_now) { loop_.events
 /// While reading is paused the socket still tells of a connection that broke.
 void connection::set_interest() {
   if (phase_ == phase::closed) return;
-  loop_.events.rewatch(fd_, (paused_ ? 0u : EPOLLIN) | (writing_ ? EPOLLOUT : 0u));
+  const bool wants_room = writing_ || (tls_ && tls_->reading_wants_room());
+  loop_.events.rewatch(fd_, (paused_ ? 0u : EPOLLIN) | (wants_room ? EPOLLOUT : 0u));
 }
 
 void connection::on_events(int, std::uint32_t events) {
@@ -53,7 +55,8 @@ void connection::on_events(int, std::uint32_t events) {
       set_interest();
     }
     if (paused_ && events & (EPOLLHUP | EPOLLERR)) return close();
-    if (!paused_ && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) readable();
+    const bool tls_may_go_on = events & EPOLLOUT && tls_ && tls_->reading_wants_room();
+    if (!paused_ && (tls_may_go_on || events & (EPOLLIN | EPOLLHUP | EPOLLERR))) readable();
   });
 }
 
@@ -76,15 +79,36 @@ void connection::readable() {
       watch_answer();
       return;
     }
-    auto n = ::recv(fd_, loop_.scratch.data(), room, MSG_DONTWAIT);
+    auto n = receive(loop_.scratch.data(), room);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (n <= 0) return close(); // left, or half-closed, which counts as having left
+    if (n <= 0) return input_ended();
     taken += static_cast<std::size_t>(n);
     received({loop_.scratch.data(), static_cast<std::size_t>(n)});
     if (phase_ == phase::closed) return;
-    if (static_cast<std::size_t>(n) < room) break; // that was all
+    if (!tls_ && static_cast<std::size_t>(n) < room) break; // that was all
   }
+  if (tls_) settle_tls();
+}
+
+ssize_t connection::receive(char* to, std::size_t room) noexcept {
+  return tls_ ? tls_->read(to, room) : ::recv(fd_, to, room, MSG_DONTWAIT);
+}
+
+/// The caller left, or half-closed, which counts as having left; or what it speaks is not TLS.
+void connection::input_ended() {
+  if (!tls_ || !tls_->met_plain_http()) return close();
+  tls_.reset();
+  refuse({400, "tls_required", "this door speaks TLS: use https://"});
+}
+
+/// The socket does not tell of what TLS holds already, and reading may wait for room to write.
+void connection::settle_tls() {
+  set_interest();
+  if (paused_ || !tls_->has_unread()) return;
+  loop_.events.post([weak = weak_from_this()] {
+    if (auto c = weak.lock()) c->guarded([&] { c->readable(); });
+  });
 }
 
 void connection::received(std::string_view bytes) {
@@ -272,6 +296,7 @@ void connection::close() noexcept {
   if (phase_ == phase::closed) return;
   auto self = shared_from_this();
   phase_ = phase::closed;
+  if (tls_) tls_->end();
   loop_.events.unwatch(fd_);
   ::close(std::exchange(fd_, -1));
   loop_.events.disarm(*this);

@@ -70,6 +70,9 @@ private:
   void set_interest();
   void readable();
   std::size_t read_room() const noexcept;
+  ssize_t receive(char* to, std::size_t room) noexcept;
+  void input_ended();
+  void settle_tls();
   void received(std::string_view bytes);
   void consume(std::string_view input);
   bool take_head(std::string_view& input);
@@ -101,6 +104,7 @@ private:
   http_loop& loop_;
   int fd_;
   phase phase_ = phase::head;
+  std::unique_ptr<tls_stream> tls_;             // null: in the clear
   bool writing_ = false;                        // waiting for room in the socket
   bool consuming_ = false, more_input_ = false; // in consume(), and whether it has more than this request
   bool paused_ = false;

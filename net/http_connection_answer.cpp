@@ -82,6 +82,7 @@ void connection::next_request() {
   scanner_.reset();
   set_deadline(loop_.settings.idle_timeout);
   set_interest();
+  if (tls_) settle_tls();
   if (!consuming_ && !in_.empty()) consume(in_);
 }
 
@@ -109,10 +110,11 @@ void connection::flush() {
 bool connection::write_some() {
   std::array<iovec, 192> parts;
   std::size_t offered = 0;
+  const auto count = out_.gather(parts.data(), parts.size(), offered);
   msghdr message{};
   message.msg_iov = parts.data();
-  message.msg_iovlen = out_.gather(parts.data(), parts.size(), offered);
-  auto sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  message.msg_iovlen = count;
+  auto sent = tls_ ? tls_->write(parts.data(), count) : ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0 && errno == EINTR) return true;
   if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
   if (sent < 0) {
@@ -120,7 +122,7 @@ bool connection::write_some() {
     return false;
   }
   unreported_ += out_.consume(static_cast<std::size_t>(sent));
-  return static_cast<std::size_t>(sent) == offered;
+  return tls_ || static_cast<std::size_t>(sent) == offered; // of TLS it was one record
 }
 
 /// Steps of at least `step`; the rest too when a backlog of more than `step` has gone.
@@ -158,6 +160,8 @@ void connection::linger() {
   phase_ = phase::lingering;
   paused_ = false;
   release(in_);
+  if (tls_) tls_->end();
+  tls_.reset(); // what still comes is read away as it is
   ::shutdown(fd_, SHUT_WR);
   set_deadline(linger_time);
   set_interest();
@@ -200,6 +204,7 @@ bool connection::peer_hung_up() noexcept {
 void connection::abort() noexcept {
   ::linger at_once{1, 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  tls_.reset();
   close();
 }
 

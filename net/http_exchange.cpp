@@ -112,6 +112,18 @@ void exchange::stream_error(int status, bytes_ptr error_json, header_list traile
   });
 }
 
+void exchange::stream_typed_event(std::string_view type, bytes_ptr json) {
+  change([&] { put(event_piece(std::move(json), framing_, type)); });
+}
+
+void exchange::stream_filler(std::string text) {
+  change([&] { put(comment_piece(std::move(text), framing_, true)); });
+}
+
+void exchange::stream_close() {
+  change([&] { end_with(end_piece(framing_)); });
+}
+
 void exchange::dropped() noexcept {
   change([&] {
     auto body = make_bytes(error_json("the request was given up without an answer", "server_error", "internal_error"));

@@ -63,6 +63,9 @@ public:
   void stream_comment(std::string text) override;
   void stream_end(bytes_ptr usage_json, header_list trailers) override;
   void stream_error(int status, bytes_ptr error_json, header_list trailers) override;
+  void stream_typed_event(std::string_view type, bytes_ptr json) override;
+  void stream_filler(std::string text) override;
+  void stream_close() override;
   void observe_progress(std::size_t step, std::function<void(std::size_t)> written) override;
   void on_caller_left(std::function<void()> left) override;
   void close_after() override;

@@ -3,8 +3,8 @@
 #include "net/http_server.hpp"
 
 #include "net/http_connection.hpp"
+#include "net/peer_name.hpp"
 
-#include <arpa/inet.h>
 #include <cerrno>
 #include <fcntl.h>
 #include <netdb.h>
@@ -67,29 +67,6 @@ int listen_on(const server_settings& settings, std::uint16_t& port) {
   port = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(bound).sin6_port
                                            : reinterpret_cast<sockaddr_in&>(bound).sin_port);
   return fd;
-}
-
-struct peer_name {
-  std::string text;
-  bool loopback = false;
-};
-
-/// IPv4 in IPv6's clothes counts as what it is.
-peer_name name_of(const sockaddr_storage& from) {
-  char host[INET6_ADDRSTRLEN] = "";
-  if (from.ss_family == AF_INET6) {
-    auto& a = reinterpret_cast<const sockaddr_in6&>(from);
-    auto port = ":" + std::to_string(ntohs(a.sin6_port));
-    if (IN6_IS_ADDR_V4MAPPED(&a.sin6_addr)) {
-      ::inet_ntop(AF_INET, a.sin6_addr.s6_addr + 12, host, sizeof host);
-      return {host + port, a.sin6_addr.s6_addr[12] == 127};
-    }
-    ::inet_ntop(AF_INET6, &a.sin6_addr, host, sizeof host);
-    return {"[" + std::string(host) + "]" + port, IN6_IS_ADDR_LOOPBACK(&a.sin6_addr) != 0};
-  }
-  auto& a = reinterpret_cast<const sockaddr_in&>(from);
-  ::inet_ntop(AF_INET, &a.sin_addr, host, sizeof host);
-  return {host + (":" + std::to_string(ntohs(a.sin_port))), (ntohl(a.sin_addr.s_addr) >> 24) == 127};
 }
 
 bool out_of_resources(int error) noexcept {
@@ -235,6 +212,10 @@ void server::reconfigure(server_settings settings) {
     now.idle_timeout = settings.idle_timeout;
     now.write_timeout = settings.write_timeout;
   });
+}
+
+void server::use_tls(std::shared_ptr<const tls_context> tls) {
+  impl_->events->run([&] { impl_->loop.settings.tls = std::move(tls); });
 }
 
 } // namespace mainstay::http

@@ -8,12 +8,14 @@
 // order, one at a time. Keep-alive connections idle longer than `idle_timeout` are closed. A reader that takes nothing
 // for `write_timeout` while bytes wait is disconnected. Unfinished bodies may hold sixteen times `body_limit` together:
 // beyond that the one that is the furthest from going on is refused with 503. At most `max_connections`; more wait in
-// the listen backlog.
+// the listen backlog. With TLS its handshake is part of the head's time, and HTTP in the clear is told so (400) and
+// closed.
 #pragma once
 
 #include "net/bytes.hpp"
 #include "net/event_loop.hpp"
 #include "net/reply_channel.hpp"
+#include "net/tls_stream.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -34,6 +36,7 @@ struct server_settings {
   std::chrono::milliseconds body_timeout{30000};
   std::chrono::milliseconds idle_timeout{75000};
   std::chrono::milliseconds write_timeout{30000};
+  std::shared_ptr<const tls_context> tls; // null: in the clear
   std::function<header_list()>
       fault_headers; // of answers that the server gives itself (framing, 413, 408); may be empty
 };
@@ -45,9 +48,15 @@ struct request {
   bool peer_is_loopback = false;
 };
 
-/// Besides reply_channel: answers that are not JSON, and what becomes of the connection.
+/// Besides reply_channel: answers that are not JSON, streams of other dialects, and what becomes of the connection.
 class response : public reply_channel {
 public:
+  /// An event with a type ("event: <type>"); empty: none is written.
+  virtual void stream_typed_event(std::string_view type, bytes_ptr json) = 0;
+  /// A comment whose text counts as an event's for observe_progress.
+  virtual void stream_filler(std::string text) = 0;
+  /// The end of the stream without [DONE].
+  virtual void stream_close() = 0;
   /// A whole answer with its own content type (metrics text, a page).
   virtual void reply_as(int status, std::string content_type, header_list headers, bytes_ptr body) = 0;
   /// `left` is called once, on the server's thread, if the caller disconnects (or the server stops) before the last
@@ -96,6 +105,8 @@ public:
   std::size_t connections() const noexcept;
   /// Changes what may change while running: body_limit and timeouts.
   void reconfigure(server_settings);
+  /// The certificate of connections to come.
+  void use_tls(std::shared_ptr<const tls_context>);
 
 private:
   struct impl;

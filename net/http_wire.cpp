@@ -111,16 +111,19 @@ void append_field(std::string& out, const std::string& name, const std::string& 
 
 } // namespace
 
-wire_piece event_piece(bytes_ptr json, stream_framing framing) {
+wire_piece event_piece(bytes_ptr json, stream_framing framing, std::string_view type) {
   if (!json) json = make_bytes({});
   if (has_line_end(*json)) json = make_bytes(as_data_lines(*json));
-  return framed(event_lead, std::move(json), framing, true);
+  if (type.empty() || has_line_end(type)) return framed(event_lead, std::move(json), framing, true);
+  std::string lead = "event: ";
+  lead.append(type).append("\n").append(event_lead);
+  return framed(lead, std::move(json), framing, true);
 }
 
-wire_piece comment_piece(std::string text, stream_framing framing) {
+wire_piece comment_piece(std::string text, stream_framing framing, bool counts) {
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
-  return framed(": ", make_bytes(std::move(text)), framing, false);
+  return framed(": ", make_bytes(std::move(text)), framing, counts);
 }
 
 wire_piece done_piece(stream_framing framing) {

@@ -29,9 +29,10 @@ struct wire_piece {
 enum class stream_framing : std::uint8_t { chunked, until_close };
 
 /// "data: <json>\n\n". JSON with line ends in it becomes an event of several data lines, as SSE demands.
-wire_piece event_piece(bytes_ptr json, stream_framing);
-/// ": text\n\n"; line ends in the text become spaces.
-wire_piece comment_piece(std::string text, stream_framing);
+/// `type`: "event: <type>\n" before it, unless it is empty or has line ends.
+wire_piece event_piece(bytes_ptr json, stream_framing, std::string_view type = {});
+/// ": text\n\n"; line ends in the text become spaces. `counts`: as an event, for reply_channel::observe_progress.
+wire_piece comment_piece(std::string text, stream_framing, bool counts = false);
 /// "data: [DONE]\n\n" and the end of the body.
 wire_piece done_piece(stream_framing);
 /// The end of the body alone.

@@ -26,8 +26,11 @@ struct journal_request {
   priority level = priority::normal;
   std::uint8_t cache = 0; // how the cache may be used
   utc_time accepted{}, ready{}, expires{};
-  std::string shape; // those of one shape may be merged into one call; empty: it is asked alone
+  std::string shape;     // those of one shape may be merged into one call; empty: it is asked alone
+  std::uint8_t kind = 0; // of what is asked for
   bytes_ptr body;
+  std::string region;       // that it has to stay in; empty: any
+  std::string placeholders; // what stands behind those in the body, and in the answer; empty: there are none
 };
 
 class journal_file {
@@ -43,6 +46,7 @@ public:
     std::int64_t number = 0;
     std::string fingerprint, name;
     kept_answer_ptr answer; // null: it has none yet
+    std::string placeholders;
   };
   std::optional<known_request> find(const std::string& client, const std::string& id);
   /// Returns its number. No other request of that client has this id.

@@ -71,13 +71,23 @@ private:
       if (auto status = json::whole_number(code->text); status && *status >= 400 && *status <= 599)
         found.status = static_cast<int>(*status);
     }
-    if (auto details = v.find("details"); details && details->is(json::kind::array))
-      for (auto& d : details->items) {
-        wait(text(d, "retryDelay"));
-        if (auto violations = d.find("violations");
-            violations && violations->is(json::kind::array) && !violations->items.empty())
-          quota(text(violations->items.front(), "quotaId"));
-      }
+    if (auto details = v.find("details"); details && details->is(json::kind::array)) google(details->items);
+  }
+
+  // google.rpc's details: how long to wait, which quota it was, or why in one word (API_KEY_INVALID). The quota of a
+  // day outweighs the others: the wait that is named is a minute's all the same.
+  void google(const std::vector<json::value>& details) {
+    std::string_view quota_id, reason;
+    for (auto& d : details) {
+      wait(text(d, "retryDelay"));
+      if (reason.empty()) reason = text(d, "reason");
+      auto violations = d.find("violations");
+      if (!violations || !violations->is(json::kind::array)) continue;
+      for (auto& violation : violations->items)
+        if (auto id = text(violation, "quotaId"); quota_id.empty() || id.find("PerDay") != id.npos) quota_id = id;
+    }
+    instead_of_status(quota_id);
+    instead_of_status(reason);
   }
 
   // A message may be a string, an object that has one, or a list of such (FastAPI's {"detail":[{"msg":...}]}).
@@ -98,10 +108,9 @@ private:
   static void word(std::string& into, std::string_view text) {
     if (into.empty()) into = cleaned(text, word_limit);
   }
-  void
-  quota(std::string_view id) { // Gemini: which limit it was ("...PerDay..."), where the code is only the status again
+  void instead_of_status(std::string_view said) { // where the code is only the status again
     auto& code = found.said.code;
-    if (!id.empty() && (code.empty() || json::whole_number(code))) code = cleaned(id, word_limit);
+    if (!said.empty() && (code.empty() || json::whole_number(code))) code = cleaned(said, word_limit);
   }
   void wait(std::string_view span) { // Gemini's google.rpc.RetryInfo: "36s"
     if (auto delay = span.empty() ? std::nullopt : parse_reset_span(span))

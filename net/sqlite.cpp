@@ -81,6 +81,7 @@ bool statement::is_null(int column) const noexcept { return sqlite3_column_type(
 void statement::reset() noexcept { sqlite3_reset(handle_.get()); }
 
 void statement::bind(int at, std::int64_t value) { in_->expect(sqlite3_bind_int64(handle_.get(), at, value)); }
+void statement::bind_null(int at) { in_->expect(sqlite3_bind_null(handle_.get(), at)); }
 void statement::bind(int at, double value) { in_->expect(sqlite3_bind_double(handle_.get(), at, value)); }
 
 void statement::bind(int at, std::string_view value) {

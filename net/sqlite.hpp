@@ -8,9 +8,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -74,7 +76,16 @@ private:
   void bind(int at, int value) { bind(at, std::int64_t{value}); }
   void bind(int at, double);
   void bind(int at, std::string_view); // copied; must be UTF-8
-  void bind(int at, const blob&);      // copied
+  void bind_null(int at);
+  template <class T>
+  void bind(int at, const std::optional<T>& value) {
+    if (!value) return bind_null(at);
+    if constexpr (std::is_integral_v<T>)
+      bind(at, static_cast<std::int64_t>(*value));
+    else
+      bind(at, *value);
+  }
+  void bind(int at, const blob&); // copied
   struct finalize {
     void operator()(sqlite3_stmt*) const noexcept;
   };

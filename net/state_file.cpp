@@ -25,9 +25,16 @@ namespace {
   "ALTER TABLE costs ADD COLUMN rescued INTEGER NOT NULL DEFAULT 0;"                                                   \
   "ALTER TABLE costs ADD COLUMN lost INTEGER NOT NULL DEFAULT 0"
 
-constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS, MAINSTAY_REQUESTS};
+#define MAINSTAY_CLIENTS                                                                                               \
+  "CREATE TABLE clients (name TEXT PRIMARY KEY, revoked INTEGER NOT NULL, file_key_until INTEGER,"                     \
+  " made INTEGER NOT NULL, models TEXT NOT NULL, rpm INTEGER, tpm INTEGER, concurrency INTEGER, daily_usd REAL,"       \
+  " level TEXT, highest TEXT) STRICT, WITHOUT ROWID;"                                                                  \
+  "CREATE TABLE client_keys (client TEXT NOT NULL, place INTEGER NOT NULL, hash TEXT NOT NULL, until INTEGER,"         \
+  " PRIMARY KEY (client, place)) STRICT, WITHOUT ROWID"
 
-constexpr sqlite::file_form form{0x4d737431, 4, R"(
+constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS, MAINSTAY_REQUESTS, MAINSTAY_CLIENTS};
+
+constexpr sqlite::file_form form{0x4d737431, 5, R"(
   CREATE TABLE months (
     provider TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -36,8 +43,37 @@ constexpr sqlite::file_form form{0x4d737431, 4, R"(
     used INTEGER NOT NULL CHECK (used >= 0),
     PRIMARY KEY (provider, key)
   ) STRICT, WITHOUT ROWID;
-)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS,
+)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS ";" MAINSTAY_CLIENTS,
                                  true, upgrades};
+
+std::optional<std::int64_t> seconds_of(const std::optional<utc_time>& t) {
+  if (!t) return std::nullopt;
+  return std::chrono::floor<std::chrono::seconds>(*t).time_since_epoch().count();
+}
+
+std::optional<utc_time> time_of(const std::optional<std::int64_t>& seconds) {
+  if (!seconds) return std::nullopt;
+  return utc_time(std::chrono::seconds(*seconds));
+}
+
+/// Names are printable: lines keep them apart.
+std::string lines_of(const std::vector<std::string>& names) {
+  std::string out;
+  for (auto& n : names) (out += n) += '\n';
+  return out;
+}
+
+std::vector<std::string> names_in(const std::string& lines) {
+  std::vector<std::string> out;
+  for (std::size_t from = 0, end; (end = lines.find('\n', from)) != lines.npos; from = end + 1)
+    out.push_back(lines.substr(from, end - from));
+  return out;
+}
+
+std::optional<std::string> word_of(const std::optional<priority>& p) {
+  if (!p) return std::nullopt;
+  return std::string(to_string(*p));
+}
 
 } // namespace
 
@@ -127,6 +163,53 @@ void state_file::keep(const std::vector<cost_ledger::row>& costs) {
     newest = std::max(newest, hour);
   }
   db_->prepare("DELETE FROM costs WHERE hour < ?").run(newest - std::int64_t{cost_ledger::kept_for.count()});
+  all.commit();
+}
+
+std::vector<client_change> state_file::clients() {
+  std::vector<client_change> out;
+  auto rows =
+      db_->prepare("SELECT name, revoked, file_key_until, made, models, rpm, tpm, concurrency, daily_usd, level, "
+                   "highest FROM clients ORDER BY name");
+  auto keys = db_->prepare("SELECT hash, until FROM client_keys WHERE client = ? ORDER BY place");
+  const auto whole = [](const sqlite::statement& row, int column) -> std::optional<std::int64_t> {
+    return row.is_null(column) ? std::nullopt : std::optional(row.number(column));
+  };
+  while (rows.next()) {
+    client_change c{rows.text(0), rows.number(1) != 0};
+    c.file_key_until = time_of(whole(rows, 2));
+    if (rows.number(3) != 0) {
+      auto& t = c.made.emplace();
+      t.models = names_in(rows.text(4));
+      if (const auto n = whole(rows, 5)) t.limits.rpm = static_cast<std::uint32_t>(*n);
+      if (const auto n = whole(rows, 6)) t.limits.tpm = static_cast<std::uint64_t>(*n);
+      if (const auto n = whole(rows, 7)) t.limits.concurrency = static_cast<std::uint32_t>(*n);
+      if (!rows.is_null(8)) t.daily_usd = rows.real(8);
+      if (!rows.is_null(9)) t.level = priority_named(rows.text(9));
+      if (!rows.is_null(10)) t.highest = priority_named(rows.text(10));
+    }
+    keys.begin(std::string_view(c.name));
+    while (keys.next()) c.keys.push_back({keys.text(0), time_of(whole(keys, 1))});
+    out.push_back(std::move(c));
+  }
+  return out;
+}
+
+void state_file::keep(const client_change& c) {
+  sqlite::transaction all(*db_);
+  db_->prepare("DELETE FROM clients WHERE name = ?").run(std::string_view(c.name));
+  db_->prepare("DELETE FROM client_keys WHERE client = ?").run(std::string_view(c.name));
+  if (!c.says_nothing()) {
+    const auto t = c.made.value_or(client_terms{});
+    db_->prepare("INSERT INTO clients (name, revoked, file_key_until, made, models, rpm, tpm, concurrency, daily_usd, "
+                 "level, highest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .run(std::string_view(c.name), int{c.revoked}, seconds_of(c.file_key_until), int{c.made.has_value()},
+             lines_of(t.models), t.limits.rpm, t.limits.tpm, t.limits.concurrency, t.daily_usd, word_of(t.level),
+             word_of(t.highest));
+    auto put = db_->prepare("INSERT INTO client_keys (client, place, hash, until) VALUES (?, ?, ?, ?)");
+    for (std::size_t i = 0; i < c.keys.size(); ++i)
+      put.run(std::string_view(c.name), static_cast<int>(i), c.keys[i].hash, seconds_of(c.keys[i].until));
+  }
   all.commit();
 }
 

@@ -1,10 +1,11 @@
-// What must outlive a restart, in one SQLite file: what keys have used of their month, the week's load, and what
-// calls cost. Owns the
-// file's form and its version; what to write, and when, is its user's business. Every call may block on the disk: for
-// threads that may. Promises: a file that is no database, or a damaged one, is kept under another name and a new one
-// begun; a database of another program, or of a later version, is not touched.
+// What must outlive a restart, in one SQLite file: what keys have used of their month, the week's load, what calls
+// cost, and what operators changed of the clients. Owns the file's form and its version; what to write, and when, is
+// its user's business. Every call may block on the disk: for threads that may. Promises: a file that is no database, or
+// a damaged one, is kept under another name and a new one begun; a database of another program, or of a later version,
+// is not touched.
 #pragma once
 
+#include "core/client_changes.hpp"
 #include "core/cost_ledger.hpp"
 #include "core/load_pattern.hpp"
 #include "core/month_quota.hpp"
@@ -37,6 +38,11 @@ public:
   /// Writes them over those of the same place, all or none, and deletes what is older than the ledger keeps. Throws
   /// sqlite::error.
   void keep(const std::vector<cost_ledger::row>&);
+
+  std::vector<client_change> clients();
+  /// Writes it over that of the same client; one that says nothing is deleted. Times in whole seconds. Throws
+  /// sqlite::error.
+  void keep(const client_change&);
 
 private:
   explicit state_file(sqlite::opened_file opened) : broken_(std::move(opened.broken)), db_(std::move(opened.db)) {}

@@ -27,7 +27,7 @@ zmq_loop::zmq_loop(event_loop& e, server_settings s, std::shared_ptr<handler> h)
     // connection.
     limits{.message_bytes = settings.body_limit + settings.body_limit / 4 + 2 * max_headers_bytes,
            .kept_frames = max_frames + 1},
-    door(std::move(h)), all_flows(std::make_shared<total_flow>(settings.total_outbox_limit)) {}
+    curve(settings.curve), door(std::move(h)), all_flows(std::make_shared<total_flow>(settings.total_outbox_limit)) {}
 
 connection* zmq_loop::find(std::uint64_t number) {
   const auto it = connections.find(number);
@@ -57,8 +57,9 @@ void zmq_loop::flush() {
   }
 }
 
-connection::connection(zmq_loop& loop, int fd, std::uint64_t number, bool loopback)
-  : loop_(loop), fd_(fd), number_(number), loopback_(loopback), reader_(loop.limits),
+connection::connection(zmq_loop& loop, int fd, std::uint64_t number, peer_name who)
+  : loop_(loop), fd_(fd), number_(number), who_(std::move(who)),
+    reader_(loop.limits, loop.curve ? std::make_unique<curve_session>(loop.curve) : nullptr),
     way_(std::make_shared<flow>(loop.all_flows, loop.settings.outbox_limit)) {
   born_ = heard_at_ = pinged_at_ = linger_until_ = moved_at_ = below_limit_at_ = clock::now();
 }
@@ -70,7 +71,7 @@ connection::~connection() {
 void connection::start() {
   guarded([this] {
     loop_.events.watch(fd_, EPOLLIN | EPOLLRDHUP, *this);
-    send_plain(std::string(greeting()));
+    send_handshake(greeting(reader_.curve() != nullptr));
     read(); // the client's is often there already
     loop_.flush();
   });
@@ -153,13 +154,17 @@ void connection::consume(std::string_view input) {
     }
     switch (reader_.feed(input)) {
     case wire_reader::event::more: break;
-    case wire_reader::event::greeted: send_plain(std::string(ready_command())); break;
+    case wire_reader::event::greeted:
+      if (!reader_.curve()) send_handshake(ready_command());
+      break;
+    case wire_reader::event::welcome: send_handshake(reader_.reply()); break;
     case wire_reader::event::ready:
       phase_ = phase::traffic;
       ++loop_.peers;
+      if (reader_.curve()) send_handshake(reader_.reply());
       break;
     case wire_reader::event::message: take_message(); break;
-    case wire_reader::event::ping: send_plain(pong_command(reader_.ping_context())); break;
+    case wire_reader::event::ping: send_command(pong_command(reader_.ping_context())); break;
     case wire_reader::event::fault: give_up(reader_.fault()); break;
     }
   }
@@ -176,6 +181,11 @@ void connection::resume_reading() {
 }
 
 // --- the end ---
+
+void connection::check_key() noexcept {
+  const auto* curve = reader_.curve();
+  if (loop_.curve && curve && reader_.is_ready() && !loop_.curve->clients.contains(curve->client_key())) close();
+}
 
 void connection::close() noexcept {
   if (phase_ == phase::closed) return;
@@ -235,7 +245,7 @@ void connection::on_deadline() {
       if (now >= std::max(heard_at_, pinged_at_) + s.heartbeat) {
         pinged_at_ = now;
         if (!was_asked()) asked_at_ = now;
-        send_plain(ping_command());
+        send_command(ping_command());
       }
     }
     rearm(now);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "net/event_loop.hpp"
+#include "net/peer_name.hpp"
 #include "net/zmq_exchange.hpp"
 #include "net/zmq_frames.hpp"
 #include "net/zmtp_wire.hpp"
@@ -36,7 +37,8 @@ struct zmq_loop {
 
   event_loop& events;
   const server_settings settings;
-  const wire_limits limits; // of one message, following from the settings
+  const wire_limits limits;                // of one message, following from the settings
+  std::shared_ptr<const curve_keys> curve; // of connections to come; null: in the clear
   std::shared_ptr<handler> door;
   std::shared_ptr<inbox> answers;
   const std::shared_ptr<total_flow> all_flows;
@@ -61,7 +63,7 @@ public:
   using clock = std::chrono::steady_clock;
 
   /// Takes the descriptor over. `number` is never used twice.
-  connection(zmq_loop&, int fd, std::uint64_t number, bool loopback);
+  connection(zmq_loop&, int fd, std::uint64_t number, peer_name who);
   ~connection();
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
@@ -74,6 +76,8 @@ public:
   /// Every open request ends with an `error`, and its handler hears that the caller is gone.
   void end_all(int status, std::string_view code, std::string_view text) noexcept;
   bool all_sent() const noexcept { return outbox_.empty(); }
+  /// Ends if the client's key is not listed any more.
+  void check_key() noexcept;
   /// At once, whatever is under way.
   void close() noexcept;
 
@@ -104,8 +108,10 @@ private:
   void close_request(const std::shared_ptr<exchange>&);
 
   void send(outgoing);
-  void send_plain(std::string bytes);
+  void send_command(std::string bytes);
+  void send_handshake(std::string_view bytes);
   void queue(command);
+  void put(command);
   std::size_t write_some();
   void sent_whole(command&);
   void set_interest();
@@ -118,7 +124,7 @@ private:
   zmq_loop& loop_;
   const int fd_;
   const std::uint64_t number_;
-  const bool loopback_;
+  const peer_name who_;
   phase phase_ = phase::handshake;
   wire_reader reader_;
   std::string early_; // read, but not looked at while too much waits to be sent

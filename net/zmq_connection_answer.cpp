@@ -32,9 +32,27 @@ void connection::send(outgoing message) {
   queue({command::what::part, nullptr, std::move(message), 0});
 }
 
-void connection::send_plain(std::string bytes) { send({std::move(bytes), nullptr}); }
+void connection::send_command(std::string bytes) { send({std::move(bytes), nullptr}); }
 
+/// What comes before anything is encrypted.
+void connection::send_handshake(std::string_view bytes) {
+  outgoing message{std::string(bytes), nullptr};
+  if (!way_->admit(message.cost())) return close();
+  put({command::what::part, nullptr, std::move(message), 0});
+}
+
+/// In the order in which it leaves: boxes are numbered.
 void connection::queue(command c) {
+  if (auto* curve = reader_.curve()) {
+    outgoing boxed;
+    append_sealed(boxed.lead, *curve, c.message.lead, c.message.body ? std::string_view(*c.message.body) : "");
+    boxed.added = boxed.size() - c.message.size();
+    c.message = std::move(boxed);
+  }
+  put(std::move(c));
+}
+
+void connection::put(command c) {
   if (outbox_.empty()) moved_at_ = clock::now();
   outbox_.push_back(std::move(c));
   if (flush_due_) return;

@@ -36,8 +36,8 @@ void connection::begin(const message& m, std::string body, bool cancels) {
   requests_.emplace(made->id, made);
   ++loop_.in_flight;
   auto way_back = make_response(loop_.answers, made);
-  request asked{std::string(m.id),           std::string(m.verb), m.headers,
-                make_bytes(std::move(body)), m.req_client,        loopback_};
+  request asked{std::string(m.id), std::string(m.verb), m.headers, make_bytes(std::move(body)),
+                m.req_client,      who_.loopback,       who_.text};
   try {
     if (cancels)
       loop_.door->cancel(std::move(asked), std::move(way_back));
@@ -64,6 +64,12 @@ void connection::refuse(const message& m, int status, std::string_view code, std
 
 /// The framing cannot be trusted from here on, or too much is on its way: say so where possible, and go.
 void connection::give_up(const wire_fault& fault) {
+  if (phase_ == phase::handshake && !reader_.reply().empty()) { // a stranger's ERROR
+    send_handshake(reader_.reply());
+    phase_ = phase::lingering;
+    linger_until_ = clock::now() + linger_time;
+    return rearm(clock::now());
+  }
   if (phase_ != phase::traffic) return close();
   phase_ = phase::lingering;
   --loop_.peers;

@@ -83,15 +83,6 @@ bool is_abandoned(const std::string& path, const sockaddr* name, socklen_t size)
   return refused;
 }
 
-bool is_loopback(const sockaddr_storage& address) noexcept {
-  if (address.ss_family == AF_UNIX) return true;
-  if (address.ss_family == AF_INET)
-    return ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24 == 127;
-  if (address.ss_family != AF_INET6) return false;
-  auto& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
-}
-
 } // namespace
 
 listener::listener(const std::string& endpoint) : endpoint_(endpoint) {
@@ -148,7 +139,7 @@ listener::caller listener::accept() const noexcept {
   const int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) return {};
   if (address.ss_family == AF_UNSPEC) address.ss_family = AF_UNIX; // an unnamed one
-  return {fd, is_loopback(address)};
+  return {fd, mainstay::name_of(address)};
 }
 
 } // namespace mainstay::mq

@@ -2,6 +2,8 @@
 // and, of ipc, the file: one that nobody listens at any more is replaced, and removed at the end.
 #pragma once
 
+#include "net/peer_name.hpp"
+
 #include <string>
 
 namespace mainstay::mq {
@@ -20,7 +22,7 @@ public:
 
   struct caller {
     int fd = -1; // non-blocking; negative: nobody waits, or errno says what is missing
-    bool loopback = false;
+    peer_name who;
   };
   caller accept() const noexcept;
 

@@ -16,12 +16,13 @@ namespace mainstay::mq {
 
 /// One answer, ready for the wire.
 struct outgoing {
-  std::string lead; // everything before the bytes of the last frame
-  bytes_ptr body;   // the last frame's bytes; may be null
+  std::string lead;      // everything before the bytes of the last frame
+  bytes_ptr body;        // the last frame's bytes; may be null
+  std::size_t added = 0; // by encryption, which comes after the accounting
 
   std::size_t size() const noexcept { return lead.size() + (body ? body->size() : 0); }
   /// What it is accounted with: its bytes and their bookkeeping.
-  std::size_t cost() const noexcept { return size() + 256; }
+  std::size_t cost() const noexcept { return size() - added + 256; }
 };
 
 /// Frames: `id` and `kind` and `headers` and `body`, behind an empty delimiter for a REQ client.

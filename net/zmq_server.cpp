@@ -77,7 +77,7 @@ struct server::impl final : event_loop::watcher, event_loop::timed {
     const auto number = ++last_number;
     std::shared_ptr<connection> c;
     try {
-      c = std::make_shared<connection>(*loop, caller.fd, number, caller.loopback);
+      c = std::make_shared<connection>(*loop, caller.fd, number, caller.who);
     } catch (...) {
       ::close(caller.fd);
       throw;
@@ -158,6 +158,13 @@ void server::start() {
 }
 
 std::vector<std::string> server::endpoints() const { return impl_->endpoints; }
+void server::use_keys(std::shared_ptr<const curve_keys> keys) {
+  impl_->events->run([&] {
+    impl_->loop->curve = std::move(keys);
+    for (auto& c : impl_->everybody()) c->check_key();
+  });
+}
+
 void server::drain() { impl_->loop->draining = true; }
 
 void server::stop() {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "net/bytes.hpp"
+#include "net/curve_session.hpp"
 #include "net/event_loop.hpp"
 #include "net/reply_channel.hpp"
 
@@ -20,8 +21,9 @@
 namespace mainstay::mq {
 
 struct server_settings {
-  std::vector<std::string> listen;     // "tcp://127.0.0.1:5555", "ipc:///run/mainstay.sock"; port "*" or 0 for any
-  std::size_t body_limit = 32u << 20;  // a larger body: error 413; one a quarter larger ends the connection too
+  std::shared_ptr<const curve_keys> curve; // null: in the clear, the mechanism is NULL
+  std::vector<std::string> listen;         // "tcp://127.0.0.1:5555", "ipc:///run/mainstay.sock"; port "*" or 0 for any
+  std::size_t body_limit = 32u << 20;      // a larger body: error 413; one a quarter larger ends the connection too
   std::size_t outbox_limit = 8u << 20; // bytes waiting for one client: above it nothing more is read from that client,
                                        // above sixteen times that it is disconnected at once
   std::size_t total_outbox_limit = 512u << 20; // for all clients together: above it, whoever adds to its own backlog
@@ -45,6 +47,7 @@ struct request {
   bytes_ptr body;
   bool req_client = false;      // plain replies only
   bool peer_is_loopback = true; // ipc, or by the client's address
+  std::string peer;             // "127.0.0.1:51234"; empty: ipc
 };
 
 /// reply() sends kind `reply` for status < 400, else `error`; stream events are `chunk`s with the body's JSON,
@@ -83,6 +86,8 @@ public:
   ~server(); // stop()
   void start();
   std::vector<std::string> endpoints() const; // with the real ports
+  /// Of a door with CURVE, from now on. Connections of clients that are not listed any more end.
+  void use_keys(std::shared_ptr<const curve_keys>);
   /// From now on every new request gets error 503; what runs goes on.
   void drain();
   /// Tells whoever waits for an answer that none will come, gives that a second to leave, and closes everything.

@@ -2,11 +2,9 @@
 // and errors as their own dialect has them. Pure: text in, text out.
 #pragma once
 
-#include "core/dialect.hpp"
-#include "net/chat_request.hpp"
+#include "net/dialects/provider_dialect.hpp"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,7 +16,7 @@ namespace mainstay {
 class answer_teller {
 public:
   struct event {
-    std::string type; // of the SSE event; empty: none is written
+    std::string_view type; // of the SSE event; empty: none is written. Valid as long as what it was told of
     std::string data;
   };
   virtual ~answer_teller() = default;
@@ -34,6 +32,8 @@ public:
   virtual std::vector<event> broken(int status, std::string_view error_json) = 0;
   /// Ends with "data: [DONE]".
   virtual bool says_done() const { return false; }
+  /// Where this dialect's clients look for the request's id, besides x-request-id; empty: nowhere.
+  virtual std::string_view id_header() const { return {}; }
 };
 
 /// What the caller wrote, for a provider that speaks its dialect and gets it as it is, but for the model's name.
@@ -41,18 +41,27 @@ struct native_request {
   dialect spoken = dialect::anthropic;
   bytes_ptr body;
   chat_request::span model_value; // with its quotes
+  /// What only that dialect has ("mcp_servers", "tools[0].type", "messages[2].content[0].type"): it stands in the chat
+  /// request as the caller wrote it, and no provider of another dialect can do it justice.
+  std::vector<std::string> only_native;
+  header_list headers; // of the dialect, to go along (anthropic-version, anthropic-beta); the door's to fill in
 };
+
+/// The request for a provider of that dialect.
+provider_request native_call(const native_request&, std::string_view model);
 
 /// A body of another dialect, understood.
 struct caller_request {
-  bytes_ptr chat;                               // the same as a chat request of OpenAI's
-  std::shared_ptr<const native_request> native; // null: no provider speaks that dialect
+  bytes_ptr chat;                         // the same as a chat request of OpenAI's
+  std::shared_ptr<native_request> native; // null: no provider speaks that dialect
   std::unique_ptr<answer_teller> teller;
 };
 using caller_request_or = std::variant<caller_request, request_problem>;
 
 /// POST /v1/messages: Anthropic's Messages API.
 caller_request_or read_messages(const bytes_ptr& body);
+/// POST /v1/messages/count_tokens: the same, without max_tokens; its chat request is for parse_chat_request() alone.
+caller_request_or read_token_count(const bytes_ptr& body);
 /// POST /v1/completions: one prompt, answered by a chat with one message.
 caller_request_or read_completions(const bytes_ptr& body);
 /// POST /v1/responses. Without what needs an answer to be kept (previous_response_id, background, store: true).

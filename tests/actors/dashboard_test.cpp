@@ -35,6 +35,9 @@ struct reader : http::response {
   void reply_as(int, std::string, header_list, bytes_ptr) override {}
   void on_caller_left(std::function<void()> l) override { left = std::move(l); }
   void close_after() override {}
+  void stream_typed_event(std::string_view, bytes_ptr) override {}
+  void stream_filler(std::string) override {}
+  void stream_close() override {}
 };
 
 const auto frame = make_bytes(std::string(10000, 'x'));

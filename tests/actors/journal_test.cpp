@@ -239,6 +239,32 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_a_repetition_that_the_journal_has_not_seen_ends
   BOOST_TEST(again.way->lines() == (lines{"499 cancelled"}));
 }
 
+BOOST_AUTO_TEST_CASE(what_a_revoked_client_waits_for_is_answered_with_401_and_what_nobody_waits_for_in_its_turn) {
+  config::client_settings shop;
+  shop.name = "shop";
+  settings->clients = {shop};
+  start();
+  const auto awaited = asks("1", tomorrow), left = asks("2");
+  for (auto* r : {&awaited, &left}) {
+    r->rec->in.client = &settings->clients[0];
+    accept(*r);
+  }
+  left.caller->left();
+  hold({"smart"});
+  left.rec->durable->reply(503, {}, make_bytes("{}")); // waits for its model
+  BOOST_TEST(look_at().parked == 1u);
+  auto without = std::make_shared<config::settings>(*settings);
+  without->clients[0].revoked = true;
+  asker->send(name(), take_settings{without, store->names});
+  look_at(); // after its commit
+  BOOST_TEST(look_at().answered == 1);
+  BOOST_TEST(awaited.way->lines() == (lines{"accepted", "401 client_revoked"}));
+  hold({}); // the other's turn comes
+  for (const auto end = clock::now() + 10s; look_at().answered < 2 && clock::now() < end;) {}
+  BOOST_TEST(look_at().answered == 2);
+  BOOST_TEST(dispatcher->mailbox().empty(), "no run is made for it");
+}
+
 BOOST_AUTO_TEST_CASE(a_cancel_of_what_nobody_sent_is_a_404) {
   start();
   const auto r = asks("1");

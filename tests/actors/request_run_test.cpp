@@ -250,6 +250,54 @@ BOOST_AUTO_TEST_CASE(an_admission_that_comes_after_its_caller_has_left_is_given_
   BOOST_TEST(reports.size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_revoked_clients_request_ends_with_401_wherever_it_is_and_gives_back_what_it_asked_for) {
+  auto rec = record(60s);
+  rec->in.client = &settings->clients[0];
+  begin(rec);
+  tell(client_revoked{});
+  BOOST_TEST(caller->status == 401);
+  BOOST_REQUIRE(settled.size() == 1u);
+  BOOST_TEST((settled[0].id == lease_id{7, 0} && !settled[0].how.was_sent));
+  answer(admissions, client_admission{});
+  BOOST_TEST(seats.empty());
+  BOOST_REQUIRE(reports.size() == 1u);
+  BOOST_TEST((reports[0].report->status == 401 && reports[0].report->code == "client_revoked"));
+
+  caller->status = 0;
+  auto flight = std::make_shared<flight_channel>(names->governor, flight_book::terms{clock::now() + 60s});
+  board(flight);
+  tell(client_revoked{});
+  BOOST_TEST(caller->status == 401, "also on its seat");
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_goes_on_for_one_that_died_knows_that_its_client_was_revoked) {
+  auto rec = record(60s);
+  rec->in.client = &settings->clients[0];
+  rec->client_revoked = true;
+  rec->losses = 1;
+  begin(rec);
+  BOOST_TEST(caller->status == 401);
+  BOOST_TEST(admissions.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_limits_its_addresses_alone_is_asked_for_too) {
+  settings->clients[0].limits = {};
+  settings->clients[0].per_address.rpm = 1;
+  auto rec = record(60s);
+  rec->in.client = &settings->clients[0];
+  rec->in.address = "192.0.2.1";
+  begin(rec);
+  BOOST_REQUIRE(admissions.size() == 1u);
+  BOOST_TEST(admissions[0].first.address == "192.0.2.1");
+  client_admission no;
+  no.admitted = false;
+  no.of_address = true;
+  no.limit = "requests";
+  answer(admissions, no);
+  BOOST_TEST(caller->status == 429);
+  BOOST_TEST(reports.at(0).report->code == "address_limit");
+}
+
 BOOST_AUTO_TEST_CASE(what_was_granted_and_never_sent_costs_nothing) {
   settings->cache.reset();
   begin(record(60s));

@@ -1,4 +1,5 @@
 // Doors and clients: where they listen, and that nothing open to others goes without a key.
+#include "config/client_keys.hpp"
 #include "tests/config/sample.hpp"
 
 using namespace mainstay;
@@ -8,6 +9,12 @@ using namespace mainstay::config::testing;
 namespace {
 
 const std::string client = "clients: [ { name: app, key: 0123456789abcdef } ]\n";
+
+/// So said, off loopback the clear is only a warning.
+std::string in_the_clear(const std::string& door) {
+  auto said = door;
+  return said.insert(said.rfind('}'), ", cleartext: true ");
+}
 
 } // namespace
 
@@ -58,27 +65,28 @@ BOOST_AUTO_TEST_CASE(a_door_needs_a_valid_address_and_a_sane_body_limit) {
 BOOST_AUTO_TEST_CASE(two_doors_at_one_address_are_an_error) {
   expect_error(load(with_doors("doors: { http: { listen: 127.0.0.1:8080 }, zmq: { listen: tcp://127.0.0.1:8080 } }\n")),
                "m.yaml:1:59: doors.zmq.listen: listens at the same address as the door http");
-  expect_error(
-      load(with_doors("doors: { http: { listen: 0.0.0.0:8080 }, metrics: { listen: 127.0.0.1:8080 } }\n" + client)),
-      "m.yaml:1:61: doors.metrics.listen: listens at the same address as the door http");
+  expect_error(load(with_doors(
+                   "doors: { http: { cleartext: true, listen: 0.0.0.0:8080 }, metrics: { listen: 127.0.0.1:8080 } }\n" +
+                   client)),
+               "m.yaml:1:78: doors.metrics.listen: listens at the same address as the door http");
   expect_fine(load(with_doors("doors: { http: { listen: 127.0.0.1:0 }, metrics: { listen: 127.0.0.1:0 } }\n")));
 }
 
 BOOST_AUTO_TEST_CASE(off_loopback_a_door_without_clients_is_an_error) {
   for (const std::string door : {"http: { listen: 0.0.0.0:8080 }", "http: { listen: \"[::]:8080\" }",
                                  "http: { listen: gateway.example:8080 }", "zmq: { listen: \"tcp://*:5555\" }"}) {
-    const auto result = load(with_doors("doors: { " + door + " }\n"));
+    const auto result = load(with_doors("doors: { " + in_the_clear(door) + " }\n"));
     BOOST_TEST_REQUIRE(result.errors.size() == 1u, door);
-    BOOST_TEST(result.errors[0].what.find("off loopback") != std::string::npos);
-    expect_fine(load(with_doors("doors: { " + door + " }\n" + client)));
+    BOOST_TEST(result.errors[0].what.find("add clients") != std::string::npos);
+    expect_fine(load(with_doors("doors: { " + in_the_clear(door) + " }\n" + client)));
   }
   expect_fine(load(with_doors("doors: { zmq: { listen: \"ipc:///run/m.sock\" } }\n")));
 }
 
-BOOST_AUTO_TEST_CASE(the_console_stays_on_loopback_even_with_clients_and_so_do_metrics_without_a_token) {
+BOOST_AUTO_TEST_CASE(without_certificates_the_console_stays_on_loopback_and_so_do_metrics_without_a_token) {
   const auto result =
       load(with_doors("doors: { http: { listen: 127.0.0.1:1 }, admin: { listen: 0.0.0.0:2 }, metrics: { listen: "
-                      "10.0.0.1:3 } }\n" +
+                      "10.0.0.1:3, cleartext: true } }\n" +
                       client));
   BOOST_TEST_REQUIRE(result.errors.size() == 2u);
   BOOST_TEST(result.errors[0].key == "doors.admin.listen");
@@ -87,9 +95,9 @@ BOOST_AUTO_TEST_CASE(the_console_stays_on_loopback_even_with_clients_and_so_do_m
 
 BOOST_AUTO_TEST_CASE(with_a_token_that_cannot_be_guessed_the_metrics_may_listen_anywhere) {
   const auto with_token = [](const std::string& token) {
-    return load(
-        with_doors("doors: { http: { listen: 127.0.0.1:1 }, metrics: { listen: 0.0.0.0:3, token: " + token + " } }\n"),
-        {{"METRICS_TOKEN", "0123456789abcdef"}});
+    return load(with_doors("doors: { http: { listen: 127.0.0.1:1 }, metrics: { listen: 0.0.0.0:3, token: " + token +
+                           ", cleartext: true } }\n"),
+                {{"METRICS_TOKEN", "0123456789abcdef"}});
   };
   const auto result = with_token("\"${METRICS_TOKEN}\"");
   expect_fine(result);
@@ -111,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_client_is_read_whole) {
   const auto& c = result.value->clients;
   BOOST_TEST_REQUIRE(c.size() == 2u);
   BOOST_TEST(c[0].name == "app");
-  BOOST_TEST((c[0].key == secret("0123456789abcdef")));
+  BOOST_TEST(result.value->ring->find("0123456789abcdef", utc_time{}).value() == 0u);
   BOOST_TEST(*c[0].limits.rpm == 600u);
   BOOST_TEST(*c[0].limits.rps == 5u);
   BOOST_TEST(*c[0].limits.tpm == 200000u);
@@ -147,7 +155,8 @@ BOOST_AUTO_TEST_CASE(a_short_key_is_a_warning_on_loopback_and_an_error_off_it) {
       "m.yaml:1:30: clients[0].key: is shorter than 16 characters and can be guessed; choose a longer one before "
       "listening off loopback");
   expect_error(
-      load(with_doors("clients: [ { name: app, key: short } ]\ndoors: { http: { listen: 0.0.0.0:80 } }\n")),
+      load(with_doors("clients: [ { name: app, key: short } ]\n"
+                      "doors: { http: { listen: 0.0.0.0:80, cleartext: true } }\n")),
       "m.yaml:1:30: clients[0].key: is shorter than 16 characters and can be guessed; a door listens off loopback");
 }
 

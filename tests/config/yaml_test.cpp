@@ -107,8 +107,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_key_is_an_error_with_the_nearest_known_one) {
 }
 
 BOOST_AUTO_TEST_CASE(a_section_of_later_versions_is_an_unknown_key) {
-  for (const char* name : {"cluster", "tls"})
-    expect_error(load(with(std::string(name) + ": { }\n")), "m.yaml:1:1: " + std::string(name) + ": unknown key");
+  expect_error(load(with("cluster: { }\n")), "m.yaml:1:1: cluster: unknown key");
 }
 
 BOOST_AUTO_TEST_CASE(a_key_written_twice_is_an_error_at_the_second) {

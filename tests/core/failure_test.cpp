@@ -128,6 +128,20 @@ const std::vector<said> gemini = {
   {overloaded, 200, "UNAVAILABLE", "503", "The model is overloaded. Please try again later.", "overload in a stream"},
   {server_error, 504, "DEADLINE_EXCEEDED", "504", "The request timed out. Please try again.", "504"},
   {server_error, 499, "CANCELLED", "499", "The operation was cancelled.", "cancelled by itself"},
+  {quota_spent, 400, "FAILED_PRECONDITION", "400", "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio.", "no billing where the free tier is not"},
+  {quota_spent, 403, "PERMISSION_DENIED", "BILLING_DISABLED", "This API method requires billing to be enabled. Please enable billing on project #123 by visiting https://console.developers.google.com/billing/enable?project=123 then retry.", "billing off"},
+  {auth, 403, "PERMISSION_DENIED", "SERVICE_DISABLED", "Generative Language API has not been used in project 123 before or it is disabled. Enable it by visiting https://console.developers.google.com/apis/api/generativelanguage.googleapis.com/overview?project=123 then retry.", "API off"},
+  {auth, 403, "PERMISSION_DENIED", "API_KEY_SERVICE_BLOCKED", "Requests to this API generativelanguage.googleapis.com method google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent are blocked.", "key restricted"},
+  {rate_limited, 429, "RESOURCE_EXHAUSTED", "GenerateContentInputTokensPerModelPerMinute-FreeTier", "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.\nPlease retry in 41s.", "a minute's tokens, QuotaFailure.quotaId as the code"},
+  {rate_limited, 429, "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED", "Quota exceeded for quota metric 'Generate Content API requests per minute' and limit 'GenerateContent request limit per minute for a region' of service 'generativelanguage.googleapis.com' for consumer 'project_number:123'.", "ErrorInfo.reason as the code"},
+  {model_missing, 404, "NOT_FOUND", "404", "This model models/gemini-1.5-pro is no longer available. Please update your code to use a newer model for the latest features and improvements.", "model gone"},
+  {context_length, 400, "INVALID_ARGUMENT", "400", "The input token count exceeds the maximum number of tokens allowed 1048576.", "too long, older words"},
+  {unsupported_feature, 400, "INVALID_ARGUMENT", "400", "Function calling with a response mime type: 'application/json' is unsupported", "JSON beside tools"},
+  {caller_fault, 400, "INVALID_ARGUMENT", "400", "Please ensure that function call turn comes immediately after a user turn or after a function response turn.", "turns in disorder"},
+  {caller_fault, 400, "INVALID_ARGUMENT", "400", "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly, and missing thought_signature may lead to degraded model performance.", "signature lost"},
+  {overloaded, 503, "UNAVAILABLE", "503", "This model is currently experiencing high demand. Spikes in demand are usually temporary. Please try again later.", "demand"},
+  {server_error, 504, "DEADLINE_EXCEEDED", "504", "Deadline expired before operation could complete.", "504 in other words"},
+  {server_error, 200, "server_error", "MALFORMED_FUNCTION_CALL", "The provider ended the answer: MALFORMED_FUNCTION_CALL", "finishReason"},
 };
 
 const std::vector<said> others = {

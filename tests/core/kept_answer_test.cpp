@@ -43,6 +43,11 @@ BOOST_AUTO_TEST_CASE(a_degraded_answer_is_never_repeated) {
   BOOST_TEST(!may_be_repeated(answer(503)));
 }
 
+BOOST_AUTO_TEST_CASE(that_a_client_was_revoked_is_an_answer_but_none_to_be_repeated) {
+  BOOST_TEST(settles(answer(401)));
+  BOOST_TEST(!may_be_repeated(answer(401)));
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_occupies_its_body_and_its_headers) {
   auto small = answer(200), large = answer(200);
   large.body = std::make_shared<const std::string>(1000, 'x');

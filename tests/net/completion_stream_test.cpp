@@ -106,6 +106,27 @@ private:
 
 BOOST_AUTO_TEST_SUITE(completion_streams)
 
+BOOST_AUTO_TEST_CASE(signed_thoughts_are_told_block_by_block_after_their_words) {
+  const auto chunks = chunks_of(
+      R"({"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"x","reasoning_content":"ab",)"
+      R"("thinking_blocks":[{"type":"thinking","thinking":"a","signature":"1"},{"type":"redacted_thinking","data":"d"},)"
+      R"({"type":"thinking","thinking":"b","signature":"2"}]},"finish_reason":"stop"}]})",
+      false);
+  std::vector<std::string> thoughts;
+  for (auto& c : chunks)
+    for (auto* member : {"reasoning_content", "thinking_blocks"})
+      if (const auto at = c.find(std::string("{\"") + member); at != c.npos)
+        thoughts.push_back(c.substr(at, c.find(",\"finish_reason", at) - at));
+  const std::vector<std::string> expected = {
+      R"({"reasoning_content":"a"})", R"({"thinking_blocks":[{"type":"thinking","thinking":"a","signature":"1"}]})",
+      R"({"thinking_blocks":[{"type":"redacted_thinking","data":"d"}]})", R"({"reasoning_content":"b"})",
+      R"({"thinking_blocks":[{"type":"thinking","thinking":"b","signature":"2"}]})"};
+  BOOST_TEST(thoughts == expected, boost::test_tools::per_element());
+  const auto whole = assembled(chunks);
+  BOOST_TEST(whole.find(R"("reasoning_content":"ab")") != whole.npos);
+  BOOST_TEST(whole.find(R"("signature":"2")") != whole.npos);
+}
+
 BOOST_AUTO_TEST_CASE(any_completion_told_as_a_stream_and_put_back_together_is_the_same) {
   random_completion completions(42);
   for (int i = 0; i < 500; ++i) {

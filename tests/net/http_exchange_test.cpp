@@ -65,6 +65,19 @@ BOOST_AUTO_TEST_CASE(what_comes_after_the_end_is_ignored) {
   BOOST_TEST(!part.whole);
 }
 
+BOOST_AUTO_TEST_CASE(a_stream_of_another_dialect_has_typed_events_and_ends_without_done) {
+  handle->stream_typed_event("a", make_bytes("1"));
+  handle->stream_filler("-");
+  handle->stream_close();
+  handle->stream_typed_event("b", make_bytes("2"));
+  auto part = ex->collect();
+  BOOST_TEST(text(part) == "event: a\ndata: 1\n\n: -\n\n");
+  BOOST_TEST(part.ended);
+  wire_queue queue;
+  queue.push(std::move(part.pieces));
+  BOOST_TEST(queue.event_bytes() == 2u); // a filler counts, other comments do not
+}
+
 BOOST_AUTO_TEST_CASE(an_error_before_the_head_keeps_its_status) {
   handle->stream_error(429, make_bytes("e"), {{"retry-after", "1"}});
   auto part = ex->collect();

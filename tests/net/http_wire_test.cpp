@@ -52,6 +52,13 @@ BOOST_AUTO_TEST_CASE(line_ends_inside_an_event_cannot_forge_another_one) {
   BOOST_TEST(text(comment_piece("a\r\nb\nc", stream_framing::until_close)) == ": a  b c\n\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_typed_event_says_its_type_first_and_cannot_forge_another_one) {
+  BOOST_TEST(text(event_piece(make_bytes("{}"), stream_framing::until_close, "ping")) == "event: ping\ndata: {}\n\n");
+  BOOST_TEST(text(event_piece(make_bytes("{}"), stream_framing::chunked, "ping")) ==
+             "16\r\nevent: ping\ndata: {}\n\n\r\n");
+  BOOST_TEST(text(event_piece(make_bytes("{}"), stream_framing::until_close, "a\ndata: evil")) == "data: {}\n\n");
+}
+
 BOOST_AUTO_TEST_CASE(the_end_of_a_stream_ends_its_chunks) {
   BOOST_TEST(text(done_piece(stream_framing::chunked)) == "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
   BOOST_TEST(text(end_piece(stream_framing::chunked)) == "0\r\n\r\n");

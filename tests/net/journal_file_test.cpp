@@ -24,11 +24,14 @@ struct fixture : mainstay::test::folder {
     r.upstream_key = "the key";
     r.level = priority::low;
     r.cache = 2;
+    r.kind = 1;
     r.accepted = noon;
     r.ready = noon + 1s;
     r.expires = noon + 24h;
     r.shape = "0f";
     r.body = make_bytes("{\"n\":1}");
+    r.region = "eu";
+    r.placeholders = "{\"[EMAIL_1]\":\"bob\"}";
     return r;
   }
   static kept_answer answer(const std::string& text, int status = 200) {
@@ -55,6 +58,7 @@ BOOST_AUTO_TEST_CASE(what_was_committed_is_there_again_word_for_word) {
   BOOST_TEST_REQUIRE(!!found);
   BOOST_TEST(found->fingerprint == request("").fingerprint);
   BOOST_TEST(!found->answer);
+  BOOST_TEST(found->placeholders == request("").placeholders);
   BOOST_TEST(!file.find("other", id));
   const auto all = file.all_unanswered();
   BOOST_TEST_REQUIRE(all.size() == 2u);
@@ -66,8 +70,8 @@ BOOST_AUTO_TEST_CASE(what_was_committed_is_there_again_word_for_word) {
   BOOST_TEST(*r->body == *asked.body);
   BOOST_TEST(r->name == asked.name);
   BOOST_TEST(r->upstream_key == asked.upstream_key);
-  BOOST_TEST(r->shape == asked.shape);
-  BOOST_TEST((r->level == asked.level && r->cache == asked.cache));
+  BOOST_TEST((r->shape == asked.shape && r->region == asked.region));
+  BOOST_TEST((r->level == asked.level && r->cache == asked.cache && r->kind == asked.kind));
   BOOST_TEST((r->accepted == asked.accepted && r->ready == asked.ready && r->expires == asked.expires));
 }
 
@@ -78,21 +82,25 @@ BOOST_AUTO_TEST_CASE(a_file_of_the_first_version_is_brought_up_to_date_and_of_a_
   }
   {
     sqlite::database db(where, 1s);
-    db.run("ALTER TABLE requests DROP COLUMN shape; PRAGMA user_version = 1");
+    db.run("ALTER TABLE requests DROP COLUMN shape; ALTER TABLE requests DROP COLUMN kind;"
+           "ALTER TABLE requests DROP COLUMN region; ALTER TABLE requests DROP COLUMN placeholders;"
+           "PRAGMA user_version = 1");
   }
   {
     journal_file file(where, noon);
     BOOST_TEST(file.found_broken().moved_to.empty());
     const auto old = file.unanswered(1);
     BOOST_TEST_REQUIRE(!!old);
-    BOOST_TEST(old->shape == "");
+    BOOST_TEST((old->shape == "" && old->region == ""));
+    BOOST_TEST(old->kind == 0);
+    BOOST_TEST(file.find("app", "old")->placeholders == "");
     BOOST_TEST(*old->body == *request("old").body);
     BOOST_TEST(file.unanswered(file.add(request("new")))->shape == "0f");
   }
   {
     sqlite::database db(where, 1s);
-    BOOST_TEST(db.number("PRAGMA user_version") == 2);
-    db.run("PRAGMA user_version = 3");
+    BOOST_TEST(db.number("PRAGMA user_version") == 4);
+    db.run("PRAGMA user_version = 5");
   }
   BOOST_CHECK_THROW(journal_file(where, noon), sqlite::error);
 }

@@ -66,7 +66,8 @@ BOOST_AUTO_TEST_CASE(the_weeks_load_is_there_again_in_whole_tokens) {
 
 BOOST_AUTO_TEST_CASE(a_file_from_before_the_weeks_load_keeps_its_months_and_gets_its_place) {
   open().keep({{"p", "a", february, 5}});
-  sqlite::database(file).run("DROP TABLE load_hours; DROP TABLE costs; PRAGMA user_version = 1");
+  sqlite::database(file).run(
+      "DROP TABLE load_hours; DROP TABLE costs; DROP TABLE clients; DROP TABLE client_keys; PRAGMA user_version = 1");
   auto f = open();
   load_pattern::cells cells{};
   cells[9] = {7, 1};
@@ -113,6 +114,42 @@ BOOST_AUTO_TEST_CASE(costs_are_written_over_those_of_the_same_place_and_the_olde
   BOOST_TEST(all(open()) == "1 shop 0.100000; 841 shop 3.000000; ");
 }
 
+BOOST_AUTO_TEST_CASE(changes_of_clients_are_there_again_the_latest_of_each_and_none_that_says_nothing) {
+  client_change made{"made"};
+  made.keys = {{"sha256:a", noon + std::chrono::hours(1)}, {"sha256:b", {}}};
+  auto& t = made.made.emplace();
+  t.models = {"smart", "gpt-*"};
+  t.limits.rpm = 6;
+  t.limits.tpm = std::uint64_t{1} << 40;
+  t.limits.concurrency = 2;
+  t.daily_usd = 1.5;
+  t.level = priority::low;
+  t.highest = priority::normal;
+  client_change rotated{"rotated"};
+  rotated.keys = {{"sha256:c", {}}};
+  rotated.file_key_until = noon;
+  const client_change revoked{"revoked", true};
+  client_change bare{"bare"};
+  bare.keys = {{"sha256:d", {}}};
+  bare.made.emplace();
+  for (auto& c : {made, rotated, revoked, bare}) open().keep(c);
+  BOOST_TEST((open().clients() == std::vector{bare, made, revoked, rotated}));
+  rotated.keys = {{"sha256:e", {}}};
+  rotated.file_key_until.reset();
+  open().keep(rotated);
+  open().keep(client_change{"revoked"});
+  BOOST_TEST((open().clients() == std::vector{bare, made, rotated}));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_from_before_clients_were_changed_keeps_what_it_has) {
+  open().keep({{"p", "a", february, 5}});
+  sqlite::database(file).run("DROP TABLE clients; DROP TABLE client_keys; PRAGMA user_version = 4");
+  const client_change revoked{"app", true};
+  open().keep(revoked);
+  BOOST_TEST((open().clients() == std::vector{revoked}));
+  BOOST_TEST(told(open()) == "p/a 2027-2: 5; ");
+}
+
 BOOST_AUTO_TEST_CASE(costs_from_before_requests_were_counted_are_kept) {
   cost_ledger::row r;
   r.where = {std::chrono::sys_time<std::chrono::hours>(std::chrono::hours(500'000)), "shop", "m", "p"};
@@ -122,7 +159,7 @@ BOOST_AUTO_TEST_CASE(costs_from_before_requests_were_counted_are_kept) {
   open().keep({r});
   for (std::string column : {"batch_usd", "batched", "answered", "rescued", "lost"})
     sqlite::database(file).run(("ALTER TABLE costs DROP COLUMN " + column).c_str());
-  sqlite::database(file).run("PRAGMA user_version = 3");
+  sqlite::database(file).run("DROP TABLE clients; DROP TABLE client_keys; PRAGMA user_version = 3");
   const auto kept = open().costs();
   BOOST_REQUIRE(kept.size() == 1u);
   BOOST_TEST((kept[0].what.usd == 1.5 && kept[0].what.calls == 3u && kept[0].what.lost == 0u));
@@ -165,7 +202,7 @@ BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_a
   BOOST_TEST(read("state.db") == before);
   std::filesystem::remove(file);
   open();
-  sqlite::database(file).run("PRAGMA user_version = 5");
+  sqlite::database(file).run("PRAGMA user_version = 6");
   BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
 }
 

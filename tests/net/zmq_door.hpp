@@ -73,7 +73,7 @@ struct client {
       socket.set(zmq::sockopt::rcvbuf, 4096);
     }
     if (!name.empty()) socket.set(zmq::sockopt::routing_id, name);
-    socket.connect(endpoint);
+    if (!endpoint.empty()) socket.connect(endpoint);
   }
   void send(const frames& f) {
     std::vector<zmq::const_buffer> parts;

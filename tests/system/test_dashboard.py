@@ -149,7 +149,7 @@ def test_off_loopback_it_asks_for_the_token_and_a_browser_brings_it(start, drive
 
     class Elsewhere(Gateway):
         def write(self, config):
-            config["doors"]["metrics"] = {"listen": f"0.0.0.0:{self.metrics_port}", "token": TOKEN}
+            config["doors"]["metrics"] = {"listen": f"0.0.0.0:{self.metrics_port}", "token": TOKEN, "cleartext": True}
             super().write(config)
     gateway = start.keep(Elsewhere(pathlib.Path(mock.log_path).parent, {"providers": [provider("a", mock)], "models": [model("smart", "a/m")]}))
     basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()

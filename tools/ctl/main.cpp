@@ -2,7 +2,9 @@
 // reads them one after the other.
 #include "actors/actors.hpp"
 #include "tools/ctl/audit.hpp"
+#include "tools/ctl/client_hash.hpp"
 #include "tools/ctl/compare.hpp"
+#include "tools/ctl/connect.hpp"
 #include "tools/ctl/drill.hpp"
 #include "tools/ctl/node.hpp"
 #include "tools/ctl/prompt.hpp"
@@ -14,6 +16,7 @@
 #include <CLI/CLI.hpp>
 #include <caf/io/all.hpp>
 
+#include <csignal>
 #include <iomanip>
 #include <iostream>
 #include <optional>
@@ -26,8 +29,9 @@ constexpr int exit_refused = 1, exit_unreachable = 2;
 
 class console_config : public caf::actor_system_config {
 public:
-  console_config() {
+  explicit console_config(const mainstay::ctl::certificate_files& tls) {
     load<caf::io::middleman>();
+    use(tls, *this);
     add_message_types<caf::id_block::mainstay>();
     set("scheduler.max-threads", size_t{1});
     set("middleman.app-identifiers", std::vector<std::string>{"mainstay-console-1"});
@@ -67,6 +71,7 @@ int ask(caf::actor_system& sys, const console_address& where, mainstay::ctl::nod
   if (words.size() > 1 && words[0] == "compare")
     return mainstay::ctl::compare({words.begin() + 1, words.end()}, node, json);
   if (words[0] == "audit") return mainstay::ctl::audit(words, json);
+  if (mainstay::ctl::is_client_hash(words)) return mainstay::ctl::client_hash(words, json);
   if (mainstay::ctl::begins_drill(words)) return mainstay::ctl::run_drill(node, std::move(words), json);
   const auto reply = node.ask(std::move(words));
   if (!reply) return exit_unreachable;
@@ -83,28 +88,40 @@ int ask(caf::actor_system& sys, const console_address& where, mainstay::ctl::nod
 int main(int argc, char** argv) {
   CLI::App app{"The console of a Mainstay node. Without a command it reads commands until `exit`; `help` lists them."};
   std::string node = "127.0.0.1:4242";
+  mainstay::ctl::certificate_files tls;
   bool json = false;
   app.add_option("--node", node, "HOST:PORT of the node's admin door")->capture_default_str();
+  app.add_option("--tls-cert", tls.cert, "this console's certificate (PEM), for a node with the section tls")
+      ->envname("MAINSTAY_TLS_CERT");
+  app.add_option("--tls-key", tls.key, "its key (PEM)")->envname("MAINSTAY_TLS_KEY");
+  app.add_option("--tls-ca", tls.ca, "the authority that issued both sides' certificates (PEM)")
+      ->envname("MAINSTAY_TLS_CA");
   app.add_flag("--json", json, "print the answer as JSON");
   app.set_version_flag("--version", "mainstayctl " MAINSTAY_VERSION);
   app.allow_extras(); // the command, its words and its options
   app.footer("COMMAND [WORDS...]  what to ask the node; `help` lists the commands");
   CLI11_PARSE(app, argc, argv);
   const auto words = app.remaining();
-  if (!words.empty() && words[0] == "audit") return mainstay::ctl::audit(words, json); // no node is asked
+  if (!words.empty() && words[0] == "audit") return mainstay::ctl::audit(words, json);      // no node is asked
+  if (mainstay::ctl::is_client_hash(words)) return mainstay::ctl::client_hash(words, json); // likewise
   console_address where;
   try {
     where = parse_node(node);
   } catch (const CLI::Error& e) { return app.exit(e); }
 
-  console_config config;
-  caf::actor_system system(config);
-  auto remote = system.middleman().remote_actor<mainstay::console_actor>(where.host, where.port);
-  if (!remote) {
-    std::cerr << "cannot reach " << node << ": " << to_string(remote.error()) << "\n";
+  if (const auto faults = faults_of(tls); !faults.empty()) {
+    std::cerr << faults << "\n";
     return exit_unreachable;
   }
-  mainstay::ctl::node console(system, *remote);
+  std::signal(SIGPIPE, SIG_IGN); // OpenSSL writes to whoever has gone
+  console_config config(tls);
+  caf::actor_system system(config);
+  const auto reached = connect(system, where, tls);
+  if (!reached.console) {
+    std::cerr << "cannot reach " << node << ": " << reached.why_not << "\n";
+    return exit_unreachable;
+  }
+  mainstay::ctl::node console(system, reached.console);
   if (!words.empty()) return ask(system, where, console, words, json);
   // At a terminal lines are edited; a script's are read as they are.
   std::optional<mainstay::ctl::prompt> prompt;

@@ -26,6 +26,9 @@ struct place {
 };
 const std::map<std::string, place> names_of{{"keys", {"keys", "keys", "name"}},
                                             {"breakers", {"breakers", "breakers", "provider"}},
+                                            {"clients rotate", {"clients", "clients", "client"}},
+                                            {"clients revoke", {"clients", "clients", "client"}},
+                                            {"clients restore", {"clients", "clients", "client"}},
                                             {"drill provider_down", {"breakers", "breakers", "provider"}},
                                             {"drill rate_limit", {"breakers", "breakers", "provider"}},
                                             {"drill slow", {"breakers", "breakers", "provider"}},
@@ -37,6 +40,8 @@ const std::map<std::string, std::vector<std::string>> words_after{
     {"audit verify", {"--expect", "--after"}},
     {"cache", {"stats", "clear", "warm", "warming"}},
     {"cache warming", {"stop"}},
+    {"clients", {"create", "rotate", "revoke", "restore", "hash"}},
+    {"clients hash", {"--new"}},
     {"cost", {"--by", "--days"}},
     {"cost --by", {"model", "client", "provider", "hour"}},
     {"drill", {"provider_down", "rate_limit", "slow", "redis_frozen", "crash", "stop"}},

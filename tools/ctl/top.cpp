@@ -43,7 +43,7 @@ struct sampler_state {
   void tick() { console ? ask() : connect(); }
 
   void connect() {
-    self->request(self->system().middleman().actor_handle(), patience, caf::connect_atom::value, where.host, where.port)
+    self->request(connector(self->system()), patience, caf::connect_atom::value, where.host, where.port)
         .then(
             [this](const caf::node_id&, const caf::strong_actor_ptr& found, const std::set<std::string>&) {
               if (found) console = caf::actor_cast<console_actor>(found);

@@ -3,15 +3,10 @@
 // old one broke. Without a terminal one sample is printed.
 #pragma once
 
+#include "tools/ctl/connect.hpp"
 #include "tools/ctl/node.hpp"
 
 namespace mainstay::ctl {
-
-/// Where the node's console is.
-struct console_address {
-  std::string host;
-  std::uint16_t port = 0;
-};
 
 /// Returns the exit code: 0, or 2 if a sample was to be had and the node did not answer.
 int show_top(caf::actor_system&, const console_address&, node&, bool json);

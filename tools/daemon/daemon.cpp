@@ -1,9 +1,13 @@
 #include "tools/daemon/daemon.hpp"
 
+#include "config/changed_clients.hpp"
 #include "config/load.hpp"
+#include "core/z85.hpp"
 #include "tools/daemon/quiet_scheduler.hpp"
 
 #include <caf/io/all.hpp>
+#include <caf/io/network/multiplexer.hpp>
+#include <caf/openssl/all.hpp>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -18,7 +22,7 @@ namespace {
 
 constexpr std::size_t scheduler_threads = 2;
 constexpr auto flush_patience = 2s; // for answers that are still being written when the last run has ended
-constexpr auto reload_patience = 5s;
+constexpr auto reload_patience = 5s, disk_patience = 5s;
 constexpr int exit_cut = 3, exit_given_up = 4;
 constexpr std::size_t most_scrapers = 256;
 
@@ -61,14 +65,35 @@ std::string later_path(const char* key, const std::string& now, const std::strin
          (now.empty() ? "nothing is kept" : now + " is written");
 }
 
+/// A door that was opened with encryption keeps it until a restart, for its address is the old one as well.
+std::string later_door(const char* key, bool open, bool now, bool wanted) {
+  if (!open || now == wanted) return "";
+  return std::string(key) + ": takes effect with a restart; until then the door " +
+         (now ? "keeps what it has" : "speaks in the clear");
+}
+
+std::shared_ptr<const tls_context> context_of(const std::optional<config::certificate>& c) {
+  return c ? std::make_shared<const tls_context>(c->chain, c->key.reveal()) : nullptr;
+}
+
+std::shared_ptr<const mq::curve_keys> keys_of(const config::door_settings::zmq_door& door) {
+  if (!door.curve) return nullptr;
+  return mq::make_curve_keys(door.curve->secret_key.reveal(), {door.curve->clients.begin(), door.curve->clients.end()});
+}
+
 } // namespace
 
 /// Measured on two cores (docs/architecture.md, "Threads"): CAF's defaults spend a quarter of a core polling.
 class daemon::system_config : public caf::actor_system_config {
 public:
-  system_config() {
+  explicit system_config(const console_tls* tls) {
     load<quiet_scheduler>();
     load<caf::io::middleman>();
+    if (tls) {
+      load<caf::openssl::manager>();
+      openssl_certificate = openssl_key = tls->certificate_path();
+      openssl_cafile = tls->authority_path();
+    }
     add_message_types<caf::id_block::mainstay>();
     set("scheduler.policy", caf::atom("stealing"));
     set("scheduler.max-threads", scheduler_threads);
@@ -81,11 +106,14 @@ public:
 };
 
 daemon::daemon(std::string config_file, config::settings_ptr settings, bool json_logs)
-  : json_logs_(json_logs), file_(std::move(config_file)), settings_(std::move(settings)),
-    kept_(open_files(file_, *settings_)), live_(std::make_shared<live_settings>(settings_)),
+  : json_logs_(json_logs), file_(std::move(config_file)), from_file_(std::move(settings)),
+    kept_(open_files(file_, *from_file_)),
+    changes_(kept_.state ? kept_.state->earlier_clients : std::vector<client_change>{}),
+    settings_(config::with_changes(from_file_, changes_.all())), live_(std::make_shared<live_settings>(settings_)),
     loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
-    system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
-    turn_(std::make_unique<turn>(*system_, loop_)) {
+    console_tls_(settings_->tls ? std::make_unique<console_tls>(*settings_->tls) : nullptr),
+    system_config_(std::make_unique<system_config>(console_tls_.get())),
+    system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;
@@ -121,6 +149,7 @@ void daemon::shut_down() {
 daemon_hooks daemon::hooks() {
   daemon_hooks h;
   h.reload = [this] { return reload(); };
+  h.change_client = [this](const client_order& o) { return change_client(o); };
   h.drain = [] { ::kill(::getpid(), SIGTERM); };
   h.ready = [this] { return ready_.load(); };
   h.version = MAINSTAY_VERSION;
@@ -136,27 +165,34 @@ void daemon::open_doors() {
     s.address = doors.metrics->host;
     s.port = doors.metrics->port;
     s.max_connections = most_scrapers;
+    s.tls = context_of(doors.metrics_tls);
+    metrics_tls_ = s.tls != nullptr;
     metrics_ = std::make_unique<http::server>(
         loop_, s, make_metrics_door(*system_, live_, house_.names, [this] { return ready_.load(); }));
     metrics_->start();
-    spdlog::info("metrics door: http://{}:{}/", s.address, metrics_->port());
+    spdlog::info("metrics door: {}://{}:{}/", s.tls ? "https" : "http", s.address, metrics_->port());
   }
   if (doors.admin) {
-    auto published = system_->middleman().publish(caf::actor_cast<console_actor>(house_.names->admin),
-                                                  doors.admin->port, doors.admin->host.c_str(), true);
+    const auto console = caf::actor_cast<console_actor>(house_.names->admin);
+    const auto* host = doors.admin->host.c_str();
+    auto published = console_tls_ ? caf::openssl::publish(console, doors.admin->port, host, true)
+                                  : system_->middleman().publish(console, doors.admin->port, host, true);
     if (!published)
       throw std::runtime_error("admin door: cannot listen on " + doors.admin->host + ":" +
                                std::to_string(doors.admin->port) + ": " + to_string(published.error()));
-    spdlog::info("admin door: {}:{}", doors.admin->host, *published);
+    spdlog::info("admin door: {}:{}{}", doors.admin->host, *published, console_tls_ ? ", mutual TLS" : "");
   }
   if (doors.zmq) {
     mq::server_settings s;
     s.listen = {doors.zmq->listen};
     if (doors.http) s.body_limit = doors.http->body_limit;
     s.max_connections = most_callers(s.max_connections, zmq_share);
+    s.curve = keys_of(*doors.zmq);
+    curve_ = s.curve != nullptr;
     zmq_ = std::make_unique<mq::server>(loop_, s, make_zmq_door(live_, house_.names));
     zmq_->start();
-    for (auto& e : zmq_->endpoints()) spdlog::info("message-queue door: {}", e);
+    const auto key = s.curve ? ", CURVE with the public key " + z85_encode(s.curve->public_key) : "";
+    for (auto& e : zmq_->endpoints()) spdlog::info("message-queue door: {}{}", e, key);
   }
   if (doors.http) {
     http::server_settings s;
@@ -165,10 +201,40 @@ void daemon::open_doors() {
     s.body_limit = doors.http->body_limit;
     s.fault_headers = final_labels;
     s.max_connections = most_callers(s.max_connections, http_share);
+    s.tls = context_of(doors.http->tls);
+    http_tls_ = s.tls != nullptr;
     http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names));
     http_->start();
-    spdlog::info("http door: http://{}:{}/v1", s.address, http_->port());
+    spdlog::info("http door: {}://{}:{}/v1", s.tls ? "https" : "http", s.address, http_->port());
   }
+}
+
+void daemon::renew_encryption() {
+  auto& doors = settings_->doors;
+  if (http_tls_ && doors.http && doors.http->tls) http_->use_tls(context_of(doors.http->tls));
+  if (metrics_tls_ && doors.metrics && doors.metrics_tls) metrics_->use_tls(context_of(doors.metrics_tls));
+  if (curve_ && doors.zmq && doors.zmq->curve) zmq_->use_keys(keys_of(*doors.zmq));
+  if (!console_tls_ || !settings_->tls) return;
+  std::promise<void> replaced;
+  system_->middleman().backend().post([&] {
+    try {
+      console_tls_->replace(*settings_->tls);
+      replaced.set_value();
+    } catch (...) { replaced.set_exception(std::current_exception()); }
+  });
+  replaced.get_future().get();
+}
+
+std::string daemon::later_encryption(const config::settings& s) const {
+  std::string all;
+  const bool zmq = s.doors.zmq.has_value(), http = s.doors.http.has_value(), metrics = s.doors.metrics.has_value();
+  for (const auto& one :
+       {later_door("doors.http.tls", http_ && http, http_tls_, http && s.doors.http->tls),
+        later_door("doors.metrics.tls", metrics_ && metrics, metrics_tls_, metrics && s.doors.metrics_tls),
+        later_door("doors.zmq.curve", zmq_ && zmq, curve_, zmq && s.doors.zmq->curve),
+        later_door("tls", settings_->doors.admin.has_value(), console_tls_ != nullptr, s.tls.has_value())})
+    if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
+  return all;
 }
 
 std::string daemon::later_settings(const config::settings& s) const {
@@ -176,7 +242,8 @@ std::string daemon::later_settings(const config::settings& s) const {
   for (const auto& one :
        {later_path("state.path", kept_.state ? kept_.state->file.path() : "", s.state ? s.state->path : ""),
         later_path("journal.path", kept_.journal ? kept_.journal->file.path() : "", s.journal ? s.journal->path : ""),
-        later_path("privacy.audit.path", kept_.audit ? kept_.audit->path() : "", s.audit ? s.audit->path : "")})
+        later_path("privacy.audit.path", kept_.audit ? kept_.audit->path() : "", s.audit ? s.audit->path : ""),
+        later_encryption(s)})
     if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
   return all;
 }
@@ -194,20 +261,70 @@ daemon_hooks::outcome daemon::reload() {
     spdlog::error("reload: the configuration is wrong; the last good one stays");
     return {false, all};
   }
-  settings_ = loaded.value;
-  {
-    caf::scoped_actor self{*system_};
-    std::string why;
-    self->request(house_.supervisor, reload_patience, take_settings{loaded.value, nullptr})
-        .receive([](bool) {}, [&](const caf::error& e) { why = to_string(e); });
-    if (!why.empty()) return {false, "the supervisor did not take it: " + why};
-  }
-  settings_ = loaded.value;
+  from_file_ = loaded.value;
+  settings_ = config::with_changes(from_file_, changes_.all());
+  if (const auto why = tell_household(settings_); !why.empty()) return {false, why};
   live_->store(settings_); // last: whoever comes by the new configuration finds everybody told
+  try {
+    renew_encryption();
+  } catch (const std::exception& e) { // no memory, no descriptors: what was there stays
+    spdlog::error("reload: certificates and keys of the doors stay as they were: {}", e.what());
+    return {false, std::string("certificates and keys of the doors stay as they were: ") + e.what()};
+  }
   spdlog::info("reload: configuration {} is in force for requests to come", settings_->hash);
   auto later = later_settings(*settings_);
   if (!later.empty()) spdlog::warn("reload: {}", later);
   return {true, "configuration " + settings_->hash + " is in force" + (later.empty() ? "" : "; " + later)};
+}
+
+std::string daemon::tell_household(const config::settings_ptr& s) {
+  caf::scoped_actor self{*system_};
+  std::string why;
+  self->request(house_.supervisor, reload_patience, take_settings{s, nullptr})
+      .receive([](bool) {}, [&](const caf::error& e) { why = "the supervisor did not take it: " + to_string(e); });
+  return why;
+}
+
+std::string daemon::keep(const client_change& change) {
+  caf::scoped_actor self{*system_};
+  std::string why = "the state file cannot be written now";
+  self->request(house_.names->state_keeper, disk_patience, keep_client{change})
+      .receive(
+          [&](bool kept) {
+            if (kept) why.clear();
+          },
+          [](const caf::error&) {});
+  return why;
+}
+
+daemon_hooks::outcome daemon::change_client(const client_order& order) {
+  std::lock_guard lock(reloading_);
+  if (!house_.names->state_keeper)
+    return {false, "nothing would outlive a restart: the configuration needs a section state (state: { path: ... })"};
+  const auto& of_file = from_file_->clients;
+  const bool in_file = std::any_of(of_file.begin(), of_file.end(), [&](const auto& c) { return c.name == order.name; });
+  auto judged = changes_.judge(order, in_file, std::chrono::system_clock::now());
+  if (const auto* no = std::get_if<std::string>(&judged)) return {false, *no};
+  const auto& change = std::get<client_change>(judged);
+  const auto put_in_force = [&] {
+    changes_.take(change);
+    settings_ = config::with_changes(from_file_, changes_.all());
+    live_->store(settings_); // the doors first: whoever is refused there needs nobody else to know why
+    return tell_household(settings_);
+  };
+  std::string untold;
+  if (order.what == client_order::way::revoke) untold = put_in_force(); // a disk may hang
+  const auto unwritten = keep(change);
+  if (order.what == client_order::way::revoke && !unwritten.empty())
+    return {false, order.name + " is revoked, but only until the next restart, for " + unwritten +
+                       ": say it again once it can"};
+  if (!unwritten.empty()) return {false, unwritten + ": nothing was changed"};
+  if (order.what != client_order::way::revoke) untold = put_in_force();
+  static constexpr const char* what[] = {"made", "given a new key", "revoked", "restored as the configuration has it"};
+  const auto said = std::string("was ") + what[static_cast<int>(order.what)];
+  spdlog::info("client {} {} by an operator", order.name, said);
+  if (!untold.empty()) return {false, order.name + " " + said + ", but " + untold};
+  return {true, said};
 }
 
 std::optional<drain_result> daemon::drain_dispatcher(instant until) {

@@ -5,6 +5,7 @@
 #include "actors/metrics_door.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/turn.hpp"
+#include "tools/daemon/console_tls.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -38,9 +39,18 @@ public:
 
 private:
   class system_config;
+  /// Writes it down, and puts it in force: what is taken away before, what is given afterwards.
+  daemon_hooks::outcome change_client(const client_order&);
+  /// Why not; empty: it is on disk.
+  std::string keep(const client_change&);
+  /// Why somebody was not told; empty: everybody knows it.
+  std::string tell_household(const config::settings_ptr&);
   void open_doors();
+  /// Certificates and keys of doors that have some; for connections to come.
+  void renew_encryption();
   void shut_down();
   std::string later_settings(const config::settings&) const;
+  std::string later_encryption(const config::settings&) const;
   std::optional<drain_result> drain_dispatcher(instant until);
   /// How many durable requests have no answer; none: it did not say.
   std::optional<std::uint64_t> flush_journal();
@@ -50,20 +60,24 @@ private:
 
   const bool json_logs_;
   std::string file_;
-  config::settings_ptr settings_;
+  config::settings_ptr from_file_;
   kept_files kept_; // opened before anything else
+  client_changes changes_;
+  config::settings_ptr settings_; // in force: the file's, with the changes
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};
   instant started_ = clock::now();
   std::shared_ptr<live_settings> live_;
   std::shared_ptr<event_loop> loop_; // both HTTP doors, the calls to providers and the actors they speak to
   std::shared_ptr<http::client> client_;
+  std::unique_ptr<console_tls> console_tls_; // none: the console speaks in the clear
   std::unique_ptr<system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<turn> turn_;
   household house_;
   std::unique_ptr<http::server> http_, metrics_;
   std::unique_ptr<mq::server> zmq_;
+  bool http_tls_ = false, metrics_tls_ = false, curve_ = false; // what the doors were opened with
 };
 
 } // namespace mainstay

@@ -3,6 +3,8 @@
 
 #include "tools/mock/json_text.hpp"
 
+#include <rapidjson/document.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -205,6 +207,21 @@ void chat_call::add_message(std::string_view role, std::string_view text, bool l
   };
   mix(role);
   mix(text);
+}
+
+void chat_call::read_parts() {
+  if (last_role != "user") return;
+  auto line = std::string_view(last_user_text).substr(last_user_text.rfind('\n') + 1);
+  rapidjson::Document object;
+  object.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
+  if (object.HasParseError() || !object.IsObject()) return;
+  auto found = object.FindMember("parts");
+  if (found == object.MemberEnd() || !found->value.IsArray()) return;
+  for (auto& part : found->value.GetArray()) {
+    auto text = part.IsObject() ? part.FindMember("text") : rapidjson::Value::MemberIterator();
+    const bool is_text = part.IsObject() && text != part.MemberEnd() && text->value.IsString();
+    parts.emplace_back(is_text ? text->value.GetString() : "", is_text ? text->value.GetStringLength() : 0);
+  }
 }
 
 std::size_t chat_call::tools_asked(std::size_t given) const {

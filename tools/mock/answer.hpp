@@ -27,11 +27,14 @@ struct chat_call {
   bool stream = false;
   bool include_usage = false;
   bool wants_json = false, has_tools = false;
+  bool base64 = false;             // vectors as such
   bool thinks = false;             // aloud, before it answers
   std::vector<tool_to_call> calls; // empty: it answers with text
   std::vector<std::string> stops;  // each ends the text before itself
 
   void add_message(std::string_view role, std::string_view text, bool last);
+  // A gateway's merged questions: numbered parts in the last line of the last message, if it is the user's.
+  void read_parts();
   // How many of that many tools the last message wants to be called, once all messages were added.
   std::size_t tools_asked(std::size_t given) const;
 };

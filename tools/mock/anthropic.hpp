@@ -21,7 +21,7 @@ public:
   std::string rate_limited(std::string_view model, std::string_view what, std::uint64_t limit, std::uint64_t used,
                            std::uint64_t requested, std::string_view wait) const override;
   std::string unknown_path(std::string_view method, std::string_view path) const override;
-  std::string missing_key() const override;
+  wire_error missing_key() const override;
   std::string models(const std::vector<std::string>& names) const override;
   std::string model(std::string_view name) const override;
 };

@@ -65,8 +65,8 @@ std::string anthropic::unknown_path(std::string_view, std::string_view) const {
   return anthropic_error("not_found_error", "Not Found");
 }
 
-std::string anthropic::missing_key() const {
-  return anthropic_error("authentication_error", "x-api-key header is required");
+wire_error anthropic::missing_key() const {
+  return {401, anthropic_error("authentication_error", "x-api-key header is required")};
 }
 
 std::string anthropic::error_event(std::string_view body) const {

@@ -238,13 +238,7 @@ void read_format(const Value& body, chat_call& call) {
   auto format = config ? field(*config, "format") : nullptr;
   if (!format) return;
   call.wants_json = true;
-  if (call.last_role != "user") return;
-  auto line = call.last_user_text.substr(call.last_user_text.rfind('\n') + 1);
-  rapidjson::Document object;
-  object.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
-  auto parts = object.HasParseError() ? nullptr : field(object, "parts");
-  if (!parts || !parts->IsArray()) return;
-  for (auto& part : parts->GetArray()) call.parts.emplace_back(text_in(part, "text"));
+  call.read_parts();
 }
 
 problem read_numbers(const Value& body, chat_call& call, bool counting) {

@@ -56,6 +56,12 @@ public:
   virtual std::optional<wire_error> read_chat(const target&, std::string_view body, chat_call& call) const = 0;
   // The answer to route::token_count, whose body is a chat call's.
   virtual std::string token_count(const chat_call&) const { return "{}"; }
+  // The texts to be embedded; model, user and, where vectors may be cut, max_tokens of the call.
+  virtual std::optional<wire_error> read_embeddings(const target&, std::string_view, chat_call&,
+                                                    std::vector<std::string>&) const {
+    return wire_error{404, "{}"};
+  }
+  virtual std::string embeddings(const chat_call&, const std::vector<std::string>&) const { return "{}"; }
   virtual std::string plain(const chat_call&, const answer&, answer_label) const = 0;
   virtual event_stream stream(const chat_call&, const answer&, answer_label) const = 0;
   // The default body of an error status.
@@ -68,13 +74,14 @@ public:
   virtual std::string rate_limited(std::string_view model, std::string_view what, std::uint64_t limit,
                                    std::uint64_t used, std::uint64_t requested, std::string_view wait) const = 0;
   virtual std::string unknown_path(std::string_view method, std::string_view path) const = 0;
-  virtual std::string missing_key() const = 0;
+  virtual wire_error missing_key() const = 0;
   virtual std::string models(const std::vector<std::string>& names) const = 0;
   virtual std::string model(std::string_view name) const = 0;
 };
 
 const dialect& openai_dialect();
 const dialect& anthropic_dialect();
+const dialect& gemini_dialect();
 
 // Who is meant. OpenAI's takes what no other one does.
 const dialect& dialect_of(const target&);

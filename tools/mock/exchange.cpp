@@ -4,7 +4,6 @@
 #include "tools/mock/exchange.hpp"
 
 #include "tools/mock/admin.hpp"
-#include "tools/mock/embeddings.hpp"
 #include "tools/mock/http_text.hpp"
 #include "tools/mock/json_text.hpp"
 #include "tools/mock/openai.hpp"
@@ -84,13 +83,13 @@ asio::awaitable<bool> exchange::run() {
   auto key = bearer();
   std::optional<wire_error> wrong;
   if (provider_.given().require_key && key.empty())
-    wrong = wire_error{401, dialect_.missing_key()};
+    wrong = dialect_.missing_key();
   else if (where == route::unknown)
     wrong = wire_error{404, dialect_.unknown_path(target_.method, target_.path)};
   else if (where == route::chat || where == route::token_count)
     wrong = dialect_.read_chat(target_, request_.body(), call);
   else if (where == route::embeddings)
-    wrong = read_embeddings(request_.body(), call, texts_);
+    wrong = dialect_.read_embeddings(target_, request_.body(), call, texts_);
 
   auto arrived = describe(call, key);
   arrived.scripted = !wrong;
@@ -114,9 +113,9 @@ std::string exchange::bearer() const {
   constexpr std::string_view scheme = "Bearer ";
   if (boost::beast::iequals({value.data(), std::min(value.size(), scheme.size())}, {scheme.data(), scheme.size()}))
     return std::string(value.substr(scheme.size()));
-  for (auto name : {"x-api-key", "api-key"})
+  for (auto name : {"x-api-key", "api-key", "x-goog-api-key"})
     if (auto other = view(request_[name]); !other.empty()) return std::string(other);
-  return {};
+  return query_value(target_.query, "key").value_or("");
 }
 
 arrival exchange::describe(const chat_call& call, std::string_view key) const {
@@ -164,7 +163,7 @@ asio::awaitable<void> exchange::play(route where, const chat_call& call, std::st
   } else if (where == route::token_count) {
     co_await play_plain(dialect_.token_count(call), 0);
   } else if (where == route::embeddings) {
-    co_await play_plain(embeddings(call.model, texts_), 0);
+    co_await play_plain(dialect_.embeddings(call, texts_), 0);
   } else if (where == route::model) {
     co_await play_plain(dialect_.model(target_.path.substr(target_.path.rfind("/models/") + 8)), 0);
   } else {

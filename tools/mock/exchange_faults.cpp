@@ -38,7 +38,9 @@ asio::awaitable<bool> exchange::play_fault(const chat_call& call, std::string_vi
     auto known = dialect_.named_error(f.name, call.model, key).value_or(wire_error{500, "{}"});
     auto body = f.body ? *f.body : known.body;
     auto status = f.status ? f.status : known.status;
-    co_await send_answer(status, "application/json", body);
+    const bool event = status == 200 && call.stream; // a refusal that is no error there
+    if (event) body = dialect_.error_event(body);
+    co_await send_answer(status, event ? event_type : "application/json", body);
     co_return true;
   }
   case fault_kind::html: {

@@ -21,6 +21,9 @@ struct answer_head {
 
 std::string head_text(const answer_head& head);
 
+// "a%20b" is "a b".
+std::string percent_decoded(std::string_view text);
+
 // `"name=value"` of a query string, percent-decoded.
 std::optional<std::string> query_value(std::string_view query, std::string_view name);
 

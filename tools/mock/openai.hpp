@@ -11,6 +11,9 @@ public:
   std::optional<route> route_of(const target&) const override;
   limit_headers limits_in() const override { return limit_headers::openai; }
   std::optional<wire_error> read_chat(const target&, std::string_view body, chat_call& call) const override;
+  std::optional<wire_error> read_embeddings(const target&, std::string_view body, chat_call& call,
+                                            std::vector<std::string>& texts) const override;
+  std::string embeddings(const chat_call&, const std::vector<std::string>& texts) const override;
   std::string plain(const chat_call&, const answer&, answer_label) const override;
   event_stream stream(const chat_call&, const answer&, answer_label) const override;
   std::string error_body(int status, std::string_view model, std::string_view key) const override;
@@ -20,7 +23,7 @@ public:
   std::string rate_limited(std::string_view model, std::string_view what, std::uint64_t limit, std::uint64_t used,
                            std::uint64_t requested, std::string_view wait) const override;
   std::string unknown_path(std::string_view method, std::string_view path) const override;
-  std::string missing_key() const override;
+  wire_error missing_key() const override;
   std::string models(const std::vector<std::string>& names) const override;
   std::string model(std::string_view name) const override;
 };

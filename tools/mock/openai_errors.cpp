@@ -124,12 +124,13 @@ std::string openai::unknown_path(std::string_view method, std::string_view path)
                       "", "");
 }
 
-std::string openai::missing_key() const {
-  return openai_error("You didn't provide an API key. You need to provide your API key in an Authorization header "
-                      "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank "
-                      "username) if you're accessing the API from your browser and are prompted for a username and "
-                      "password. You can obtain an API key from https://platform.openai.com/account/api-keys.",
-                      "invalid_request_error", "", "");
+wire_error openai::missing_key() const {
+  return {401,
+          openai_error("You didn't provide an API key. You need to provide your API key in an Authorization header "
+                       "using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank "
+                       "username) if you're accessing the API from your browser and are prompted for a username and "
+                       "password. You can obtain an API key from https://platform.openai.com/account/api-keys.",
+                       "invalid_request_error", "", "")};
 }
 
 } // namespace mainstay::mock

@@ -129,16 +129,7 @@ void read_stops(const Value& stop, chat_call& call) {
 void read_parts(const Value& format, chat_call& call) {
   auto schema = field(format, "json_schema");
   auto name = schema && schema->IsObject() ? field(*schema, "name") : nullptr;
-  if (!name || !name->IsString() || text_of(*name) != "mainstay_batch" || call.last_role != "user") return;
-  auto line = call.last_user_text.substr(call.last_user_text.rfind('\n') + 1);
-  rapidjson::Document object;
-  object.Parse<rapidjson::kParseIterativeFlag>(line.data(), line.size());
-  auto parts = !object.HasParseError() && object.IsObject() ? field(object, "parts") : nullptr;
-  if (!parts || !parts->IsArray()) return;
-  for (auto& part : parts->GetArray()) {
-    auto text = part.IsObject() ? field(part, "text") : nullptr;
-    call.parts.emplace_back(text && text->IsString() ? text_of(*text) : std::string_view());
-  }
+  if (name && name->IsString() && text_of(*name) == "mainstay_batch") call.read_parts();
 }
 
 std::optional<wire_error> read_rest(const Value& body, chat_call& call) {

@@ -1,0 +1,63 @@
+// TLS on accepted sockets: what a door's connections share (certificate, protocol, tickets), and the one stream of
+// each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation, no compression, no early data; sessions
+// are resumed by tickets, which a new context does not know. Promises: reads and writes never block nor raise a signal,
+// and answer as recv and sendmsg do; the handshake is part of the first reads; an idle stream holds no buffers. Time
+// limits are its owner's.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+namespace mainstay {
+
+class tls_context {
+public:
+  /// PEM: a certificate with what leads to its issuer behind it, and its key. Throws std::runtime_error.
+  tls_context(const std::string& chain, const std::string& key);
+
+private:
+  friend class tls_stream;
+  struct deleter {
+    void operator()(ssl_ctx_st*) const noexcept;
+  };
+  std::unique_ptr<ssl_ctx_st, deleter> context_;
+};
+
+class tls_stream {
+public:
+  /// The server's end, on a non-blocking socket that stays its owner's. Throws std::bad_alloc.
+  tls_stream(const tls_context&, int fd);
+
+  /// Up to `room` bytes of what was sent; 0: the caller has ended its side, or the connection broke off without a word;
+  /// -1 with errno EAGAIN: nothing for now; -1 otherwise: this cannot go on.
+  ssize_t read(char* to, std::size_t room) noexcept;
+  /// A record's worth of the parts at most. -1 with errno EAGAIN: the socket takes no more now; the same bytes are to
+  /// come again, at least as many.
+  ssize_t write(const iovec* parts, std::size_t count) noexcept;
+  /// Tells the caller that nothing follows, if that is possible now.
+  void end() noexcept;
+
+  /// Bytes wait in here, of which the socket will not tell.
+  bool has_unread() const noexcept;
+  /// Reading goes on when the socket takes bytes: the handshake has something to say.
+  bool reading_wants_room() const noexcept { return wants_room_; }
+  /// What came instead of a handshake was HTTP in the clear.
+  bool met_plain_http() const noexcept { return plain_http_; }
+
+private:
+  ssize_t fail(int why) noexcept;
+
+  struct deleter {
+    void operator()(ssl_st*) const noexcept;
+  };
+  std::unique_ptr<ssl_st, deleter> stream_;
+  bool wants_room_ = false, plain_http_ = false, broken_ = false;
+};
+
+} // namespace mainstay
