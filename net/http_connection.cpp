@@ -43,7 +43,7 @@ void connection::set_deadline(std::chrono::milliseconds from_now) { loop_.events
 /// While reading is paused the socket still tells of a connection that broke.
 void connection::set_interest() {
   if (phase_ == phase::closed) return;
-  const bool wants_room = writing_ || (tls_ && tls_->reading_wants_room());
+  const bool wants_room = writing_ || (tls_ && !paused_ && tls_->reading_wants_room());
   loop_.events.rewatch(fd_, (paused_ ? 0u : EPOLLIN) | (wants_room ? EPOLLOUT : 0u));
 }
 

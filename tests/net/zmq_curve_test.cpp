@@ -37,6 +37,14 @@ struct curve_fixture : fixture {
   };
   boxed_client call(zmq::socket_type type = zmq::socket_type::dealer) { return {endpoint, own.public_key, app, type}; }
 
+  /// One that is not let in: libzmq may have given its connection up before it sends.
+  static void gets_nothing(client& c) {
+    c.socket.set(zmq::sockopt::sndtimeo, 300);
+    c.socket.set(zmq::sockopt::rcvtimeo, 300);
+    c.ask("1");
+    BOOST_TEST(c.receive()[0] == "nothing came");
+  }
+
   /// The first event of that kind at a client's socket; 0: none came.
   static int heard(client& c, const std::string& where) {
     zmq::socket_t monitor(c.context, zmq::socket_type::pair);
@@ -144,13 +152,9 @@ BOOST_AUTO_TEST_CASE(strangers_are_told_that_they_are_and_who_speaks_in_the_clea
   stranger.socket.connect(endpoint);
   BOOST_TEST(heard(stranger, "inproc://events") == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
   client clear(endpoint);
-  clear.socket.set(zmq::sockopt::rcvtimeo, 300);
   boxed_client lost(endpoint, key_pair().public_key, app);
-  lost.socket.set(zmq::sockopt::rcvtimeo, 300);
-  for (client* c : {&clear, static_cast<client*>(&lost)}) {
-    c->ask("1");
-    BOOST_TEST(c->receive()[0] == "nothing came");
-  }
+  gets_nothing(clear);
+  gets_nothing(lost);
   honest.ask("1");
   BOOST_TEST(honest.receive()[0] == "1");
   BOOST_TEST(server->peers() == 1u);
@@ -160,9 +164,7 @@ BOOST_AUTO_TEST_CASE(a_client_in_boxes_gets_nowhere_at_a_door_in_the_clear) {
   fixture plain;
   plain.door->act = echo;
   boxed_client c(plain.serve(), own.public_key, app);
-  c.socket.set(zmq::sockopt::rcvtimeo, 300);
-  c.ask("1");
-  BOOST_TEST(c.receive()[0] == "nothing came");
+  gets_nothing(c);
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_is_no_longer_listed_ends_and_the_others_go_on) {
@@ -179,9 +181,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_is_no_longer_listed_ends_and_the_others_go_on
   BOOST_TEST(server->peers() == 1u);
   other.ask("2");
   BOOST_TEST(other.receive()[0] == "2");
-  first.socket.set(zmq::sockopt::rcvtimeo, 300);
-  first.ask("2");
-  BOOST_TEST(first.receive()[0] == "nothing came");
+  gets_nothing(first);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -192,8 +192,10 @@ BOOST_AUTO_TEST_CASE(messages_come_out_of_their_boxes_however_they_are_cut) {
   for (std::size_t piece : {1, 7, 64, 100'000}) {
     boxed_reader r;
     r.shake_hands(piece);
-    const auto bytes = r.frame(r.peer.message("id", 1)) + r.frame(r.peer.message(std::string(70'000, 'x'))) +
-                       r.command(r.peer.message("\4PING\0\1hello"s, 2)) + r.command(r.peer.message("alone"));
+    auto bytes = r.frame(r.peer.message("id", 1)); // one after the other: they are numbered
+    bytes += r.frame(r.peer.message(std::string(70'000, 'x')));
+    bytes += r.command(r.peer.message("\4PING\0\1hello"s, 2));
+    bytes += r.command(r.peer.message("alone"));
     BOOST_TEST((r.feed(bytes.substr(0, 80), piece).empty()));
     BOOST_TEST(r.reader.in_message());
     std::vector<std::vector<std::string>> messages;
@@ -202,6 +204,7 @@ BOOST_AUTO_TEST_CASE(messages_come_out_of_their_boxes_however_they_are_cut) {
     std::vector<event> events;
     while (!rest.empty()) {
       const auto e = r.reader.feed(rest);
+      BOOST_TEST_REQUIRE((e != event::fault));
       if (e == event::message) messages.push_back(r.reader.take_frames());
       if (e != event::more) events.push_back(e);
     }

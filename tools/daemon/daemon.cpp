@@ -7,7 +7,7 @@
 
 #include <caf/io/all.hpp>
 #include <caf/io/network/multiplexer.hpp>
-#include <caf/openssl/all.hpp>
+#include <caf/openssl/manager.hpp>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -30,6 +30,7 @@ constexpr std::size_t most_scrapers = 256;
 /// other doors need: the HTTP door may take half of all, the message-queue door, where a connection carries many
 /// requests, a quarter.
 constexpr std::size_t http_share = 2, zmq_share = 4;
+constexpr std::size_t most_consoles = 256, console_share = 16; // where strangers may reach it
 
 std::size_t most_callers(std::size_t wanted, std::size_t share) {
   rlimit limit{};
@@ -136,6 +137,7 @@ void daemon::shut_down() {
   if (http_) http_->stop();
   if (zmq_) zmq_->stop();
   if (metrics_) metrics_->stop();
+  console_door_.reset();
   if (house_.supervisor) stop_household(*system_, house_);
   const auto last_word = std::exchange(house_, {}).last_word;
   client_.reset();
@@ -172,16 +174,7 @@ void daemon::open_doors() {
     metrics_->start();
     spdlog::info("metrics door: {}://{}:{}/", s.tls ? "https" : "http", s.address, metrics_->port());
   }
-  if (doors.admin) {
-    const auto console = caf::actor_cast<console_actor>(house_.names->admin);
-    const auto* host = doors.admin->host.c_str();
-    auto published = console_tls_ ? caf::openssl::publish(console, doors.admin->port, host, true)
-                                  : system_->middleman().publish(console, doors.admin->port, host, true);
-    if (!published)
-      throw std::runtime_error("admin door: cannot listen on " + doors.admin->host + ":" +
-                               std::to_string(doors.admin->port) + ": " + to_string(published.error()));
-    spdlog::info("admin door: {}:{}{}", doors.admin->host, *published, console_tls_ ? ", mutual TLS" : "");
-  }
+  if (doors.admin) open_console(*doors.admin);
   if (doors.zmq) {
     mq::server_settings s;
     s.listen = {doors.zmq->listen};
@@ -206,6 +199,23 @@ void daemon::open_doors() {
     http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names));
     http_->start();
     spdlog::info("http door: {}://{}:{}/v1", s.tls ? "https" : "http", s.address, http_->port());
+  }
+}
+
+void daemon::open_console(const config::listen_address& at) {
+  const auto console = caf::actor_cast<console_actor>(house_.names->admin);
+  try {
+    if (console_tls_) {
+      console_door_ = std::make_unique<console_door>(*system_, console, at.host, at.port,
+                                                     most_callers(most_consoles, console_share));
+      return spdlog::info("admin door: {}:{}, mutual TLS", at.host, console_door_->port());
+    }
+    const auto published = system_->middleman().publish(console, at.port, at.host.c_str(), true);
+    if (!published) throw std::runtime_error(to_string(published.error()));
+    spdlog::info("admin door: {}:{}", at.host, *published);
+  } catch (const std::runtime_error& e) {
+    throw std::runtime_error("admin door: cannot listen on " + at.host + ":" + std::to_string(at.port) + ": " +
+                             e.what());
   }
 }
 

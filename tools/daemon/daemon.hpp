@@ -5,6 +5,7 @@
 #include "actors/metrics_door.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/turn.hpp"
+#include "tools/daemon/console_door.hpp"
 #include "tools/daemon/console_tls.hpp"
 
 #include <atomic>
@@ -46,6 +47,7 @@ private:
   /// Why somebody was not told; empty: everybody knows it.
   std::string tell_household(const config::settings_ptr&);
   void open_doors();
+  void open_console(const config::listen_address&);
   /// Certificates and keys of doors that have some; for connections to come.
   void renew_encryption();
   void shut_down();
@@ -75,6 +77,7 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<turn> turn_;
   household house_;
+  std::unique_ptr<console_door> console_door_; // where the console speaks TLS
   std::unique_ptr<http::server> http_, metrics_;
   std::unique_ptr<mq::server> zmq_;
   bool http_tls_ = false, metrics_tls_ = false, curve_ = false; // what the doors were opened with
