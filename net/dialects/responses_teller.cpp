@@ -20,10 +20,11 @@ std::string quoted(std::string_view inner) {
   return out.append(inner) += '"';
 }
 
-std::string usage_text(const token_usage& u) {
+std::string usage_text(const token_usage& u, std::uint64_t cache_writes) {
   return R"({"input_tokens":)" + number(u.input) + R"(,"input_tokens_details":{"cached_tokens":)" + number(u.cached) +
-         R"(},"output_tokens":)" + number(u.output) + R"(,"output_tokens_details":{"reasoning_tokens":)" +
-         number(u.reasoning) + R"(},"total_tokens":)" + number(u.input + u.output) + "}";
+         R"(,"cache_write_tokens":)" + number(cache_writes) + R"(},"output_tokens":)" + number(u.output) +
+         R"(,"output_tokens_details":{"reasoning_tokens":)" + number(u.reasoning) + R"(},"total_tokens":)" +
+         number(u.input + u.output) + "}";
 }
 
 /// "status":...,"error":null,"incomplete_details":...
@@ -84,7 +85,7 @@ public:
     read_piece(chunk, piece_);
     if (!piece_.valid) return {};
     begin();
-    if (piece_.counted) usage_ = piece_.counted;
+    take_usage();
     if (!piece_.choices.empty()) tell(piece_.choices.front());
     return std::exchange(events_, {});
   }
@@ -93,7 +94,7 @@ public:
     if (!usage_) {
       const std::string as_chunk = R"({"usage":)" + std::string(usage_json) + "}";
       read_piece(as_chunk, piece_);
-      usage_ = piece_.counted;
+      take_usage();
     }
     piece_ = {}; // nothing of it outlives its text
     begin();
@@ -149,7 +150,13 @@ private:
     base_ = bare;
     model_ = piece_.model.empty() ? std::string(R"("")") : std::string(piece_.model);
     created_ = piece_.created.empty() ? "0" : std::string(piece_.created);
-    if (piece_.counted) usage_ = piece_.counted;
+    take_usage();
+  }
+
+  void take_usage() {
+    if (!piece_.counted) return;
+    usage_ = piece_.counted;
+    cache_writes_ = piece_.cache_creation;
   }
 
   item open_item(item::kind what) const {
@@ -203,7 +210,7 @@ private:
         out += text_of(i, inside(finish_) == "length" && &i == &items_.back() ? "incomplete" : "completed");
       }
     out.append("],").append(echo_.members);
-    out.append(R"(,"usage":)").append(output && usage_ ? usage_text(*usage_) : "null");
+    if (output && usage_) out.append(R"(,"usage":)").append(usage_text(*usage_, cache_writes_));
     return out += '}';
   }
 
@@ -346,7 +353,8 @@ private:
   std::string base_, model_, created_; // of the first chunk: the id without its prefix, the others as JSON
   std::vector<item> items_;
   std::optional<token_usage> usage_;
-  std::string finish_; // raw
+  std::uint64_t cache_writes_ = 0; // tokens of the prompt that were put into the provider's cache
+  std::string finish_;             // raw
 };
 
 } // namespace

@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(a_whole_answer_is_a_response_that_says_the_request_again) {
       R"("max_output_tokens":null,"max_tool_calls":null,"parallel_tool_calls":true,"previous_response_id":null,"prompt_cache_key":null,)"
       R"("reasoning":{"effort":null,"summary":null},"safety_identifier":null,"service_tier":"auto","store":false,"temperature":0.5,)"
       R"("text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[{"type":"function","name":"f","parameters":{}}],"top_logprobs":0,)"
-      R"("top_p":1.0,"truncation":"disabled","metadata":{"a":"b"},"usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":3},)"
+      R"("top_p":1.0,"truncation":"disabled","metadata":{"a":"b"},"usage":{"input_tokens":10,"input_tokens_details":{"cached_tokens":3,"cache_write_tokens":0},)"
       R"("output_tokens":4,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":14}})");
   BOOST_TEST(teller()->whole("{}").empty());
 }
@@ -219,7 +219,7 @@ BOOST_AUTO_TEST_CASE(a_stream_tells_every_item_from_beginning_to_end) {
   const auto& first = *events.front().find("response");
   BOOST_TEST(first.find("status")->text == "in_progress");
   BOOST_TEST(first.find("output")->items.empty());
-  BOOST_TEST(first.find("usage")->is(json::kind::null));
+  BOOST_TEST(!first.find("usage"));
   const auto& last = *events.back().find("response");
   BOOST_TEST_REQUIRE(last.find("output")->items.size() == 4u);
   std::size_t done = 0; // each item of the end is the one that was said to be done
@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(a_stream_tells_every_item_from_beginning_to_end) {
       BOOST_TEST(json::to_text(*e.find("item")) == json::to_text(last.find("output")->items[done++]));
   BOOST_TEST(
       json::to_text(*last.find("usage")) ==
-      R"({"input_tokens":2,"input_tokens_details":{"cached_tokens":0},"output_tokens":3,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":5})");
+      R"({"input_tokens":2,"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},"output_tokens":3,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":5})");
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_that_was_cut_is_incomplete) {

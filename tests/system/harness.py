@@ -316,7 +316,9 @@ def install_from_npm(folder):
             present = json.loads((folder / "node_modules/.package-lock.json").read_text())["packages"]
         except (OSError, ValueError, KeyError):
             return False
-        return {k: v["integrity"] for k, v in wanted.items() if k} == {k: v.get("integrity") for k, v in present.items()}
+        def needed(packages):  # what is optional is for other systems
+            return {k: v.get("integrity") for k, v in packages.items() if k and not v.get("optional")}
+        return needed(wanted) == needed(present)
 
     if not installed():
         npm = shutil.which("npm")
