@@ -252,6 +252,7 @@ BOOST_AUTO_TEST_CASE(what_a_revoked_client_waits_for_is_answered_with_401_and_wh
   left.caller->left();
   hold({"smart"});
   left.rec->durable->reply(503, {}, make_bytes("{}")); // waits for its model
+  for (const auto end = clock::now() + 10s; look_at().callers > 1 && clock::now() < end;) {}
   BOOST_TEST(look_at().parked == 1u);
   auto without = std::make_shared<config::settings>(*settings);
   without->clients[0].revoked = true;
