@@ -4,7 +4,7 @@
 #include "net/batch_prompt.hpp"
 #include "net/chat_messages.hpp"
 #include "net/json_tree.hpp"
-#include "net/leave_out.hpp"
+#include "net/truncation.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/dialects/provider_dialect.hpp"
+#include "net/json_text.hpp"
 #include "net/json_tree.hpp"
 #include "net/sse.hpp"
 #include "net/stream_relay.hpp"
