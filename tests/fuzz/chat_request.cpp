@@ -4,6 +4,7 @@
 #include "net/batch_prompt.hpp"
 #include "net/chat_messages.hpp"
 #include "net/json_tree.hpp"
+#include "net/leave_out.hpp"
 #include "net/truncation.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
@@ -81,6 +82,15 @@ void check_shorter(const chat_request& request, mainstay::fuzz::draws& draw) {
   MUST(left.answer_cap == request.answer_cap && left.assistant_last == request.assistant_last);
 }
 
+void check_without(const chat_request& request) {
+  const auto needless = dispensable_features(request);
+  if (needless.none()) return;
+  const auto left = must_parse(leave_out(request, needless));
+  MUST(dispensable_features(left).none());
+  MUST(left.model == request.model && left.stream == request.stream && left.answer_cap == request.answer_cap);
+  MUST(left.assistant_last == request.assistant_last && left.prompt_tokens <= request.prompt_tokens);
+}
+
 void check_batch(const chat_request& request) {
   const auto shape = batch_shape(request, "scope");
   if (shape.empty()) return;
@@ -114,6 +124,7 @@ void mainstay::fuzz::try_input(std::string_view input) {
     check_key(request, draw);
     check_messages(request);
     check_shorter(request, draw);
+    check_without(request);
     check_batch(request);
   }
 }
