@@ -18,6 +18,15 @@ bytes_ptr assembled(const std::vector<std::string>& chunks) {
   return whole.result();
 }
 
+/// Members in the order of their names.
+json::value sorted(json::value v) {
+  for (auto& item : v.items) item = sorted(std::move(item));
+  if (v.is(json::kind::object))
+    std::ranges::stable_sort(v.items, {}, [](const auto& item) { return std::string_view(item.name); });
+  return v;
+}
+std::string in_order(std::string_view text) { return json::to_text(sorted(*json::parse(text))); }
+
 void check_completion(std::string_view input) {
   const auto facts = read_completion(input);
   const auto chunks = chunks_of(input, true);
@@ -30,7 +39,7 @@ void check_completion(std::string_view input) {
   MUST(again.id == facts.id && again.model == facts.model && again.finish_reason == facts.finish_reason);
   // What has been put together once stays as it is.
   const auto twice = assembled(chunks_of(*once, true));
-  MUST(twice && *twice == *once);
+  MUST(twice && in_order(*twice) == in_order(*once));
 }
 
 void check_adopted(std::string_view input) {

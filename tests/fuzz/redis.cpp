@@ -43,6 +43,27 @@ struct told {
   }
 };
 
+/// Where the clients of all tries come to: one port, for there are not that many.
+struct listener {
+  descriptor socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  std::uint16_t port = 0;
+
+  listener() {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    auto* address = reinterpret_cast<sockaddr*>(&at);
+    MUST(bind(socket.fd, address, size) == 0 && listen(socket.fd, 64) == 0);
+    MUST(getsockname(socket.fd, address, &size) == 0);
+    port = ntohs(at.sin_port);
+  }
+};
+const listener& door() {
+  static const listener only;
+  return only;
+}
+
 bool comes_something(int fd, int milliseconds) {
   pollfd p{fd, POLLIN, 0};
   return poll(&p, 1, milliseconds) > 0;
@@ -55,20 +76,23 @@ void drain(int fd) {
   while (recv(fd, bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {}
 }
 
+/// The next connection that greets. One of an earlier client that came again after its end says nothing.
+int greeted() {
+  for (;;) {
+    MUST(comes_something(door().socket.fd, 10'000));
+    const int fd = accept4(door().socket.fd, nullptr, nullptr, SOCK_CLOEXEC);
+    std::array<char, 100> ping;
+    if (comes_something(fd, 10'000) && recv(fd, ping.data(), ping.size(), 0) > 0) return fd;
+    close(fd);
+  }
+}
+
 } // namespace
 
 void mainstay::fuzz::try_input(std::string_view input) {
-  const descriptor door{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  auto* address = reinterpret_cast<sockaddr*>(&at);
-  MUST(bind(door.fd, address, size) == 0 && listen(door.fd, 4) == 0 && getsockname(door.fd, address, &size) == 0);
-
   told heard;
   redis_settings settings;
-  settings.port = ntohs(at.sin_port);
+  settings.port = door().port;
   settings.command_deadline = settings.connect_deadline = 10s;
   settings.reconnect_min = settings.reconnect_max = 1h;
   settings.on_state = [&](bool up, const std::string& why) {
@@ -76,10 +100,7 @@ void mainstay::fuzz::try_input(std::string_view input) {
     heard.note([&] { (up ? heard.up : heard.down) = true; });
   };
   redis_client client(settings);
-  MUST(comes_something(door.fd, 10'000));
-  const descriptor peer{accept4(door.fd, nullptr, nullptr, SOCK_CLOEXEC)};
-  MUST(comes_something(peer.fd, 10'000));
-  drain(peer.fd);
+  const descriptor peer{greeted()};
   say(peer.fd, "+PONG\r\n");
   MUST(heard.wait([&] { return heard.up; }));
 

@@ -15,7 +15,8 @@ struct told {
   stream_relay::state state = stream_relay::state::going;
   std::uint64_t junk = 0;
   bool differs = false;
-  std::string text; // of what the caller got
+  bool goes_on = false; // after it said that it is over
+  std::string text;     // of what the caller got
   friend bool operator==(const told&, const told&) = default;
 };
 
@@ -23,6 +24,7 @@ told relay(const std::vector<std::string>& pieces, stream_memory& memory, stream
            bool to_the_end = true) {
   told out;
   int heads = 0;
+  bool finished = false;
   const stream_relay::sink to{[&] {
                                 MUST(out.events.empty() || !out.for_caller.back());
                                 ++heads;
@@ -32,7 +34,10 @@ told relay(const std::vector<std::string>& pieces, stream_memory& memory, stream
                                 MUST(event->find('\n') == std::string::npos || json::parse(*event));
                                 out.events.push_back(*event);
                                 out.for_caller.push_back(for_caller);
-                                if (for_caller) out.text += read_chunk(*event).text;
+                                const auto facts = read_chunk(*event);
+                                out.goes_on |= finished && facts.visible;
+                                finished |= facts.finished;
+                                if (for_caller) out.text += facts.text;
                               }};
   stream_relay way(memory, asked);
   for (const auto& piece : pieces) way.feed(make_bytes(piece), to);
@@ -58,7 +63,7 @@ void mainstay::fuzz::try_input(std::string_view input) {
   const auto whole = relay({std::string(input)}, first, asked);
   MUST(relay(cut(input, draw), second, asked) == whole);
   MUST(first.text == second.text && first.begun == second.begun && first.text_only == second.text_only);
-  if (whole.state != stream_relay::state::complete || !asked.continuable || !first.text_only) return;
+  if (whole.state != stream_relay::state::complete || !asked.continuable || !first.text_only || whole.goes_on) return;
 
   // Cut off, and asked again: by the same words, or by the rest alone.
   stream_memory memory;
