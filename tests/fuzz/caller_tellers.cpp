@@ -75,7 +75,7 @@ void mainstay::fuzz::try_input(std::string_view input) {
   draws draw(input);
   const auto messages =
       make_bytes(R"({"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"a"}]})");
-  const auto completions = make_bytes(R"({"model":"m","prompt":"a","stream":true,"echo":true})");
+  const auto completions = make_bytes(R"({"model":"m","prompt":"a","stream":true})");
   const auto responses = make_bytes(R"({"model":"m","input":"a","stream":true})");
 
   std::vector<std::string> chunks;

@@ -28,7 +28,7 @@ heard read(const std::vector<std::string>& pieces, const wire_limits& limits) {
     while (!rest.empty()) {
       const auto left = rest.size();
       const auto e = reader.feed(rest);
-      MUST(reader.held() <= limits.message_bytes);
+      if (e != event::fault) MUST(reader.held() <= limits.message_bytes);
       if (e == event::more) {
         MUST(rest.empty());
         break;
@@ -40,7 +40,7 @@ heard read(const std::vector<std::string>& pieces, const wire_limits& limits) {
       if (e != event::fault) continue;
       all.fault = reader.fault().text;
       MUST(!all.fault.empty() && reader.fault().status >= 400);
-      (void)reader.give_up();
+      MUST(reader.give_up().size() <= limits.kept_frames && reader.held() == 0);
       return all;
     }
   }
