@@ -30,6 +30,7 @@ void check(const std::vector<config::problem>& problems, int lines) {
 void mainstay::fuzz::try_input(std::string_view input) {
   // A list of prices is read from wherever the text says: not from where reading never ends.
   if (input.find("/dev/") != input.npos) return;
+  if (input.find(value) != input.npos) return; // what the file says in the clear may be quoted
   const std::string text(input);
   const auto read = config::load_text(text, "fuzz.yaml", lookup);
   MUST((read.value == nullptr) == !read.errors.empty());
