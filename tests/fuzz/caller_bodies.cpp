@@ -20,12 +20,22 @@ void check_native(const native_request& native, const chat_request& chat) {
   MUST(json::to_text(*sent) == json::to_text(*own));
 }
 
+/// For a provider of OpenAI's: a request that is one there.
+void check_openai(const chat_request& chat) {
+  for (bool leave_out : {false, true}) {
+    const auto made = openai_request(chat, {.model = "another", .leave_out = leave_out}, true);
+    const auto sent = parse_chat_request(made.body);
+    MUST(std::holds_alternative<chat_request>(sent) && std::get<chat_request>(sent).model == "another");
+  }
+}
+
 void check(const caller_request_or& read) {
   if (const auto* problem = std::get_if<request_problem>(&read)) return MUST(!problem->message.empty());
   const auto& request = std::get<caller_request>(read);
   MUST(request.teller && json::parse(*request.chat));
   const auto chat = parse_chat_request(request.chat);
   if (const auto* problem = std::get_if<request_problem>(&chat)) return MUST(problem->code != "invalid_json");
+  check_openai(std::get<chat_request>(chat));
   if (request.native) check_native(*request.native, std::get<chat_request>(chat));
 }
 
