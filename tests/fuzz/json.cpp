@@ -70,8 +70,9 @@ void mainstay::fuzz::try_input(std::string_view input) {
   if (read.what != json::outcome::too_deep) {
     rapidjson::Document document;
     document.Parse<rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag>(input.data(), input.size());
-    const bool holds_nul = input.find('\0') != input.npos; // RapidJSON's own end of text
-    if (!holds_nul && !watch.lone) MUST(document.HasParseError() == !read);
+    // RapidJSON takes a NUL byte for the end, and skips a mark of UTF-8 at the beginning, or a part of one.
+    const bool odd = input.find('\0') != input.npos || input.starts_with('\xef');
+    if (!odd && !watch.lone) MUST(document.HasParseError() == !read);
   }
   if (!read) return MUST(!tree);
   MUST(tree);
