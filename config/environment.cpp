@@ -14,6 +14,13 @@ bool is_variable_name(std::string_view name) noexcept {
          std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || digit(c); });
 }
 
+bool names_a_secret(std::string name) {
+  for (auto& c : name)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  const auto holds = [&](const char* word) { return name.find(word) != name.npos; };
+  return holds("KEY") || holds("SECRET") || holds("TOKEN") || holds("PASSWORD");
+}
+
 // `inside` is what stands between the braces.
 void expand_one(std::string_view inside, const environment& env, expansion& out) {
   const auto colon = inside.find(":-");
@@ -23,6 +30,7 @@ void expand_one(std::string_view inside, const environment& env, expansion& out)
     return;
   }
   const auto value = env ? env(name) : std::nullopt;
+  if (value && names_a_secret(name)) out.secrets.push_back(*value);
   if (colon == inside.npos) {
     if (!value) out.errors.push_back("the environment variable " + name + " is not set");
     out.text += value.value_or("");

@@ -15,6 +15,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <yaml-cpp/eventhandler.h>
 
 namespace mainstay::config {
 namespace {
@@ -220,18 +221,46 @@ std::string explain(const YAML::ParserException& wrong, const std::string& yaml)
   return what;
 }
 
+/// Where each document of a text begins, and nothing else of it.
+class document_starts : public YAML::EventHandler {
+public:
+  std::vector<YAML::Mark> found;
+
+  void OnDocumentStart(const YAML::Mark& mark) override { found.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// One file holds one document. Before a bracket or comma that nothing can be made of yaml-cpp 0.7 finds empty
+/// documents for ever, which is why its LoadAll is not asked.
+bool holds_one(const std::string& yaml, findings& found) {
+  std::istringstream text(yaml);
+  YAML::Parser parser(text);
+  document_starts starts;
+  while (starts.found.size() < 3 && parser.HandleNextDocument(starts)) {}
+  if (starts.found.size() < 2) return true;
+  const auto& second = starts.found[1];
+  const bool stuck = second.pos == starts.found[0].pos || second.pos == starts.found.back().pos;
+  found.error({second.line + 1, second.column + 1, {}}, starts.found.size() == 3 && stuck
+                                                            ? "is not valid YAML: no value can begin here"
+                                                            : "a second document (---) begins: one file holds one");
+  return false;
+}
+
 settings_ptr read_yaml(const std::string& yaml, reading& shared) {
-  const auto documents = YAML::LoadAll(yaml);
-  if (documents.empty() || (documents.size() == 1 && documents.front().IsNull())) {
+  if (!holds_one(yaml, shared.found)) return nullptr;
+  const auto root = YAML::Load(yaml);
+  if (root.IsNull()) {
     shared.found.error({}, "the file is empty");
     return nullptr;
   }
-  if (documents.size() > 1) {
-    const auto mark = documents[1].Mark();
-    shared.found.error({mark.line + 1, mark.column + 1, {}}, "a second document (---) begins: one file holds one");
-    return nullptr;
-  }
-  return loader(content_hash(yaml), shared).read(documents.front());
+  return loader(content_hash(yaml), shared).read(root);
 }
 
 // An error text, or the file's content in `out`.

@@ -71,7 +71,7 @@ std::optional<model_price> read_model(const rapidjson::Value& model) {
 
 std::variant<price_table, std::string> parse_price_list(const std::string& json) {
   rapidjson::Document doc;
-  doc.Parse<rapidjson::kParseFullPrecisionFlag | rapidjson::kParseIterativeFlag>(json.data(), json.size());
+  doc.Parse<rapidjson::kParseIterativeFlag>(json.data(), json.size());
   if (doc.HasParseError())
     return std::string("is no JSON: ") + rapidjson::GetParseError_En(doc.GetParseError()) + " (byte " +
            std::to_string(doc.GetErrorOffset()) + ")";

@@ -190,7 +190,8 @@ cache_settings::similar_answers read_similar(const cursor& at) {
   const auto* method = s.need("method");
   if (method && method->choice<bool>({{"lexical", false}, {"embedding", true}}).value_or(false)) {
     out.threshold = embedding_threshold;
-    auto& e = out.embedding.emplace();
+    out.embedding = how::embedding_model{};
+    auto& e = *out.embedding;
     if (const auto* c = s.need("provider")) e.provider = c->name().value_or("");
     if (const auto* c = s.need("model")) e.model = c->name().value_or("");
     s.time("timeout", e.timeout, 1ms, 1min);

@@ -4,6 +4,7 @@
 #include "config/address.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <initializer_list>
 
 namespace mainstay::config {
@@ -51,7 +52,17 @@ std::string encoded(std::string_view segment) {
 
 bool is_database(std::string_view path) noexcept {
   if (path.empty() || path == "/") return true;
-  return path.size() <= 5 && path.find_first_not_of("0123456789", 1) == path.npos;
+  return path.front() == '/' && path.size() <= 5 && path.find_first_not_of("0123456789", 1) == path.npos;
+}
+
+/// Every '%' stands before two hexadecimal digits.
+bool is_encoded(std::string_view text) noexcept {
+  const auto is_digit = [&](std::size_t i) {
+    return i < text.size() && std::isxdigit(static_cast<unsigned char>(text[i]));
+  };
+  for (auto at = text.find('%'); at != text.npos; at = text.find('%', at + 1))
+    if (!is_digit(at + 1) || !is_digit(at + 2)) return false;
+  return true;
 }
 
 } // namespace
@@ -110,6 +121,7 @@ std::string fault_of_redis_url(std::string_view url) {
   const auto parts = split_url(url);
   if (!parts || parts->scheme != "redis") return "must begin with redis://";
   if (!is_database(parts->path)) return "must end in the database's number: redis://host:6379/0";
+  if (!is_encoded(parts->user)) return "has a % in user or password that two hexadecimal digits do not follow";
   return fault_of_authority(parts->authority);
 }
 

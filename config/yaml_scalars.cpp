@@ -48,6 +48,7 @@ std::optional<expansion> cursor::text() const {
     error("has a YAML tag that is not served here; write \"${NAME}\" to read the environment");
   } else {
     auto out = expand(node_.Scalar(), shared_->env);
+    for (const auto& value : out.secrets) shared_->found.keep_out(value); // wherever somebody put it
     if (out.errors.empty()) return out;
     for (auto& what : out.errors) error(std::move(what));
   }

@@ -6,7 +6,9 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::int64_t latest_birth = 253'402'300'799'000; // the end of the year 9999
+// What a utc_time can hold: the year 2262.
+constexpr std::int64_t latest_birth =
+    std::chrono::duration_cast<std::chrono::milliseconds>(utc_time::max().time_since_epoch()).count();
 
 template <class Number>
 bool take(std::string_view& from, Number& out, char after) {

@@ -73,7 +73,9 @@ response_head::progress response_head::take_blank() {
 
 response_head::progress response_head::take_field(std::string_view line) {
   if (line.front() == ' ' || line.front() == '\t') { // obsolete folding continues the field before
-    if (folding_) fields_.back().second.append(" ").append(trim(line));
+    if (!folding_) return progress::more;
+    if (fields_.back().first == "content-length") return refuse("the response's length goes on in another line");
+    fields_.back().second.append(" ").append(trim(line));
     return progress::more;
   }
   auto colon = line.find(':');

@@ -136,7 +136,7 @@ wire_piece end_piece(stream_framing framing) {
 
 bool status_has_body(int status) noexcept { return status >= 200 && status != 204 && status != 304; }
 
-std::string head_text(const response_head& head, const header_list& headers) {
+std::string head_text(const answer_head& head, const header_list& headers) {
   int status = head.status >= 200 && head.status <= 599 ? head.status : 500;
   std::string out;
   out.reserve(512);

@@ -38,7 +38,7 @@ wire_piece done_piece(stream_framing);
 /// The end of the body alone.
 wire_piece end_piece(stream_framing);
 
-struct response_head {
+struct answer_head {
   int status = 200; // outside 200..599: 500
   std::string_view content_type;
   std::optional<std::size_t> content_length; // none: a stream
@@ -48,7 +48,7 @@ struct response_head {
 
 /// Status line to empty line. Of `headers`, those that framing owns (content-length, transfer-encoding, connection,
 /// content-type and the like) and malformed names are dropped; control characters in values become spaces.
-std::string head_text(const response_head&, const header_list& headers);
+std::string head_text(const answer_head&, const header_list& headers);
 
 /// Whether answers of this status have a body at all (204 and 304 do not).
 bool status_has_body(int status) noexcept;

@@ -206,8 +206,9 @@ void redis_client::impl::delete_found(std::shared_ptr<sweep> s, const redisReply
       command.emplace_back(keys.element[i]->str, std::size_t(keys.element[i]->len));
   const auto deadline = clock::now() + settings.command_deadline;
   session.reserve();
-  session.start(command, deadline, 0, [this, s](const redisReply* r) {
-    if (!r || r->type != REDIS_REPLY_INTEGER) {
+  const auto asked = static_cast<long long>(command.size() - 1);
+  session.start(command, deadline, 0, [this, s, asked](const redisReply* r) {
+    if (!r || r->type != REDIS_REPLY_INTEGER || r->integer < 0 || r->integer > asked) {
       ++failures;
       return s->done(-1);
     }

@@ -161,6 +161,7 @@ private:
 } // namespace
 
 bytes_ptr leave_out_oldest(const chat_request& request, std::uint64_t budget) {
+  if (request.prompt_tokens <= budget) return {}; // its parts, each rounded up, may come to more
   return shortener(request, budget).shorten();
 }
 

@@ -2,6 +2,8 @@
 // JSON costs neither stack nor memory.
 #include "net/zmq_frames.hpp"
 
+#include "net/json_text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -85,15 +87,25 @@ void fail(message& m, int status, std::string_view code, std::string text) {
   m.headers.clear();
 }
 
+/// RapidJSON's own check looks beyond the end of a string that ends within a character.
+bool is_utf8(std::string_view text) {
+  for (auto at = text.data(), end = at + text.size(); at != end;) {
+    const auto n = json::sequence_length(at, end);
+    if (n == 0) return false;
+    at += n;
+  }
+  return true;
+}
+
 bool write_headers(rapidjson::StringBuffer& out, int status, const header_list& headers, const header_list& more,
                    bool ascii) {
-  rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>, rapidjson::CrtAllocator,
-                    rapidjson::kWriteValidateEncodingFlag>
-      json(out);
+  rapidjson::Writer<rapidjson::StringBuffer> json(out);
   auto text = [&](std::string s) {
     if (ascii)
       std::replace_if(
           s.begin(), s.end(), [](unsigned char c) { return c >= 0x80; }, '?');
+    else if (!is_utf8(s))
+      return false;
     return json.String(s.data(), rapidjson::SizeType(s.size()));
   };
   json.StartObject();

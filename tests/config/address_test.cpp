@@ -115,8 +115,8 @@ BOOST_AUTO_TEST_CASE(a_proxy_may_have_a_password_and_has_no_path) {
 BOOST_AUTO_TEST_CASE(a_redis_url_ends_in_a_database_number) {
   for (const char* url : {"redis://127.0.0.1:6379/0", "redis://h", "redis://:pw@h:1/15", "redis://u:pw@[::1]:6379"})
     BOOST_TEST(fault_of_redis_url(url) == "", url);
-  for (const char* url :
-       {"", "127.0.0.1:6379", "rediss://h", "redis://h/x", "redis://h/1/2", "redis://h:0", "redis://"})
+  for (const char* url : {"", "127.0.0.1:6379", "rediss://h", "redis://h/x", "redis://h/1/2", "redis://h:0", "redis://",
+                          "redis://h?", "redis://h#1", "redis://:50%@h", "redis://u%4:pw@h", "redis://u:%zz@h"})
     BOOST_TEST(fault_of_redis_url(url) != "", url);
 }
 

@@ -50,6 +50,16 @@ BOOST_AUTO_TEST_CASE(a_brace_left_open_or_a_name_that_is_none_is_an_error_withou
   }
 }
 
+BOOST_AUTO_TEST_CASE(no_error_repeats_a_variable_that_is_named_as_a_secret_wherever_it_was_put) {
+  for (const char* name : {"OPENAI_API_KEY", "My_Secret", "TOKEN_2", "DB_PASSWORD"}) {
+    const auto yaml = std::string("models: [ { name: m, targets: [ { provider: \"x${") + name + "}\" } ] } ]\n";
+    const auto result = load(doors + providers + yaml, {{name, "sk-hunter2-hunter2"}});
+    BOOST_TEST_REQUIRE(!result.errors.empty());
+    BOOST_TEST(all(result).find("hunter2") == std::string::npos, all(result));
+    BOOST_TEST(all(result).find("x[redacted]") != std::string::npos, all(result));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_variable_names_the_key_and_its_place) {
   expect_error(load(with("node: { name: \"${NODE}\" }\n")),
                "m.yaml:1:15: node.name: the environment variable NODE is not set");

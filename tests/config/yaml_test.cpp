@@ -85,7 +85,14 @@ BOOST_AUTO_TEST_CASE(the_parsers_words_come_without_what_they_quote) {
 
 BOOST_AUTO_TEST_CASE(a_second_document_is_an_error) {
   expect_error(load(with("") + "---\nnode: { name: x }\n"),
-               "m.yaml:8:1: a second document (---) begins: one file holds one");
+               "m.yaml:7:1: a second document (---) begins: one file holds one");
+}
+
+BOOST_AUTO_TEST_CASE(a_comma_or_bracket_where_nothing_can_begin_ends_the_reading) {
+  expect_error(load(","), "m.yaml:1:1: is not valid YAML: no value can begin here");
+  expect_error(load("}"), "m.yaml:1:1: is not valid YAML: illegal flow end");
+  expect_error(load(with("") + "...\n,"), "m.yaml:8:1: is not valid YAML: no value can begin here");
+  expect_error(load(", stale: 7m\ndeadline: 1s } }\n"), "m.yaml:1:1: is not valid YAML: no value can begin here");
 }
 
 BOOST_AUTO_TEST_CASE(missing_sections_are_named_all_at_once) {

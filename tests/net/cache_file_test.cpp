@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(an_answer_as_one_text_is_read_again_and_anything_else_is_no
   BOOST_TEST((again.born == noon));
   BOOST_TEST(again.cost == 12u);
   for (const char* other : {"", "{}", "1", "1 ", "1 2", "-1 2\nx", "1 -2\nx", "a b\nx", "1 99999999999\nx",
-                            "9223372036854775807 1\nx", "99999999999999999999 1\nx"})
+                            "9223372036854775807 1\nx", "99999999999999999999 1\nx", "170700000000000 1\nx"})
     BOOST_TEST(!read_cached_answer(other), other);
 }
 

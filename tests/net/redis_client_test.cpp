@@ -11,6 +11,7 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 
 using namespace mainstay;
 using mainstay::test::redis_process;
@@ -118,8 +119,14 @@ struct talking_server {
       const int fd = accept(listener, nullptr, nullptr);
       if (fd < 0) return;
       char request[512];
-      if (read(fd, request, sizeof request) > 0 && send(fd, said.data(), said.size(), MSG_NOSIGNAL) > 0) ++greeted;
-      while (read(fd, request, sizeof request) > 0) {} // until the client has had enough
+      std::string_view rest = said;
+      bool first = true;
+      while (read(fd, request, sizeof request) > 0) {     // until the client has had enough
+        const auto part = rest.substr(0, rest.find('|')); // to each command its own
+        rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+        if (!part.empty() && send(fd, part.data(), part.size(), MSG_NOSIGNAL) > 0 && std::exchange(first, false))
+          ++greeted;
+      }
       close(fd);
       ++left;
     }
@@ -409,6 +416,17 @@ BOOST_AUTO_TEST_CASE(a_server_that_talks_nonsense_is_down_and_harms_nobody) {
       for (auto end = clock::now() + 20s; server.greeted < 1 && clock::now() < end;) std::this_thread::yield();
       BOOST_TEST(server.greeted >= 1);
     }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_count_of_deleted_keys_that_cannot_be_is_no_answer) {
+  const std::string one_key = "+PONG\r\n|*2\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n|";
+  for (const auto& [count, deleted] : {std::pair(":1\r\n", 1), {":2\r\n", -1}, {":-5\r\n", -1}}) {
+    state = std::make_shared<states>();
+    talking_server server(one_key + count);
+    redis_client client(settings_for(server.port));
+    state->wait_until(true);
+    BOOST_TEST(clear(client, "a") == deleted, count);
   }
 }
 

@@ -71,6 +71,13 @@ BOOST_AUTO_TEST_CASE(the_oldest_turns_go_and_a_marker_stands_where_they_were) {
   BOOST_TEST(shortened(m, 5000).empty());                   // nothing has to go
 }
 
+BOOST_AUTO_TEST_CASE(a_conversation_that_just_fits_stays_whole_though_its_parts_are_rounded_up) {
+  const list m = {message("user", text_of(40, 'a') + "x"), message("assistant", "b"), message("user", "c")};
+  const auto request = parsed(conversation(m));
+  BOOST_TEST(!leave_out_oldest(request, request.prompt_tokens));
+  BOOST_TEST(leave_out_oldest(request, request.prompt_tokens - 1));
+}
+
 BOOST_AUTO_TEST_CASE(nothing_but_the_list_is_touched) {
   const auto body = conversation({message("user", text_of(900)), message("assistant", "a"), message("user", "b")},
                                  R"(, "temperature" : 0.50, "x":{"messages":[1, 2]})");

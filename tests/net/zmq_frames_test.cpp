@@ -196,6 +196,14 @@ BOOST_AUTO_TEST_CASE(the_headers_frame_has_the_status_as_a_number_and_all_else_a
   BOOST_TEST(json["x-mainstay-source"].GetString() == "backup");
 }
 
+BOOST_AUTO_TEST_CASE(a_header_that_ends_within_a_character_is_read_to_its_end_and_no_further) {
+  for (const std::string half : {"\xc3", "\xe2\x82", "\xf0\x9f\x8c"}) {
+    const std::string long_enough_for_the_heap(40, 'x');
+    const auto text = headers_frame(200, {{"a", long_enough_for_the_heap + half}});
+    BOOST_TEST(text == R"({"status":200,"a":")" + long_enough_for_the_heap + std::string(half.size(), '?') + "\"}");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_headers_frame_is_utf8_whatever_a_provider_sent) {
   const auto text = headers_frame(200, {{"a", "x\xff\xc3"}, {"b", "fine"}});
   rapidjson::Document json;
