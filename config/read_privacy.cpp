@@ -27,4 +27,9 @@ std::optional<audit_settings> read_privacy(const cursor& at) {
   return std::nullopt;
 }
 
+std::optional<std::string> read_region(const section& s) {
+  const auto* at = s.find("region");
+  return at ? at->name() : std::nullopt;
+}
+
 } // namespace mainstay::config

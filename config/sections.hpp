@@ -42,6 +42,8 @@ log_settings read_logs(const cursor&);
 
 // read_privacy.cpp
 std::optional<audit_settings> read_privacy(const cursor&); // none: no audit
+/// Regions are those of providers.
+std::optional<std::string> read_region(const section&);
 
 // read_degradation.cpp
 degradation_settings read_degradation(const cursor&, bool a_client_allows_it);
@@ -87,6 +89,14 @@ struct provider_drafts {
   const provider_draft* find(std::string_view name) const noexcept;
 };
 provider_drafts read_providers(const cursor&, const timeout_settings&, const circuit_settings&, const tier_table&);
+
+// read_ways.cpp
+struct ways_draft {
+  std::vector<provider_way> ways;
+  std::vector<std::pair<cursor, std::string>> absent; // endpoints left to a variable that is not set, and which
+};
+/// Of a provider's section. `region`: of endpoints that do not say theirs.
+ways_draft read_ways(const section&, const std::string& region);
 
 // read_models.cpp
 struct model_draft {
