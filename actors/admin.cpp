@@ -60,7 +60,7 @@ private:
         {"keys", &console::keys, "[NAME disable|enable]  health and rests of provider keys"},
         {"limits", &console::limits, "what keys and clients use of their limits"},
         {"queue", &console::queue, "who waits for capacity"},
-        {"pools", &console::pools, "connection slots per provider"},
+        {"pools", &console::pools, "connection slots per provider, and its endpoints"},
         {"cache", &console::cache, "[stats|clear|warm FILE]  the answer cache"},
         {"journal", &console::journal, "durable requests: how many, the oldest, what waits to be tried again"},
         {"models", &console::models, "what callers may ask for, and who answers"},
@@ -181,9 +181,15 @@ private:
       spdlog::info("breaker {}: {} by an operator", word(1), word(2));
       caf::anon_send(it->second, order);
     }
+    const auto views = all_breakers();
+    write_breakers(json_, views, clock::now());
+    write_ways(json_, *store_.settings, views, clock::now());
+  }
+
+  std::vector<breaker_view> all_breakers() {
     std::vector<breaker_view> views;
     for (auto& [name, b] : store_.names->breakers) views.push_back(ask<breaker_view>(b));
-    write_breakers(json_, views, clock::now());
+    return views;
   }
 
   void keys() {
@@ -197,11 +203,12 @@ private:
 
   void limits() { write_limits(json_, ask<governor::view>(store_.names->governor)); }
   void queue() { write_queue(json_, ask<governor::view>(store_.names->governor)); }
-  void pools() { write_pools(json_, ask<governor::view>(store_.names->governor)); }
+  void pools() {
+    write_pools(json_, ask<governor::view>(store_.names->governor));
+    write_ways(json_, *store_.settings, all_breakers(), clock::now());
+  }
   void models() {
-    std::vector<breaker_view> views;
-    for (auto& [name, b] : store_.names->breakers) views.push_back(ask<breaker_view>(b));
-    write_models(json_, *store_.settings, views, ask<recovery_view>(store_.names->recovery), clock::now());
+    write_models(json_, *store_.settings, all_breakers(), ask<recovery_view>(store_.names->recovery), clock::now());
   }
   void metrics() { write_metrics(json_, ask<metrics_view>(store_.names->metrics)); }
 

@@ -120,10 +120,12 @@ void settle_permit_of(const attempt& a, std::optional<failure_class> how,
   auto breaker = links.names.breakers.find(a.at.provider);
   if (breaker == links.names.breakers.end()) return;
   const auto& model = configured_model(links.rec, a.at);
-  std::optional<duration> first_word;
+  std::optional<duration> first_word, first_byte;
   const bool typical = links.rec.merged == 0; // many answers take longer than one, and say nothing of the model
   if (typical && a.first_visible != instant{}) first_word = a.first_visible - a.began;
-  letter<settle_permit>::post(pointer(breaker->second), settle_permit{a.lease, how, model, learned, first_word});
+  if (typical && a.first_byte != instant{}) first_byte = a.first_byte - a.began;
+  letter<settle_permit>::post(pointer(breaker->second),
+                              settle_permit{a.lease, how, model, learned, first_word, first_byte});
 }
 
 void tell_key(const attempt& a, std::optional<failure_class> how, std::optional<duration> retry_after,
@@ -138,6 +140,7 @@ void report(const attempt& a, std::optional<failure_class> how, run_record& rec,
   r.provider = a.at.provider;
   r.model = configured_model(rec, a.at);
   r.key = a.key;
+  r.way = a.way;
   r.source = a.source;
   r.failed = how;
   r.status = a.status;
@@ -215,7 +218,8 @@ std::variant<bool, failure> place(attempt& a, const attempt_links& links) {
   auto& rec = links.rec;
   auto* provider = rec.in.settings->provider(a.at.provider);
   auto* key = provider ? key_named(*provider, a.key) : nullptr;
-  if (!key) return false;
+  auto* way = provider ? provider->way(a.way, rec.in.region) : nullptr; // never out of its region
+  if (!key || !way) return false;
   a.secret_hash = secret_hash(key->secret_value);
   a.began = clock::now();
   prefill begun{prefill_for(a, rec), rec.stream.tokens()};
@@ -225,7 +229,7 @@ std::variant<bool, failure> place(attempt& a, const attempt_links& links) {
   auto& asked = std::get<provider_request>(said);
   a.left_out = std::move(asked.left_out);
   auto call = std::make_shared<http::call>();
-  call->url = config::url_at(provider->base_url, asked.path, a.at.model);
+  call->url = config::url_at(way->base_url, asked.path, a.at.model);
   call->header_lines.reserve(6);
   for (const auto& [name, value] : asked.headers) call->header_lines.push_back(name + ": " + value);
   call->header_lines.emplace_back("content-type: application/json");
@@ -248,7 +252,7 @@ std::variant<bool, failure> place(attempt& a, const attempt_links& links) {
   call->body = {std::move(asked.body)};
   call->timeouts = timeouts_of(provider->timeouts, a, rec);
   call->credit = stream_window;
-  call->proxy = provider->proxy;
+  call->proxy = way->proxy;
   call->pool = provider->name;
   a.credited = stream_window;
   a.placed = true;

@@ -39,11 +39,13 @@ struct attempt {
   std::shared_ptr<const header_list> headers;
   target at;
   std::string key, source;
+  std::string way;        // to take; empty: its provider has only one
+  bool other_way = false; // another healthy one was left
   std::size_t secret_hash = 0;
   lesson known;         // of this target
   instant kept_until{}; // the lease
   std::optional<instant> sent_at;
-  instant began{}, first_visible{}, last_visible{};
+  instant began{}, first_byte{}, first_visible{}, last_visible{};
   std::uint64_t tokens_seen = 0; // of a stream
   duration longest_gap{};        // between two pieces that brought some
 
@@ -72,8 +74,8 @@ inline constexpr std::size_t stream_window = 256u << 10; // bytes of a stream be
 /// The target's model as the configuration has it: circuits and metrics are kept by names that no caller can invent.
 const std::string& configured_model(const run_record&, const target&);
 
-/// Places the call of a permitted attempt. False: the key is not in this request's configuration. A failure: the
-/// request cannot be said in the provider's dialect.
+/// Places the call of a permitted attempt. False: its key or a way to it is not in this request's configuration. A
+/// failure: the request cannot be said in the provider's dialect.
 std::variant<bool, failure> place(attempt&, const attempt_links&);
 /// Takes the provider's keys out of what it says of them.
 void conceal_keys(const attempt&, const run_record&, provider_error&);

@@ -26,6 +26,9 @@ struct breaker_state {
         spdlog::info("breaker {}{}{} is {}", store->provider, c.model.empty() ? "" : "/", c.model, to_string(c.state));
       tell(c);
     }
+    for (auto& w : store->policy.take_way_changes(now))
+      spdlog::log(w.state == way_state::healthy ? spdlog::level::info : spdlog::level::warn, "endpoint {} of {} is {}",
+                  w.name, store->provider, to_string(w.state));
   }
 
   void rank(const settle_permit& end, instant now) {
@@ -68,14 +71,14 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
   return {
       [&st](const ask_permit& ask) {
         auto now = clock::now();
-        auto answer = st.store->policy.ask(ask.id, ask.model, now);
+        auto answer = st.store->policy.ask(ask.id, ask.model, now, draw(), ask.how);
         st.announce(now);
         return permit_reply{answer, st.store->lessons.of(ask.model, ask.answer_cap)};
       },
       [&st](const letter<settle_permit>& mail) {
         auto now = clock::now();
         auto& end = mail.content();
-        st.store->policy.settle(end.id, end.how, now, draw(), end.first_word);
+        st.store->policy.settle(end.id, end.how, now, draw(), end.first_word, end.first_byte);
         if (end.learned) st.store->lessons.learn(end.model, *end.learned);
         st.rank(end, now);
         mail.opened();
@@ -94,19 +97,19 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
       },
       [&st](const provider_sign& s) {
         auto now = clock::now();
-        st.store->policy.looked_at(s.answers, s.circuits, now, draw());
+        st.store->policy.looked_at(s.answers, s.circuits, now, draw(), s.way);
         st.announce(now);
       },
       [&st](const look&) {
         auto now = clock::now();
         st.announce(now);
         return breaker_view{st.store->provider, st.store->policy.views(now), st.store->ranking.views(),
-                            st.store->policy.permits_out()};
+                            st.store->policy.ways(now), st.store->policy.permits_out()};
       },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
-        if (auto* p = s.value->provider(st.store->provider)) st.store->policy.reconfigure(p->breaker);
+        if (auto* p = s.value->provider(st.store->provider)) st.store->take(*p);
         st.store->ranking.reconfigure(s.value->degradation.model);
         st.announce_ranks();
         for (auto& m : st.store->ranking.views()) st.tell(m);

@@ -1,6 +1,6 @@
-// The Breaker of one provider: gives permits, last of all before a call; hears how each ended; announces every change
-// of a circuit and of a model's rank to the governor, of circuits to the recovery too. With the permit it tells what
-// earlier answers have taught. Policy: core/breaker, core/lessons, core/model_ranking.
+// The Breaker of one provider: gives permits, last of all before a call, and with each the way to take; hears how each
+// ended; announces every change of a circuit and of a model's rank to the governor, of circuits to the recovery too.
+// With the permit it tells what earlier answers have taught. Policy: core/breaker, core/lessons, core/model_ranking.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -10,9 +10,12 @@
 namespace mainstay {
 
 struct breaker_store {
-  breaker_store(std::string provider_name, circuit_settings s, std::optional<model_ranking_settings> r)
-    : provider(std::move(provider_name)), policy(s) {
+  breaker_store(const config::provider_settings& p, std::optional<model_ranking_settings> r) : provider(p.name) {
+    take(p);
     ranking.reconfigure(r);
+  }
+  void take(const config::provider_settings& p) {
+    policy.reconfigure(p.breaker, {p.ways.begin(), p.ways.end()}, p.pool_per_host);
   }
   std::string provider;
   provider_breaker policy;

@@ -2,6 +2,7 @@
 
 #include "actors/console_values.hpp"
 #include "config/client_keys.hpp"
+#include "config/url.hpp"
 #include "core/dates.hpp"
 
 #include <algorithm>
@@ -83,6 +84,35 @@ void write_breakers(console_json& j, const std::vector<breaker_view>& views, ins
           .number("retry_in_seconds",
                   c.state == circuit_state::open && !c.forced ? seconds_until(c.open_until, now) : 0)
           .end_row();
+  j.end_table();
+}
+
+void write_ways(console_json& j, const config::settings& s, const std::vector<breaker_view>& views, instant now) {
+  const auto milliseconds = [](const std::optional<duration>& d) {
+    return d ? std::round(std::chrono::duration<double, std::milli>(*d).count() * 10) / 10 : 0;
+  };
+  j.table("ways");
+  for (auto& b : views)
+    for (auto& w : b.ways) {
+      const auto* p = s.provider(b.provider);
+      const auto* way = p ? p->way(w.name) : nullptr;
+      const auto proxy = way ? config::split_url(way->proxy) : std::nullopt;
+      j.row()
+          .text("provider", b.provider)
+          .text("endpoint", w.name)
+          .text("host", way ? way->host : "")
+          .text("proxy", proxy ? std::string(proxy->scheme) + "://" + std::string(proxy->authority) : "none")
+          .text("region", w.region)
+          .number("weight", w.weight)
+          .text("state", to_string(w.state))
+          .number("first_byte_ms", milliseconds(w.streamed))
+          .number("plain_first_byte_ms", milliseconds(w.plain))
+          .count("under_way", w.under_way)
+          .count("calls", w.calls)
+          .count("unreachable", w.failures)
+          .number("rests_seconds", w.state == way_state::healthy ? 0 : seconds_until(w.rests_until, now))
+          .end_row();
+    }
   j.end_table();
 }
 

@@ -32,6 +32,8 @@ private:
 /// `backlog`: messages in the mailbox, by actor.
 void write_actors(console_json&, const std::vector<actor_row>&, const std::map<std::string, std::uint64_t>& backlog);
 void write_breakers(console_json&, const std::vector<breaker_view>&, instant now);
+/// Of the configuration what a console may see: no password of a proxy.
+void write_ways(console_json&, const config::settings&, const std::vector<breaker_view>&, instant now);
 void write_keys(console_json&, const std::vector<key_book::view>&, instant now);
 void write_limits(console_json&, const governor::view&);
 void write_pools(console_json&, const governor::view&);

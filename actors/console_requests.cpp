@@ -24,7 +24,7 @@ const attempt_report* attempt_of(const run_report& r, std::uint8_t number) {
 
 std::string detail_of(const attempt_report& a, story_mark what) {
   switch (what) {
-  case story_mark::sent: return "key " + a.key;
+  case story_mark::sent: return "key " + a.key + (a.way.empty() ? "" : ", to " + a.way);
   case story_mark::head: return "HTTP " + std::to_string(a.status);
   case story_mark::attempt_over: {
     auto out = a.failed ? std::string(to_string(*a.failed)) : "complete";

@@ -85,32 +85,33 @@ struct embedding_state {
   }
 
   void ask_for_permit() {
-    self->request(order.names->breakers.at(order.at.provider), caf::infinite, ask_permit{id, order.at.model, 0})
+    self->request(order.names->breakers.at(order.at.provider), caf::infinite, ask_permit{id, order.at.model, 0, {}})
         .then(
             [this](const permit_reply& r) {
-              if (r.permit.granted && place()) return;
+              if (r.permit.granted && place(r.permit.way)) return;
               letter<settle_lease>::post(pointer(order.names->governor), settle_lease{id, {false, {}, {}}});
               self->quit(); // a permit goes back with its owner
             },
             [this](const caf::error&) { self->quit(); });
   }
 
-  bool place() {
+  bool place(const std::string& by) {
     const auto* provider = order.settings->provider(order.at.provider);
     if (!provider) return false;
     const auto k = std::find_if(provider->keys.begin(), provider->keys.end(), [&](auto& k) { return k.name == key; });
     const auto left = order.until - clock::now();
-    if (k == provider->keys.end() || left <= 0ms) return false;
+    const auto* way = provider->way(by);
+    if (k == provider->keys.end() || !way || left <= 0ms) return false;
     key_hash = secret_hash(k->secret_value);
     auto call = std::make_shared<http::call>();
-    call->url = provider->base_url + "/embeddings";
+    call->url = way->base_url + "/embeddings";
     call->header_lines = {"content-type: application/json", "accept: application/json"};
     call->authorization = secret("authorization: Bearer " + k->secret_value.reveal());
     call->body = {make_bytes(embeddings_request(order.at.model, order.text))};
     const auto& t = provider->timeouts;
     call->timeouts = {std::min(t.connect, left), std::min(t.first_byte, left), std::min(t.idle, left), left};
     call->credit = answer_limit + 1;
-    call->proxy = provider->proxy;
+    call->proxy = way->proxy;
     call->pool = provider->name;
     placed = true;
     letter<place_call>::post(
@@ -160,7 +161,7 @@ struct embedding_state {
     auto& n = *order.names;
     letter<settle_lease>::post(pointer(n.governor), settle_lease{id, std::move(how)});
     letter<settle_permit>::post(pointer(n.breakers.at(order.at.provider)),
-                                settle_permit{id, what, order.at.model, {}, {}});
+                                settle_permit{id, what, order.at.model, {}, {}, {}});
     letter<key_outcome>::post(pointer(n.key_manager),
                               key_outcome{key, key_hash, for_key ? for_key : what, retry_after});
     if (placed) letter<cancel_call>::post(pointer(n.upstreams.at(order.at.provider)), cancel_call{id});

@@ -197,18 +197,19 @@ struct ask_permit {
   lease_id id;
   std::string model;
   std::uint64_t answer_cap = 0;
+  provider_breaker::wish how; // where its way has to stand, and by which it did not get through
 };
 struct permit_reply {
   provider_breaker::answer permit;
   lesson known;
 };
-/// `first_word`: how long the answer took to begin, where there is one.
+/// `first_word`, `first_byte`: how long the answer took to begin, and its response to, where there is one.
 struct settle_permit {
   lease_id id;
   std::optional<failure_class> how;
   std::string model;
   std::optional<provider_lessons::event> learned;
-  std::optional<duration> first_word;
+  std::optional<duration> first_word, first_byte;
 };
 struct breaker_order {
   provider_breaker::order what{};
@@ -218,11 +219,13 @@ struct breaker_order {
 struct provider_sign {
   bool answers = false;
   std::vector<std::string> circuits;
+  std::string way; // by which it was asked; empty: by all of them
 };
 struct breaker_view {
   std::string provider;
   std::vector<provider_breaker::view> circuits;
   std::vector<model_ranking::view> models; // ranked ones
+  std::vector<endpoint_choice::view> ways;
   std::size_t permits_out = 0;
 };
 

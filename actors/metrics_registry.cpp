@@ -255,6 +255,16 @@ struct metrics_registry::body {
                               "mainstay_breaker_state",
                               "0 closed, 1 half-open, 2 open; an empty model is the endpoint.",
                               {"provider", "model"}};
+  series<Gauge> endpoint_state{registry,
+                               BuildGauge(),
+                               "mainstay_endpoint_state",
+                               "0 healthy, 1 resting, 2 open: of each way to a provider.",
+                               {"provider", "endpoint"}};
+  series<Gauge> endpoint_latency{registry,
+                                 BuildGauge(),
+                                 "mainstay_endpoint_latency_seconds",
+                                 "Mean time to the first byte, the latest counting most.",
+                                 {"provider", "endpoint", "kind"}};
   series<Gauge> key_health{registry,
                            BuildGauge(),
                            "mainstay_key_health",
@@ -424,6 +434,8 @@ void metrics_registry::reconfigure(const config::settings& s, const std::string&
   b.build.clear();
   b.build.at({version, s.hash}).Set(1);
   b.breaker_state.clear();
+  b.endpoint_state.clear();
+  b.endpoint_latency.clear();
   b.key_health.clear();
   b.limit_used.clear();
   b.redis_up.clear();
@@ -455,6 +467,11 @@ void metrics_registry::set_keys(const std::vector<key_book::view>& keys) {
 void metrics_registry::set_breaker(const breaker_view& v) {
   if (!body_->providers.count(v.provider)) return;
   for (auto& c : v.circuits) body_->breaker_state.at({v.provider, c.model}).Set(static_cast<double>(c.state));
+  for (auto& w : v.ways) {
+    body_->endpoint_state.at({v.provider, w.name}).Set(static_cast<double>(w.state));
+    if (w.plain) body_->endpoint_latency.at({v.provider, w.name, "plain"}).Set(seconds(*w.plain));
+    if (w.streamed) body_->endpoint_latency.at({v.provider, w.name, "stream"}).Set(seconds(*w.streamed));
+  }
 }
 
 void metrics_registry::set_cache(const cache_view& v) {

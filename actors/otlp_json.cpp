@@ -146,7 +146,7 @@ private:
     attribute("gen_ai.request.model", a.model);
     if (const auto* p = settings_.provider(a.provider)) {
       attribute("gen_ai.provider.name", provider_name(p->speaks));
-      add_server(p->base_url);
+      if (const auto* way = p->way(a.way)) add_server(way->base_url);
     }
     if (a.status) attribute("http.response.status_code", a.status);
     if (a.failed) attribute("error.type", to_string(*a.failed));

@@ -42,7 +42,7 @@ std::uint32_t calls_at_once(const config::settings& s, const std::string& model)
         for (auto& t : rung) providers.insert(t.provider);
   std::uint32_t sum = 0;
   for (auto& name : providers)
-    if (auto* p = s.provider(name)) sum += std::min(p->pool_connections, p->pool_per_host);
+    if (auto* p = s.provider(name)) sum += p->slots();
   return std::max(sum, 1u);
 }
 
@@ -192,13 +192,13 @@ struct recovery_state {
 
   void let_try(const std::string& model) {
     store->policy.want_trial(model);
-    for (auto& s : store->policy.suspects(model)) sign(s.provider, true, s.circuits);
+    for (auto& s : store->policy.suspects(model)) sign(s.provider, true, s.circuits, {});
     turn();
   }
 
-  void sign(const std::string& provider, bool answers, std::vector<std::string> circuits) {
+  void sign(const std::string& provider, bool answers, std::vector<std::string> circuits, const std::string& way) {
     if (auto breaker = store->names->breakers.find(provider); breaker != store->names->breakers.end())
-      self->send(breaker->second, provider_sign{answers, std::move(circuits)});
+      self->send(breaker->second, provider_sign{answers, std::move(circuits), way});
   }
 
   void ask_for_models(const std::string& model) {
@@ -206,7 +206,7 @@ struct recovery_state {
     for (auto& s : store->policy.suspects(model)) {
       const auto& drill = store->drill;
       if (drill.order.whom == s.provider && drill.breaks(drill_kind::provider_down, now)) {
-        sign(s.provider, false, {});
+        sign(s.provider, false, {}, {});
         continue;
       }
       auto& l = store->listings[s.provider];
@@ -214,25 +214,27 @@ struct recovery_state {
         if (std::find(l.circuits.begin(), l.circuits.end(), c) == l.circuits.end()) l.circuits.push_back(c);
       if (l.call != 0 && now - l.began < 2 * most_listing) continue; // under way, for another model's sake
       l.began = now;
-      l.call = start_listing(s);
+      l.call = start_listing(s, l);
       if (l.call == 0) store->listings.erase(s.provider);
     }
   }
 
   /// 0: it is not in the configuration any more.
-  http::call_handle start_listing(const outage_book::suspect& s) {
+  http::call_handle start_listing(const outage_book::suspect& s, recovery_store::listing& l) {
     auto* provider = store->settings->provider(s.provider);
     if (!provider) return 0;
     const auto key =
         std::find_if(provider->keys.begin(), provider->keys.end(), [&](auto& k) { return k.name == s.key; });
     if (key == provider->keys.end()) return 0;
+    const auto& way = provider->ways[store->looks++ % provider->ways.size()];
+    l.way = way.name;
     http::call call;
-    call.url = provider->base_url + "/models";
+    call.url = way.base_url + "/models";
     call.get = true;
     call.header_lines = {"accept: application/json"};
     call.authorization = secret("authorization: Bearer " + key->secret_value.reveal());
     call.timeouts = {std::min(provider->timeouts.connect, most_listing), most_listing, most_listing, most_listing};
-    call.proxy = provider->proxy;
+    call.proxy = way.proxy;
     call.pool = listing_pool;
     return store->client->start(std::move(call), std::make_shared<listing_reporter>(s.provider, own_name));
   }
@@ -242,8 +244,9 @@ struct recovery_state {
     auto found = store->listings.extract(l.provider);
     if (!found) return;
     store->client->cancel(found.mapped().call);
-    if (l.status >= 200 && l.status < 300) sign(l.provider, true, std::move(found.mapped().circuits));
-    if (l.error && rules_of(*l.error).endpoint_circuit) sign(l.provider, false, {});
+    auto& asked = found.mapped();
+    if (l.status >= 200 && l.status < 300) sign(l.provider, true, std::move(asked.circuits), asked.way);
+    if (l.error && rules_of(*l.error).endpoint_circuit) sign(l.provider, false, {}, asked.way);
   }
 
   // -- time and settings

@@ -20,9 +20,11 @@ struct recovery_store {
   struct listing {
     http::call_handle call = 0;
     std::vector<std::string> circuits; // that it speaks for
+    std::string way;                   // by which it is asked
     instant began{};
   };
   std::map<std::string, listing> listings;   // under way, by provider
+  std::size_t looks = 0;                     // so far: providers are asked by their ways in turn
   std::map<std::string, std::size_t> parked; // durable requests, by model
   drill_effect drill;
   std::set<std::string> to_report; // outages that ended: their last counts are awaited

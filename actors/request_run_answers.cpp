@@ -283,7 +283,8 @@ bool run_state::may_be_similar() const {
   const auto& model = in.settings->cache->similar->embedding; // is told the question
   if (model && !in.region.empty()) {
     const auto* told = in.settings->provider(model->provider);
-    if (!told || told->region != in.region) return false;
+    const auto stands_there = [&](const auto& way) { return way.region == in.region; };
+    if (!told || !std::all_of(told->ways.begin(), told->ways.end(), stands_there)) return false;
   }
   return rec->asked->plain_text;
 }

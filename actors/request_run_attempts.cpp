@@ -90,6 +90,7 @@ void run_state::recover() {
 void run_state::perform(const plan_step& step) {
   if (auto* a = std::get_if<step_acquire>(&step)) {
     asking = *a;
+    if (!asking->other_way) broken_ways.clear();
     new_question();
   } else if (auto* w = std::get_if<step_wait>(&step)) {
     rec->note(story_mark::paused);
@@ -162,13 +163,20 @@ void run_state::granted(const grant& g, instant kept_until) {
 void run_state::ask_permit_now() {
   auto breaker = names->breakers.find(opening->at.provider);
   if (breaker == names->breakers.end()) return not_ours();
-  ask_permit ask{opening->lease, configured_model(*rec, opening->at), rec->asked->answer_cap};
+  ask_permit ask{opening->lease, configured_model(*rec, opening->at), rec->asked->answer_cap, {}};
+  ask.how.region = rec->in.region;
+  ask.how.not_by = broken_ways;
+  ask.how.streamed = rec->asked->stream;
   self->request(breaker->second, caf::infinite, std::move(ask))
       .then(
           [this, id = opening->lease](const permit_reply& r) {
             if (!awaited(id)) return;
             opening->known = r.known;
-            if (r.permit.granted) return begin_attempt();
+            if (r.permit.granted) {
+              opening->way = r.permit.way;
+              opening->other_way = r.permit.other_way;
+              return begin_attempt();
+            }
             auto at = opening->at;
             rec->note(story_mark::no_permit);
             hand_back_lease(id, links());
@@ -256,7 +264,7 @@ void run_state::withdraw_question() {
 
 void run_state::on_head(attempt& a, const call_head& head) {
   a.status = head.status;
-  rec->note(story_mark::head, a.number);
+  a.first_byte = rec->note(story_mark::head, a.number);
   a.headers = head.headers;
   auto* type = find_header(*head.headers, "content-type");
   a.as_stream = a.relay && head.status < 300 && !(type && type->starts_with("application/json"));
@@ -363,6 +371,8 @@ void run_state::attempt_failed(attempt& a, failure f) {
   inside();
   conceal_keys(a, *rec, f.said); // some providers repeat it
   if (f.what == failure_class::context_length && can_ask_shorter(a)) return ask_shorter(a, f);
+  f.other_way = a.other_way;
+  if (f.other_way) broken_ways.push_back(a.way);
   auto serial = end_attempt(a, f);
   if (f.what == failure_class::context_length && !rec->stream.begun) ask_whole_again();
   stop_waiting_for_end();

@@ -96,8 +96,12 @@ struct run_record {
   request_story story;                  // for the report
   std::shared_ptr<run_report> reported; // report()
   run_report& report() { return reported ? *reported : *(reported = std::make_shared<run_report>()); }
-  /// What happened now. `attempt`: its number, 0 for the request as a whole.
-  void note(story_mark what, std::uint8_t attempt = 0) { story.add(what, clock::now() - in.received, attempt); }
+  /// What happened now; returns the time. `attempt`: its number, 0 for the request as a whole.
+  instant note(story_mark what, std::uint8_t attempt = 0) {
+    const auto now = clock::now();
+    story.add(what, now - in.received, attempt);
+    return now;
+  }
   duration provider_time{}; // in attempts, waits and queues: what is not Mainstay's own overhead
 };
 

@@ -125,7 +125,7 @@ struct supervisor_state {
   void add_provider(directory& d, const config::provider_settings& p, const config::settings& s) {
     if (d.breakers.count(p.name)) return;
     auto& sys = self->system();
-    auto breaker = std::make_shared<breaker_store>(p.name, p.breaker, s.degradation.model);
+    auto breaker = std::make_shared<breaker_store>(p, s.degradation.model);
     auto governor = d.governor;
     auto recovery = d.recovery;
     auto breaker_front = stable_front::make(sys, *home);

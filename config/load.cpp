@@ -108,7 +108,8 @@ private:
     if (out_.providers.empty()) return;
     std::vector<std::string_view> regions;
     for (const auto& p : out_.providers)
-      if (!p.region.empty()) regions.push_back(p.region);
+      for (const auto& w : p.ways)
+        if (!w.region.empty()) regions.push_back(w.region);
     for (const auto& [region, at] : clients_.regions)
       if (std::find(regions.begin(), regions.end(), region) == regions.end())
         at.error("no provider in use stands in " + region + did_you_mean(region, regions));

@@ -30,8 +30,8 @@ public:
     : timeouts_(timeouts), breaker_(breaker), tiers_(tiers) {}
 
   void read(const cursor& at, provider_drafts& out) {
-    const section s(at, {"name", "dialect", "base_url", "key_header", "unsupported", "keys", "pool", "rest",
-                         "hourly_requests", "proxy", "region", "timeouts", "breaker"});
+    const section s(at, {"name", "dialect", "base_url", "endpoints", "key_header", "unsupported", "keys", "pool",
+                         "rest", "hourly_requests", "proxy", "proxies", "region", "timeouts", "breaker"});
     provider_draft draft{{}, at};
     auto& value = draft.value;
     value.name = read_name(s, names_);
@@ -46,11 +46,10 @@ public:
     if (const auto* c = s.find("pool")) read_pool(*c, value);
     s.time("rest", value.rest, 1ms, 7 * 24h);
     s.whole("hourly_requests", value.hourly_requests, 1, 1'000'000'000);
-    if (const auto* c = s.find("proxy")) read_proxy(*c, value);
-    if (auto region = read_region(s)) value.region = std::move(*region);
+    if (const auto region = read_region(s)) value.region = *region;
     if (const auto* c = s.find("timeouts")) read_timeouts(*c, value.timeouts);
     if (const auto* c = s.find("breaker")) read_breaker(*c, value.breaker);
-    if (const auto* c = s.need("base_url")) read_base_url(*c, draft, out.variables);
+    take_ways(read_ways(s, value.region), draft, out.variables);
     if (const auto* c = s.need("keys")) read_keys(*c, draft, out.variables);
     if (!value.name.empty()) out.by_name.emplace(value.name, out.all.size());
     out.all.push_back(std::move(draft));
@@ -74,14 +73,6 @@ private:
     if (out.pool_per_host > out.pool_connections) at.error("per_host must not be above connections");
   }
 
-  static void read_proxy(const cursor& at, provider_settings& out) {
-    const auto url = at.text();
-    if (!url || (url->text.empty() && !url->defaulted.empty())) return; // no variable, no proxy
-    at.shared().found.keep_out(url->text);
-    if (auto fault = fault_of_proxy(url->text); !fault.empty()) at.error(std::move(fault));
-    out.proxy = url->text;
-  }
-
   static void leave_out(provider_draft& draft, const cursor& at, const std::vector<std::string>& variables,
                         std::vector<std::string>& all) {
     for (const auto& name : variables)
@@ -91,18 +82,14 @@ private:
     draft.in_use = false;
   }
 
-  static void read_base_url(const cursor& at, provider_draft& draft, std::vector<std::string>& variables) {
-    const auto url = at.text();
-    if (!url) return;
-    if (url->text.empty() && !url->defaulted.empty()) {
-      leave_out(draft, at, {url->defaulted}, variables);
-      return;
+  static void take_ways(ways_draft read, provider_draft& draft, std::vector<std::string>& all) {
+    draft.value.ways = std::move(read.ways);
+    if (draft.value.ways.empty() && !read.absent.empty()) {
+      std::vector<std::string> variables;
+      for (const auto& [at, variable] : read.absent) variables.push_back(variable);
+      return leave_out(draft, read.absent.front().first, variables, all);
     }
-    if (auto fault = fault_of_base_url(url->text); !fault.empty()) {
-      at.error(std::move(fault));
-      return;
-    }
-    draft.value.base_url = url->text.substr(0, url->text.find_last_not_of('/') + 1); // also before a query: url_at()
+    for (const auto& [at, variable] : read.absent) at.warn("the endpoint is left out; set " + variable + " to use it");
   }
 
   struct absent_key {

@@ -103,6 +103,14 @@ struct provider_drafts {
 };
 provider_drafts read_providers(const cursor&, const timeout_settings&, const circuit_settings&, const tier_table&);
 
+// read_ways.cpp
+struct ways_draft {
+  std::vector<provider_way> ways;
+  std::vector<std::pair<cursor, std::string>> absent; // endpoints left to a variable that is not set, and which
+};
+/// Of a provider's section. `region`: of endpoints that do not say theirs.
+ways_draft read_ways(const section&, const std::string& region);
+
 // read_models.cpp
 struct model_draft {
   model_settings value; // the ladder is filled by resolve_ladders

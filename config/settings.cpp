@@ -2,6 +2,7 @@
 #include "config/settings.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace mainstay::config {
 
@@ -9,6 +10,25 @@ bool key_settings::serves(const std::string& model) const noexcept {
   for (const auto& [pattern, limits] : models)
     if (glob_match(pattern, model)) return !limits.unavailable;
   return true;
+}
+
+bool provider_settings::stands_in(const std::string& where) const noexcept { return way({}, where) != nullptr; }
+
+const provider_way* provider_settings::way(const std::string& called, const std::string& where) const noexcept {
+  const provider_way* first = nullptr;
+  for (const auto& w : ways) {
+    if (!where.empty() && w.region != where) continue;
+    if (w.name == called) return &w;
+    if (!first) first = &w;
+  }
+  return first;
+}
+
+std::uint32_t provider_settings::slots() const {
+  std::set<std::string_view> hosts;
+  for (const auto& w : ways) hosts.insert(w.host);
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(pool_connections, std::uint64_t{pool_per_host} * hosts.size()));
 }
 
 secret provider_settings::key_line(const key_settings& key) const {
@@ -48,7 +68,7 @@ std::optional<model_settings> within(const settings& all, const model_settings& 
   for (std::size_t rung = 0; rung < model.ladder.size(); ++rung) {
     target_group inside;
     for (const auto& one : model.ladder[rung])
-      if (const auto* p = all.provider(one.provider); p && p->region == region) inside.push_back(one);
+      if (const auto* p = all.provider(one.provider); p && p->stands_in(region)) inside.push_back(one);
     if (inside.empty()) continue;
     out.ladder.push_back(std::move(inside));
     out.prefill_of_rung.push_back(model.prefill_of_rung[rung]);
@@ -81,8 +101,7 @@ std::optional<std::uint64_t> total_tpm(const settings& from) {
 governor_settings governor_view(const settings& from) {
   governor_settings view;
   for (const auto& provider : from.providers) {
-    view.providers.push_back({provider.name, std::min(provider.pool_connections, provider.pool_per_host), // one host
-                              provider.hourly_requests});
+    view.providers.push_back({provider.name, provider.slots(), provider.hourly_requests});
     for (const auto& key : provider.keys)
       view.keys.push_back({key.name, provider.name, key.limits, key.weight, key.models});
   }

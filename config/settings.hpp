@@ -11,6 +11,7 @@
 #include "core/client_changes.hpp"
 #include "core/clock.hpp"
 #include "core/dialect.hpp"
+#include "core/endpoint_choice.hpp"
 #include "core/feature.hpp"
 #include "core/glob.hpp"
 #include "core/load_stage.hpp"
@@ -96,10 +97,15 @@ struct timeout_settings {
   duration connect = 5s, first_byte = 30s, idle = 30s, total = 120s;
 };
 
+/// One way to a provider: an endpoint, perhaps through a proxy.
+struct provider_way : way_settings {
+  std::string base_url; // see url_at()
+  std::string proxy;    // may hold a password; empty: none
+};
+
 struct provider_settings {
   std::string name;
   dialect speaks = dialect::openai;
-  std::string base_url;                // see url_at()
   std::string key_header;              // that carries the key alone; empty: as the dialect has it
   bool leaves_out_unsupported = false; // parameters without a counterpart there; else it is not asked for them
   std::vector<key_settings> keys;
@@ -108,9 +114,15 @@ struct provider_settings {
   std::optional<std::uint64_t> hourly_requests; // from this address, over all keys
   timeout_settings timeouts;
   circuit_settings breaker;
-  std::string proxy;
-  std::string region; // where it keeps and works on what it is told; empty: nobody says
+  std::string region;             // where its endpoints stand that do not say it themselves; empty: nobody says
+  std::vector<provider_way> ways; // at least one
 
+  /// It may be asked for what must not leave that region; empty: for what may.
+  bool stands_in(const std::string& region) const noexcept;
+  /// The way of that name, or else its first; of those in the region, where one is given. Null: none stands there.
+  const provider_way* way(const std::string& name, const std::string& region = {}) const noexcept;
+  /// Calls that may be open at once: `pool_per_host` at each of its hosts.
+  std::uint32_t slots() const;
   /// The header line that carries this key.
   secret key_line(const key_settings&) const;
 };

@@ -10,52 +10,64 @@ namespace {
 constexpr std::size_t models_kept = 1000;
 
 struct verdicts {
-  verdict endpoint, model;
+  endpoint_choice::outcome endpoint;
+  verdict model;
 };
 
-verdicts judge(std::optional<failure_class> what, bool slow) noexcept {
-  if (!what) return {verdict::success, slow ? verdict::slow : verdict::success};
+verdicts judge(std::optional<failure_class> what, bool slow, std::optional<duration> first_byte) noexcept {
+  using enum endpoint_choice::outcome::kind;
+  if (!what) return {{answered, first_byte}, slow ? verdict::slow : verdict::success};
   const failure_rules& rules = rules_of(*what);
-  if (rules.model_circuit) return {verdict::success, verdict::failure};    // the endpoint took the call
-  if (rules.endpoint_circuit) return {verdict::failure, verdict::neutral}; // the model was never reached
-  return {verdict::neutral, verdict::neutral};
+  const bool late = *what == failure_class::first_byte_timeout || *what == failure_class::idle_timeout ||
+                    *what == failure_class::total_timeout;
+  if (rules.model_circuit) return {{late ? silent : failing, {}}, verdict::failure}; // the endpoint took the call
+  if (rules.endpoint_circuit) return {{unreachable, {}}, verdict::neutral};          // the model was never reached
+  const bool ended = *what == failure_class::cancelled || *what == failure_class::deadline;
+  return {{ended ? neutral : refused, {}}, verdict::neutral};
 }
 
 } // namespace
 
 provider_breaker::provider_breaker(circuit_settings settings) : settings_(settings), endpoint_(settings) {}
 
-void provider_breaker::reconfigure(circuit_settings settings) {
+void provider_breaker::reconfigure(circuit_settings settings, const std::vector<way_settings>& ways,
+                                   std::uint32_t per_host) {
   settings_ = settings;
-  endpoint_.reconfigure(settings);
+  endpoint_.reconfigure(settings, ways, per_host);
   for (auto& [name, entry] : models_) entry.state.reconfigure(settings);
 }
 
-provider_breaker::answer provider_breaker::ask(lease_id lease, const std::string& model, instant now) {
-  if (permits_.contains(lease)) return {true, now};
-  const circuit::permit at_endpoint = endpoint_.ask(now);
-  if (!at_endpoint.granted) {
+provider_breaker::answer provider_breaker::ask(lease_id lease, const std::string& model, instant now, double draw,
+                                               const wish& how) {
+  if (const auto held = permits_.find(lease); held != permits_.end()) {
+    const auto& at = held->second.endpoint;
+    return {true, now, endpoint_.name_of(at), at.other_way};
+  }
+  auto at_endpoint = endpoint_.ask(how, now, draw);
+  if (!at_endpoint.by) {
     const auto known = models_.find(model);
     const bool open = known != models_.end() && known->second.state.state(now) == circuit_state::open;
-    return {false, open ? std::max(at_endpoint.retry_at, known->second.state.open_until()) : at_endpoint.retry_at};
+    const auto at = open ? std::max(at_endpoint.retry_at, known->second.state.open_until()) : at_endpoint.retry_at;
+    return {false, at, {}, false};
   }
   model_entry& entry = entry_of(model, now);
   const circuit::permit at_model = entry.state.ask(now);
   if (!at_model.granted) {
-    endpoint_.settle(at_endpoint.generation, verdict::neutral, now, 0);
-    return {false, at_model.retry_at};
+    endpoint_.settle(at_endpoint, {}, now, 0);
+    return {false, at_model.retry_at, {}, false};
   }
   ++entry.permits;
-  permits_.emplace(lease, held{model, entry.incarnation, at_endpoint.generation, at_model.generation});
-  return {true, now};
+  answer yes{true, now, endpoint_.name_of(at_endpoint), at_endpoint.other_way};
+  permits_.emplace(lease, held{model, entry.incarnation, std::move(at_endpoint), at_model.generation});
+  return yes;
 }
 
 void provider_breaker::settle(lease_id lease, std::optional<failure_class> what, instant now, double draw,
-                              std::optional<duration> first_word) {
+                              std::optional<duration> first_word, std::optional<duration> first_byte) {
   const auto found = permits_.find(lease);
   if (found == permits_.end()) return;
   const bool slow = settings_.slow_call > 0s && first_word && *first_word >= settings_.slow_call;
-  const verdicts judged = judge(what, slow);
+  const verdicts judged = judge(what, slow, first_byte);
   end(found->second, judged.endpoint, judged.model, now, draw);
   permits_.erase(found);
 }
@@ -63,13 +75,14 @@ void provider_breaker::settle(lease_id lease, std::optional<failure_class> what,
 void provider_breaker::release_owner(request_id request, instant now, serial_range which) {
   std::erase_if(permits_, [&](const auto& permit) {
     if (permit.first.request != request || !which.holds(permit.first.serial)) return false;
-    end(permit.second, verdict::neutral, verdict::neutral, now, 0);
+    end(permit.second, {}, verdict::neutral, now, 0);
     return true;
   });
 }
 
-void provider_breaker::end(const held& permit, verdict endpoint, verdict model, instant now, double draw) {
-  endpoint_.settle(permit.endpoint_generation, endpoint, now, draw);
+void provider_breaker::end(const held& permit, const endpoint_choice::outcome& endpoint, verdict model, instant now,
+                           double draw) {
+  endpoint_.settle(permit.endpoint, endpoint, now, draw);
   const auto found = models_.find(permit.model);
   if (found == models_.end() || found->second.incarnation != permit.incarnation) return;
   model_entry& entry = found->second;
@@ -100,9 +113,10 @@ void provider_breaker::forget_one(instant now) {
                                  [&](const auto& a, const auto& b) { return worth(a) < worth(b); }));
 }
 
-void provider_breaker::looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw) {
-  if (!answered) return endpoint_.still_down(now, draw);
-  endpoint_.let_try(now);
+void provider_breaker::looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw,
+                                 const std::string& way) {
+  if (!answered) return endpoint_.still_down(way, now, draw);
+  endpoint_.let_try(way, now);
   for (const auto& model : models)
     if (const auto found = models_.find(model); found != models_.end()) found->second.state.let_try(now);
 }
@@ -125,31 +139,35 @@ provider_breaker::view look(const std::string& model, const circuit& of, instant
 
 } // namespace
 
+provider_breaker::view provider_breaker::endpoint_view(instant now) const {
+  const auto s = endpoint_.sum(now);
+  return {{}, s.state, s.forced, s.consecutive_failures, s.times_opened, s.open_until};
+}
+
 std::vector<provider_breaker::view> provider_breaker::views(instant now) const {
-  std::vector<view> all{look({}, endpoint_, now)};
+  std::vector<view> all{endpoint_view(now)};
   for (const auto& [name, entry] : models_) all.push_back(look(name, entry.state, now));
   return all;
 }
 
 /// Reopening between two looks is news too: the time not to ask before is another one.
-bool provider_breaker::news(const circuit& of, told& last, instant now) {
-  const circuit_state state = of.state(now);
-  const bool other_time = state == circuit_state::open && of.open_until() != last.open_until;
-  if (state == last.state && of.forced() == last.forced && !other_time) return false;
-  last = {state, of.forced(), of.open_until()};
+bool provider_breaker::news(const view& of, told& last) {
+  const bool other_time = of.state == circuit_state::open && of.open_until != last.open_until;
+  if (of.state == last.state && of.forced == last.forced && !other_time) return false;
+  last = {of.state, of.forced, of.open_until};
   return true;
 }
 
 std::vector<provider_breaker::view> provider_breaker::take_changes(instant now) {
   std::vector<view> changes;
-  if (news(endpoint_, endpoint_told_, now)) changes.push_back(look({}, endpoint_, now));
+  if (auto endpoint = endpoint_view(now); news(endpoint, endpoint_told_)) changes.push_back(std::move(endpoint));
   for (auto watched = watched_.begin(); watched != watched_.end();) {
     auto& [name, last] = *watched;
     if (const auto found = models_.find(name); found == models_.end()) {
       changes.push_back({name, circuit_state::closed, false, 0, 0, now});
       last.state = circuit_state::closed;
-    } else if (news(found->second.state, last, now)) {
-      changes.push_back(look(name, found->second.state, now));
+    } else if (auto of_model = look(name, found->second.state, now); news(of_model, last)) {
+      changes.push_back(std::move(of_model));
     }
     watched = last.state == circuit_state::closed ? watched_.erase(watched) : std::next(watched);
   }

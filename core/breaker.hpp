@@ -1,8 +1,10 @@
 // The breaker of one provider: one circuit for its endpoint (connection failures) and one per model (status failures).
-// Owns the permits that are out, by lease, so that each ends once and a lost owner's come back.
+// Where the provider has several ways, the endpoint is all of them together, and a permit says which one to take
+// (core/endpoint_choice). Owns the permits that are out, by lease, so that each ends once and a lost owner's come back.
 #pragma once
 
 #include "core/circuit.hpp"
+#include "core/endpoint_choice.hpp"
 #include "core/failure.hpp"
 #include "core/lease.hpp"
 
@@ -18,29 +20,36 @@ namespace mainstay {
 class provider_breaker {
 public:
   explicit provider_breaker(circuit_settings = {});
-  void reconfigure(circuit_settings);
+  /// No `ways`: those it has.
+  void reconfigure(circuit_settings, const std::vector<way_settings>& ways = {}, std::uint32_t per_host = UINT32_MAX);
 
   struct answer {
     bool granted = false;
     instant retry_at{};
+    std::string way;        // to take; empty: there is only one
+    bool other_way = false; // another healthy one is left
   };
+  using wish = endpoint_choice::wish;
   /// Both circuits must grant; retry_at, when refused, is the later time of those that refuse. Asking again with a
-  /// lease that already holds a permit answers granted (idempotent).
-  answer ask(lease_id, const std::string& model, instant now);
+  /// lease that already holds a permit answers granted (idempotent). `draw` in [0,1) chooses among ways.
+  answer ask(lease_id, const std::string& model, instant now, double draw = 0, const wish& = {});
 
   /// Ends the lease's permit: no failure means success, a slow one for the model if its answer took `first_word` to
   /// begin and that is the slow_call of the settings or more. Failures of nobody's or the caller's or the key's fault
   /// are neutral for both circuits; a model failure is a success for the endpoint (it answered), an endpoint failure
   /// neutral for the model (it was not asked). Unknown leases are ignored (idempotent). `draw` in [0,1): see circuit.
-  void settle(lease_id, std::optional<failure_class>, instant now, double draw,
-              std::optional<duration> first_word = {});
+  /// `first_byte` of its answer tells how near the way is.
+  void settle(lease_id, std::optional<failure_class>, instant now, double draw, std::optional<duration> first_word = {},
+              std::optional<duration> first_byte = {});
 
   /// Returns every permit of that request as neutral.
   void release_owner(request_id, instant now, serial_range = {});
 
   /// The provider was asked for something that costs nothing. It answered: the endpoint's circuit and those of these
   /// models let somebody try, if they are open. It could not be reached: an endpoint that nobody tries opens again.
-  void looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw);
+  /// By that way; empty: by all of them.
+  void looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw,
+                 const std::string& way = {});
 
   /// Operator: forces the endpoint circuit open or closed, or back to automatic with every circuit closed.
   enum class order { open, close, automatic };
@@ -55,6 +64,8 @@ public:
     instant open_until;
   };
   std::vector<view> views(instant now) const; // endpoint first
+  std::vector<endpoint_choice::view> ways(instant now) const { return endpoint_.views(now); }
+  std::vector<endpoint_choice::view> take_way_changes(instant now) { return endpoint_.take_changes(now); }
 
   /// What changed since the last call: to be announced to the governor and the metrics. Time alone changes things too:
   /// an open circuit becomes half-open at its open_until. A model that was forgotten is announced as closed.
@@ -72,7 +83,8 @@ private:
   struct held {
     std::string model;
     std::uint64_t incarnation;
-    std::uint32_t endpoint_generation, model_generation;
+    endpoint_choice::permit endpoint;
+    std::uint32_t model_generation;
   };
   struct told {
     circuit_state state;
@@ -81,10 +93,11 @@ private:
   };
   model_entry& entry_of(const std::string& model, instant now);
   void forget_one(instant now);
-  void end(const held&, verdict endpoint, verdict model, instant now, double draw);
-  static bool news(const circuit&, told&, instant now);
+  void end(const held&, const endpoint_choice::outcome&, verdict model, instant now, double draw);
+  view endpoint_view(instant now) const;
+  static bool news(const view&, told&);
   circuit_settings settings_;
-  circuit endpoint_;
+  endpoint_choice endpoint_;
   std::map<std::string, model_entry> models_; // at most 1000: the config's models and what patterns let callers ask for
   std::uint64_t incarnations_ = 0;
   std::unordered_map<lease_id, held> permits_;

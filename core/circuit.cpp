@@ -8,6 +8,7 @@ namespace {
 
 constexpr duration shortest_open = 1ms;
 constexpr int slices = 10;
+constexpr std::uint32_t most_doublings = 3;             // an eighth, a quarter, a half, all of it
 constexpr double least_jitter = 0.2, most_jitter = 0.5; // of the open time: never all of it, so that whoever asks every
                                                         // few seconds finds a recovered provider within the whole time
 
@@ -111,14 +112,17 @@ bool circuit::should_trip() const noexcept {
                                           static_cast<double>(slow) >= share_of(settings_.slow_rate));
 }
 
-void circuit::open(instant now, double draw) {
-  const auto doublings = std::min(reopenings_, 3u); // an eighth, a quarter, a half, all of it
-  const duration longest = settings_.recovery_timeout / 8 * (1 << doublings);
+duration circuit::open_time(const circuit_settings& settings, std::uint32_t reopenings, double draw) {
+  const duration longest = settings.recovery_timeout / 8 * (1 << std::min(reopenings, most_doublings));
   const double chance = draw > 0 ? std::min(draw, 1.0) : 0.0;
   const double share = 1 - most_jitter + (most_jitter - least_jitter) * chance;
+  return std::max<duration>(std::chrono::duration_cast<duration>(longest * share), duration(1));
+}
+
+void circuit::open(instant now, double draw) {
   enter(circuit_state::open);
-  open_until_ = now + std::max<duration>(std::chrono::duration_cast<duration>(longest * share), duration(1));
-  reopenings_ = doublings + 1;
+  open_until_ = now + open_time(settings_, reopenings_, draw);
+  reopenings_ = std::min(reopenings_, most_doublings) + 1;
   ++times_opened_;
 }
 

@@ -63,6 +63,8 @@ public:
   /// Half-open is reported as soon as an open circuit's time is over, even before anyone asked.
   circuit_state state(instant now) const noexcept;
   instant open_until() const noexcept { return open_until_; }
+  /// For how long it is open when it opens after so many reopenings in a row.
+  static duration open_time(const circuit_settings&, std::uint32_t reopenings, double draw);
   int consecutive_failures() const noexcept { return consecutive_failures_; } // since the last success
   std::uint32_t permits_out() const noexcept { return out_; }                 // of the state it is in
   bool ramping(instant now) const noexcept;

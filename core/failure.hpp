@@ -75,6 +75,7 @@ struct failure {
   failure_class what = failure_class::server_error;
   provider_error said;          // for network failures only `message` is set, by us
   bool kept_connection = false; // a reset of a connection that had served before, without a byte of an answer
+  bool other_way = false;       // another healthy way to the target is left
 };
 
 } // namespace mainstay

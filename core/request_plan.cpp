@@ -148,7 +148,7 @@ plan_step request_plan::begin(instant now) {
   return next_rung(now);
 }
 
-plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until, charge how) {
+plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until, charge how, bool other_way) {
   step_acquire step;
   for (auto i : who) {
     step.targets.push_back(targets_[i].at);
@@ -159,6 +159,7 @@ plan_step request_plan::acquire(std::vector<std::size_t> who, instant wait_until
   step.charge_retry = how != charge::free;
   step.first_attempt = attempts_ == 0;
   step.wait_for_circuits = last_resort_; // nobody else is left
+  step.other_way = other_way_ = other_way;
   asked_ = std::move(who);
   asked_again_ = how == charge::repetition;
   hedging_ = how == charge::hedge;
@@ -249,6 +250,7 @@ plan_step request_plan::refused(const refusal& r, instant now) {
   }
   last_refusal_ = r;
   soonest_ = std::min(soonest_, r.not_before);
+  if (other_way_) return no_other_way(now);
   if (other_key_) {
     // No other key of that target is free now: the same target after its backoff, or onwards. One that is only busy may
     // be waited for like any capacity.
@@ -278,6 +280,7 @@ plan_step request_plan::no_permit(const target& at, instant retry_at, instant no
     ++hedge_rung_;
     return next_hedge(now);
   }
+  if (other_way_) return no_other_way(now);
   last_refusal_ = refusal{{}, refusal_reason::resting, retry_at};
   soonest_ = std::min(soonest_, retry_at);
   auto how = asked_again_ ? charge::repetition : charge::free;
@@ -294,6 +297,13 @@ plan_step request_plan::no_permit(const target& at, instant retry_at, instant no
   }
   ++rung_;
   return next_rung(now);
+}
+
+/// None is well any more, or there was no capacity for it: as if there had been none.
+plan_step request_plan::no_other_way(instant now) {
+  other_way_ = false;
+  if (targets_[setback_.target].postponed) return next_rung(now);
+  return same_again(setback_.target, setback_.delay, now);
 }
 
 /// Nobody else is left: the circuit's own time is the only one worth waiting for.
@@ -344,14 +354,14 @@ plan_step request_plan::differed(attempt_id id, instant now) {
   waiting_for_.reset();
   other_key_ = false;
   targets_[closed.target].out = true;
-  setback_ = {closed.target, duration::max(), false};
+  setback_ = {closed.target, duration::max(), false, false};
   if (company()) return hedge(now);
   return go_on(now);
 }
 
 plan_step request_plan::misunderstood(attempt_id id, instant now) {
   auto closed = close(id);
-  setback_ = {closed.target, duration::max(), false};
+  setback_ = {closed.target, duration::max(), false, false};
   if (company()) return step_await{};
   if (exhausted(now)) return give_up(now);
   return acquire({closed.target}, is_alone(closed.target) ? last_limit(now) : patience(now), charge::free);
@@ -407,15 +417,19 @@ plan_step request_plan::failed(attempt_id id, const failure& f, instant now, dou
   asked_to_wait_ = f.said.retry_after;
   if (!disbelieved && !rules.other_key && !rules.same_target && !rules.other_target) return step_give_up{f, {}};
 
-  setback_ = {closed.target, duration::max(), rules.other_key};
+  setback_ = {closed.target, duration::max(), rules.other_key, false};
   // Repetitions leave an attempt for everybody who was not asked yet.
   if (rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && spares_a_call())
     setback_.delay = delay_before(s, f, now, draw);
   if (rules.other_key) s.bad_keys.push_back(closed.key);
+  // A fault on the way says nothing of the target. Silence may be the target's own: others are asked before.
+  const bool of_the_way =
+      rules.endpoint_circuit || (f.what == failure_class::first_byte_timeout && is_alone(closed.target));
+  setback_.other_way = f.other_way && of_the_way && !f.kept_connection && spares_a_call();
   if (begun && !is_alone(closed.target) && setback_.delay != duration::max()) {
     s.postponed = true; // what broke once in the middle may do so again, and the caller is reading
     setback_.delay = duration::max();
-  } else if (setback_.delay == duration::max() && !rules.other_key) {
+  } else if (setback_.delay == duration::max() && !rules.other_key && !setback_.other_way) {
     s.out = true;
   }
   if (company()) return hedge(now);
@@ -428,6 +442,10 @@ plan_step request_plan::go_on(instant now) {
   if (setback_.other_key) {
     other_key_ = true;
     return acquire({setback_.target}, now, charge::free);
+  }
+  if (setback_.other_way) {
+    const bool alone = is_alone(setback_.target);
+    return acquire({setback_.target}, alone ? last_limit(now) : patience(now), charge::free, true);
   }
   if (setback_.delay == duration::max()) return next_rung(now);
   return same_again(setback_.target, setback_.delay, now);

@@ -1,14 +1,14 @@
 // What to do next for one request, after each event: whom to ask, how long to wait, when to stop. A flat state machine
-// without time of its own. The order (docs/architecture.md, "The plan"): another key of the same target at once; the
-// same target again after its backoff, if that fits `failover_wait` x priority; the next equal target; the fallbacks in
-// order; and, if only capacity was missing, waiting for it until the deadline: where nobody is expected to answer
-// within `failover_wait` x priority, only if there is no other answer, and not at all if the request yields. An answer
-// that broke in the middle goes on with the others first. Where a target lacks a feature that the caller would do
-// without, it may be asked once more at the end, without it. While an attempt is slow, another target may be asked
-// beside it. Promises: at most `attempts` calls in all, two at a time, and `max_retries` repetitions per target, which
-// never use up the attempts of targets not asked yet; a target whose answer says "not me" is not asked again; a silent
-// target is not asked twice; no step begins that the deadline would cut short; every fallback is entered at most once,
-// so cycles end.
+// without time of its own. The order (docs/architecture.md, "The plan"): another key of the same target, or another way
+// to it, at once; the same target again after its backoff, if that fits `failover_wait` x priority; the next equal
+// target; the fallbacks in order; and, if only capacity was missing, waiting for it until the deadline: where nobody is
+// expected to answer within `failover_wait` x priority, only if there is no other answer, and not at all if the request
+// yields. An answer that broke in the middle goes on with the others first. Where a target lacks a feature that the
+// caller would do without, it may be asked once more at the end, without it. While an attempt is slow, another target
+// may be asked beside it. Promises: at most `attempts` calls in all, two at a time, and `max_retries` repetitions per
+// target, which never use up the attempts of targets not asked yet; a target whose answer says "not me" is not asked
+// again; a silent target is not asked twice; no step begins that the deadline would cut short; every fallback is
+// entered at most once, so cycles end.
 #pragma once
 
 #include "core/backoff.hpp"
@@ -34,6 +34,7 @@ struct step_acquire {
   std::vector<std::string> excluded_keys;
   instant wait_until{};
   bool charge_retry = false, first_attempt = false, wait_for_circuits = false;
+  bool other_way = false; // by another healthy way than those that failed, or not at all
 };
 /// Do nothing until then, then ask `resume`.
 struct step_wait {
@@ -139,6 +140,7 @@ private:
     std::size_t target = 0;
     duration delay = duration::max(); // before asking that target again; max: not again
     bool other_key = false;
+    bool other_way = false;
   };
 
   instant last_limit(instant now);     // until when to wait for the last ones that can answer
@@ -161,7 +163,8 @@ private:
   plan_step give_up(instant now) const;
   step_give_up verdict(instant now) const;
   enum class charge : std::uint8_t { free, repetition, hedge };
-  plan_step acquire(std::vector<std::size_t> who, instant wait_until, charge);
+  plan_step acquire(std::vector<std::size_t> who, instant wait_until, charge, bool other_way = false);
+  plan_step no_other_way(instant now);
   plan_step same_again(std::size_t who, duration delay, instant now);
   standing* find(const target&);
 
@@ -175,6 +178,7 @@ private:
   std::optional<std::size_t> waiting_for_; // target of a backoff under way
   bool asked_again_ = false;               // the acquire under way is a repetition (charged to the retry budget)
   bool other_key_ = false;                 // the acquire under way looks for another key
+  bool other_way_ = false;                 // the acquire under way looks for another way
   bool hedging_ = false;                   // the acquire under way is a hedge
   bool last_resort_ = false;
   bool degraded_ = false;                                       // answers of before were looked for once

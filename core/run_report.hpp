@@ -21,6 +21,7 @@ namespace mainstay {
 struct attempt_report {
   std::uint8_t number = 0; // as in the story
   std::string provider, model, key, source;
+  std::string way; // that it took to its provider; empty: there is only one
   std::optional<failure_class> failed;
   int status = 0;         // HTTP; 0: nobody answered
   duration began{};       // since the request came

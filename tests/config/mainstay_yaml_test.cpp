@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(with_a_real_key_the_real_provider_is_used) {
   BOOST_TEST(providers_of(result) == "openai ");
   const auto& s = *result.value;
   BOOST_TEST(s.node == "alpha");
-  BOOST_TEST(s.provider("openai")->base_url == "https://api.openai.com/v1");
+  BOOST_TEST(s.provider("openai")->ways.at(0).base_url == "https://api.openai.com/v1");
   BOOST_TEST(s.provider("openai")->keys.at(0).secret_value.reveal() == "sk-hunter2");
   BOOST_TEST(s.model("smart")->ladder.at(0).at(0).model == "gpt-4o");
   BOOST_TEST(s.model("gpt-5")->ladder.at(0).at(0).model == "");
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(with_nothing_set_the_error_says_what_to_set) {
 BOOST_AUTO_TEST_CASE(another_address_of_openai_may_be_given) {
   const auto result = shipped({{"OPENAI_API_KEY", "k"}, {"OPENAI_BASE_URL", "http://127.0.0.1:9000/v1/"}});
   expect_fine(result);
-  BOOST_TEST(result.value->provider("openai")->base_url == "http://127.0.0.1:9000/v1");
+  BOOST_TEST(result.value->provider("openai")->ways.at(0).base_url == "http://127.0.0.1:9000/v1");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

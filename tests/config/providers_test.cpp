@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(a_provider_left_to_its_defaults_has_those_of_its_dialect) {
   BOOST_TEST(p.breaker.failure_threshold == 5);
   BOOST_TEST((p.breaker.recovery_timeout == duration(30s)));
   BOOST_TEST(p.breaker.success_threshold == 2);
-  BOOST_TEST(p.proxy == "");
+  BOOST_TEST(p.ways.at(0).proxy == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_provider_says_everything_itself) {
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(a_provider_says_everything_itself) {
   BOOST_TEST(p.pool_connections == 4u);
   BOOST_TEST(p.pool_per_host == 2u);
   BOOST_TEST((p.rest == duration(5s)));
-  BOOST_TEST(p.proxy == "socks5://u:p@h:1080");
+  BOOST_TEST(p.ways.at(0).proxy == "socks5://u:p@h:1080");
   BOOST_TEST((p.timeouts.total == duration(4s)));
   BOOST_TEST(p.breaker.success_threshold == 3);
 }
@@ -85,8 +85,8 @@ BOOST_AUTO_TEST_CASE(the_base_url_loses_its_trailing_slashes) {
                           "  - { name: one, base_url: https://h/v1/, keys: [ { name: a, secret: s } ] }\n"
                           "  - { name: two, base_url: https://h//, keys: [ { name: b, secret: s } ] }\n"));
   expect_fine(result);
-  BOOST_TEST(result.value->providers[0].base_url == "https://h/v1");
-  BOOST_TEST(result.value->providers[1].base_url == "https://h");
+  BOOST_TEST(result.value->providers[0].ways.at(0).base_url == "https://h/v1");
+  BOOST_TEST(result.value->providers[1].ways.at(0).base_url == "https://h");
 }
 
 BOOST_AUTO_TEST_CASE(a_small_pool_keeps_the_default_per_host_within_it) {
@@ -218,10 +218,82 @@ BOOST_AUTO_TEST_CASE(with_no_provider_left_the_error_says_what_to_set) {
 BOOST_AUTO_TEST_CASE(an_empty_proxy_variable_means_no_proxy) {
   const auto result = load(one_provider("proxy: \"${PROXY:-}\""));
   expect_fine(result);
-  BOOST_TEST(result.value->providers[0].proxy == "");
+  BOOST_TEST(result.value->providers[0].ways.at(0).proxy == "");
   expect_error(load(one_provider("proxy: \"ftp://u:hunter2@h\"")),
                "m.yaml:1:90: providers[0].proxy: must begin with http://, https://, socks4://, socks4a://, socks5:// "
                "or socks5h://");
+}
+
+namespace {
+
+std::string with_ways(const std::string& ways) {
+  return "providers: [ { name: one, keys: [ { name: k, secret: s } ], " + ways +
+         " } ]\nmodels: [ { name: m, targets: [ { provider: one } ] } ]\n" + doors;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_base_url_is_one_way_named_by_its_host) {
+  const auto result = load(one_provider("region: eu"));
+  expect_fine(result);
+  const auto& p = result.value->providers.at(0);
+  BOOST_TEST(p.ways.size() == 1u);
+  BOOST_TEST(p.ways[0].name == "one");
+  BOOST_TEST(p.ways[0].region == "eu");
+  BOOST_TEST(p.stands_in("eu"));
+  BOOST_TEST(!p.stands_in("us"));
+  BOOST_TEST(p.slots() == 20u);
+}
+
+BOOST_AUTO_TEST_CASE(endpoints_have_weights_and_regions_and_each_proxy_makes_a_way_of_its_own) {
+  const auto result = load(with_ways(
+      "region: us, pool: { connections: 50, per_host: 20 }, proxies: [ \"http://u:secret@p1:3128\", socks5h://p2:1080 "
+      "], "
+      "endpoints: [ { url: https://a.example/v1/, weight: 3 }, { url: https://b.example:8443/v1, region: eu, proxy: "
+      "https://p3, name: frankfurt } ]"));
+  expect_fine(result);
+  const auto& p = result.value->providers.at(0);
+  BOOST_REQUIRE(p.ways.size() == 3u);
+  BOOST_TEST(p.ways[0].name == "a.example via p1:3128");
+  BOOST_TEST(p.ways[0].proxy == "http://u:secret@p1:3128");
+  BOOST_TEST(p.ways[0].base_url == "https://a.example/v1");
+  BOOST_TEST(p.ways[0].region == "us");
+  BOOST_TEST(p.ways[0].weight == 1.5); // three for the endpoint
+  BOOST_TEST(p.ways[1].name == "a.example via p2:1080");
+  BOOST_TEST(p.ways[2].name == "frankfurt via p3");
+  BOOST_TEST(p.ways[2].host == "b.example:8443");
+  BOOST_TEST(p.ways[2].region == "eu");
+  BOOST_TEST(p.way("frankfurt via p3") == &p.ways[2]);
+  BOOST_TEST(p.way("gone") == &p.ways[0]);
+  BOOST_TEST(p.way("a.example via p1:3128", "eu") == &p.ways[2]); // never outside the region
+  BOOST_TEST(p.way({}, "moon") == nullptr);
+  BOOST_TEST(p.slots() == 40u); // two hosts
+}
+
+BOOST_AUTO_TEST_CASE(endpoints_that_cannot_be_told_apart_or_contradict_are_errors) {
+  const auto found = [](const std::string& ways) {
+    std::string all;
+    for (auto& line : lines(load(with_ways(ways)).errors)) all += line + "\n";
+    return all;
+  };
+  BOOST_TEST(found("endpoints: [ { url: https://a/v1 }, { url: https://a/v2 } ]").find("endpoint") !=
+             std::string::npos);
+  BOOST_TEST(found("endpoints: [ { url: https://a/v1 }, { url: https://a/v2, name: b } ]") == "");
+  BOOST_TEST(found("base_url: https://a, endpoints: [ { url: https://b } ]").find("beside base_url") !=
+             std::string::npos);
+  BOOST_TEST(found("base_url: https://a, proxy: http://p, proxies: [ http://q ]").find("beside proxy") !=
+             std::string::npos);
+  BOOST_TEST(found("base_url: https://a, proxies: [ \"http://p\", \"socks5://p\" ]").find("twice") !=
+             std::string::npos);
+  BOOST_TEST(found("endpoints: [ { weight: 2 } ]").find("url") != std::string::npos);
+  BOOST_TEST(found("endpoints: [ { url: ftp://a } ]").find("https://") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(an_endpoint_left_to_a_variable_that_is_not_set_is_left_out) {
+  const auto result = load(with_ways("endpoints: [ { url: \"${A:-}\" }, { url: https://b } ]"));
+  BOOST_REQUIRE(result.value);
+  BOOST_TEST(result.value->providers.at(0).ways.size() == 1u);
+  BOOST_TEST(result.value->providers.at(0).ways[0].host == "b");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

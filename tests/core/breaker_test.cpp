@@ -325,4 +325,42 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_permit_names_the_way_to_take_where_there_are_several) {
+  provider p;
+  const lease_id lease = p.next();
+  BOOST_TEST(p.breaker.ask(lease, "big", start).way == "");
+  p.breaker.reconfigure({}, {{"eu", "eu:443", "eu", 1}, {"us", "us:443", "us", 1}});
+  const lease_id other = p.next();
+  const auto answer = p.breaker.ask(other, "big", start, 0.5, {.region = "us"});
+  BOOST_TEST(answer.way == "us");
+  BOOST_TEST(!answer.other_way);                                   // none in that region
+  BOOST_TEST(p.breaker.ask(other, "big", start, 0.5).way == "us"); // the same lease, the same way
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_way_is_avoided_and_only_all_of_them_open_the_endpoint) {
+  provider p;
+  p.breaker.reconfigure({}, {{"eu", "eu:443", "", 1}, {"us", "us:443", "", 1}});
+  std::map<std::string, int> asked;
+  for (int i = 0; i < 100; ++i) {
+    const lease_id lease = p.next();
+    const auto answer = p.breaker.ask(lease, "big", start, 0.1);
+    BOOST_REQUIRE(answer.granted);
+    ++asked[answer.way];
+    p.breaker.settle(lease, answer.way == "eu" ? std::optional(connect_failed) : std::nullopt, start, 0.5);
+  }
+  BOOST_TEST(asked["eu"] == 1);
+  BOOST_TEST((p.state("") == circuit_state::closed));
+  p.fail("big", connect_failed, 10);
+  BOOST_TEST((p.state("") == circuit_state::open));
+  BOOST_TEST(!p.call("small", {}));
+}
+
+BOOST_AUTO_TEST_CASE(a_models_refusal_gives_back_its_way) {
+  provider p;
+  p.breaker.reconfigure({}, {{"eu", "eu:443", "", 1}, {"us", "us:443", "", 1}});
+  p.fail("big", server_error, 5);
+  BOOST_TEST(!p.call("big", {}));
+  for (const auto& w : p.breaker.ways(start)) BOOST_TEST(w.under_way == 0u);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

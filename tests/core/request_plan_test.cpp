@@ -758,4 +758,75 @@ BOOST_AUTO_TEST_CASE(a_feature_without_words_may_be_left_out) {
   BOOST_TEST(acquire_of(plan.leave_out(feature::json, start)).targets[0].provider == "a");
 }
 
+failure unreachable(bool other_way = true) {
+  failure f;
+  f.what = failure_class::connect_failed;
+  f.other_way = other_way;
+  return f;
+}
+
+BOOST_AUTO_TEST_CASE(a_fault_on_the_way_is_followed_by_another_way_at_once_before_any_other_provider) {
+  request_plan plan(two_rungs());
+  BOOST_TEST(!acquire_of(plan.begin(start)).other_way);
+  plan.granted(1, at("a"), "k1", start);
+  auto step = acquire_of(plan.failed(1, unreachable(), start, 0.5, 0));
+  BOOST_TEST(step.targets[0].provider == "a");
+  BOOST_TEST(step.other_way);
+  BOOST_TEST(!step.charge_retry);
+  plan.granted(2, at("a"), "k1", start);
+  BOOST_TEST(plan.attempts() == 2);
+  BOOST_TEST(plan.retries() == 0);
+  // The last one: no repetition is left, so it is another provider's turn.
+  auto next = acquire_of(plan.failed(2, unreachable(false), start, 0.5, 0));
+  BOOST_TEST(next.targets[0].provider == "b");
+  BOOST_TEST(!next.other_way);
+}
+
+BOOST_AUTO_TEST_CASE(where_no_other_way_is_well_any_more_the_backoff_is_what_it_would_have_been) {
+  for (bool permit : {false, true}) {
+    request_plan plan(two_rungs());
+    plan.begin(start);
+    plan.granted(1, at("a"), "k1", start);
+    acquire_of(plan.failed(1, unreachable(), start, 0.5, 3));
+    auto step = permit ? plan.no_permit(at("a"), start, start) : plan.refused(no(refusal_reason::over_limit), start);
+    BOOST_TEST((wait_of(step) == start + 1s));
+    BOOST_TEST(!acquire_of(plan.resume(start + 1s)).other_way);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(silence_is_followed_by_another_way_only_where_nobody_else_is_left) {
+  auto silence = unreachable();
+  silence.what = failure_class::first_byte_timeout;
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  BOOST_TEST(acquire_of(plan.failed(1, silence, start, 0.5, 3)).targets[0].provider == "b");
+  plan.granted(2, at("b"), "k2", start);
+  auto step = acquire_of(plan.failed(2, silence, start, 0.5, 3));
+  BOOST_TEST(step.other_way);
+  BOOST_TEST(step.targets[0].provider == "b");
+  BOOST_TEST((end_of(plan.no_permit(at("b"), start, start)).why.what == failure_class::first_byte_timeout));
+}
+
+BOOST_AUTO_TEST_CASE(other_ways_leave_an_attempt_for_everybody_who_was_not_asked) {
+  auto c = two_rungs();
+  c.policy.attempts = 3;
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  BOOST_TEST(acquire_of(plan.failed(1, unreachable(), start, 0.5, 0)).targets[0].provider == "a");
+  plan.granted(2, at("a"), "k1", start);
+  BOOST_TEST(acquire_of(plan.failed(2, unreachable(), start, 0.5, 0)).targets[0].provider == "b");
+}
+
+BOOST_AUTO_TEST_CASE(a_kept_connection_that_was_idle_for_too_long_blames_no_way) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  plan.granted(1, at("a"), "k1", start);
+  auto idle = unreachable();
+  idle.what = failure_class::reset;
+  idle.kept_connection = true;
+  BOOST_TEST((wait_of(plan.failed(1, idle, start, 0.5, 3)) == start)); // the same way again, at once
+}
+
 BOOST_AUTO_TEST_SUITE_END()
