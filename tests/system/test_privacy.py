@@ -291,3 +291,41 @@ def test_questions_to_be_embedded_are_redacted_and_asked_within_the_region(start
         assert status == 200 and headers["x-mainstay-provider"] == region and len(body["data"]) == 1, body
         assert json.loads(bodies(mock)[-1])["input"] == [TOLD]
     assert len(bodies(eu)) == len(bodies(us)) == 1
+
+
+CALLERS = {"/v1/chat/completions": chat_body(QUESTION), "/v1/completions": {"model": "smart", "prompt": QUESTION}, "/v1/responses": {"model": "smart", "input": QUESTION},
+           "/v1/messages": {"model": "smart", "max_tokens": 1000, "messages": [{"role": "user", "content": QUESTION}], "metadata": {"user_id": MAIL}}}
+
+
+def texts(path, answer):
+    """of a whole answer, or of an event, of that path's dialect"""
+    if path == "/v1/messages":
+        return [b.get("text", "") for b in answer.get("content", [])] + [answer.get("delta", {}).get("text", "")]
+    if path == "/v1/responses":
+        return [c.get("text", "") for o in answer.get("output", []) for c in o.get("content", [])] + ([answer["delta"]] if answer.get("type") == "response.output_text.delta" else [])
+    parts = [c.get("message") or c.get("delta") or {"content": c.get("text")} for c in answer.get("choices", [])]
+    return [p.get("content") or "" for p in parts]
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini"])
+def test_callers_of_every_dialect_have_their_own_words_back_from_providers_of_every_dialect(start, dialect):
+    mock = start.mock("p", keep_bodies=50)
+    gateway = start.gateway({"providers": [provider("p", mock, dialect=dialect)], "models": [model("smart", "p/m")], "retry": {**FAST, "max_retries": 0},
+                             "privacy": {**RULES, "deny": [{"name": "lake", "pattern": "quiet lake", "on": "out"}]}})
+    for path, body in CALLERS.items():
+        status, _, answer = http_json(gateway.http, "POST", path, body)
+        assert status == 200, answer
+        told = "".join(texts(path, answer))
+        assert all(s in told for s in SECRETS) and "_1]" not in told, (path, told)
+        status, _, raw = http_json(gateway.http, "POST", path, {**body, "stream": True})
+        assert status == 200
+        events = [json.loads(line[6:]) for line in raw.splitlines() if line.startswith("data: {")]
+        streamed = "".join(t for e in events if e.get("type") != "response.completed" for t in texts(path, e))
+        assert streamed == told, (path, streamed)
+        denied = json.loads(json.dumps(body).replace("write to", "quiet lake"))
+        status, headers, answer = http_json(gateway.http, "POST", path, denied)
+        assert status == 400 and "rule lake" in answer["error"]["message"] and headers["x-should-retry"] == "false", answer
+        status, _, raw = http_json(gateway.http, "POST", path, {**denied, "stream": True})
+        assert "rule lake" in raw and "quiet" not in raw.lower(), raw
+    none_in("".join(bodies(mock)), "the provider")
+    assert len(bodies(mock)) == 4 * len(CALLERS)
