@@ -2,6 +2,8 @@
 
 #include "actors/intake.hpp"
 #include "actors/key_manager.hpp"
+#include "config/url.hpp"
+#include "net/dialects/embeddings_dialect.hpp"
 
 #include <algorithm>
 
@@ -52,6 +54,56 @@ http::call_timeouts timeouts_of(const config::timeout_settings& given, const att
   else if (!rec.asked->stream)
     t.first_byte = std::max(t.first_byte, std::min(a.known.usual, t.total));
   return t;
+}
+
+bool asks_natively(const attempt& a, const run_record& rec) {
+  const bool as_written = rec.cuts == 0 && rec.dropped.none() && !rec.stream.begun && rec.merged == 0;
+  return rec.in.native && rec.in.native->spoken == a.speaks && as_written;
+}
+
+/// What is said in the caller's dialect alone, no other does justice: it is not left out either, for answers would
+/// differ by more than a parameter.
+request_problem only_in_its_own_dialect(const native_request& asked) {
+  const auto& name = asked.only_native.front();
+  return {"'" + name + "' has a counterpart at providers of the dialect '" + std::string(to_string(asked.spoken)) +
+              "' only.",
+          name, "unsupported_parameter"};
+}
+
+/// The request as its provider's dialect has it.
+provider_request_or in_its_words(attempt& a, const config::provider_settings& provider, const run_record& rec,
+                                 const prefill* begun) {
+  a.speaks = provider.speaks;
+  a.native = asks_natively(a, rec);
+  const provider_terms terms{a.at.model, begun, provider.leaves_out_unsupported};
+  if (a.speaks != dialect::openai)
+    a.label = {"chatcmpl-" + rec.in.id, a.at.model,
+               std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
+  if (rec.asked->kind == request_kind::embeddings) return embeddings_in(a.speaks, *rec.asked, terms);
+  if (a.native) return native_call(*rec.in.native, a.at.model);
+  if (rec.in.native && !rec.in.native->only_native.empty()) return only_in_its_own_dialect(*rec.in.native);
+  switch (a.speaks) {
+  case dialect::anthropic: return anthropic_request(*rec.asked, terms);
+  case dialect::gemini: return gemini_request(*rec.asked, terms);
+  case dialect::openai: break;
+  }
+  return openai_request(*rec.asked, terms, rec.in.foreign);
+}
+
+failure inexpressible(const request_problem& problem) {
+  failure f;
+  f.what = failure_class::unsupported_feature;
+  f.said = {400, "invalid_request_error", problem.code, problem.param, problem.message, {}};
+  return f;
+}
+
+std::unique_ptr<answer_translator> translator_of(const attempt& a) {
+  switch (a.speaks) {
+  case dialect::anthropic: return anthropic_stream(a.label, a.native);
+  case dialect::gemini: return gemini_stream(a.label);
+  case dialect::openai: break;
+  }
+  return nullptr;
 }
 
 void settle_lease_of(const attempt& a, governor::settlement how, const attempt_links& links) {
@@ -107,6 +159,16 @@ std::string attempt::joined() const {
   return all;
 }
 
+bytes_ptr attempt::in_our_words(const chat_request& asked, const bytes_ptr& said) const {
+  if (speaks == dialect::openai) return said;
+  bytes_ptr told;
+  if (asked.kind == request_kind::embeddings)
+    told = embeddings_out(speaks, said, asked, label.model);
+  else
+    told = speaks == dialect::anthropic ? anthropic_completion(*said, label, native) : gemini_completion(*said, label);
+  return told ? told : said;
+}
+
 void attempt::see_tokens(instant now) {
   const auto tokens = relay->tokens();
   if (tokens <= tokens_seen) return;
@@ -144,7 +206,7 @@ const std::string& configured_model(const run_record& rec, const target& at) {
   return rec.model->name;
 }
 
-bool place(attempt& a, const attempt_links& links) {
+std::variant<bool, failure> place(attempt& a, const attempt_links& links) {
   auto& rec = links.rec;
   auto* provider = rec.in.settings->provider(a.at.provider);
   auto* key = provider ? key_named(*provider, a.key) : nullptr;
@@ -153,9 +215,14 @@ bool place(attempt& a, const attempt_links& links) {
   a.began = clock::now();
   prefill begun{prefill_for(a, rec), rec.stream.tokens()};
   a.prefilled = !begun.text.empty();
+  auto said = in_its_words(a, *provider, rec, a.prefilled ? &begun : nullptr);
+  if (auto* problem = std::get_if<request_problem>(&said)) return inexpressible(*problem);
+  auto& asked = std::get<provider_request>(said);
+  a.left_out = std::move(asked.left_out);
   auto call = std::make_shared<http::call>();
-  call->url = provider->base_url + "/chat/completions";
-  call->header_lines.reserve(5);
+  call->url = config::url_at(provider->base_url, asked.path, a.at.model);
+  call->header_lines.reserve(6);
+  for (const auto& [name, value] : asked.headers) call->header_lines.push_back(name + ": " + value);
   call->header_lines.emplace_back("content-type: application/json");
   call->header_lines.emplace_back(rec.asked->stream ? "accept: text/event-stream" : "accept: application/json");
   // The same over all attempts, for a provider that honours it must not do the work twice. The rest of an answer is
@@ -172,8 +239,8 @@ bool place(attempt& a, const attempt_links& links) {
     if (!trace->state.empty()) call->header_lines.push_back("tracestate: " + trace->state);
   }
   a.cuts = rec.cuts;
-  call->authorization = secret("authorization: Bearer " + key->secret_value.reveal());
-  call->body = {upstream_body(*rec.asked, a.at.model, a.prefilled ? &begun : nullptr)};
+  call->authorization = provider->key_line(*key);
+  call->body = {std::move(asked.body)};
   call->timeouts = timeouts_of(provider->timeouts, a, rec);
   call->credit = stream_window;
   call->proxy = provider->proxy;
@@ -182,12 +249,23 @@ bool place(attempt& a, const attempt_links& links) {
   a.placed = true;
   if (rec.asked->stream) {
     stream_relay::request how{rec.asked->plain_text, rec.asked->wants_usage, rec.asked->choices, begun.text.size()};
-    a.relay.emplace(rec.stream, how);
+    a.relay.emplace(rec.stream, how, translator_of(a));
   }
   letter<place_call>::post(
       pointer(links.names.upstreams.at(a.at.provider)),
       place_call{a.lease, std::move(call), links.run, a.stamp_at_once ? pointer(links.names.governor) : nullptr});
   return true;
+}
+
+void conceal_keys(const attempt& a, const run_record& rec, provider_error& said) {
+  const auto* provider = rec.in.settings->provider(a.at.provider);
+  if (!provider) return;
+  for (const auto& key : provider->keys)
+    for (auto* text : {&said.message, &said.type, &said.code, &said.param}) {
+      const auto& hidden = key.secret_value.reveal();
+      for (auto at = text->find(hidden); at != text->npos; at = text->find(hidden, at))
+        text->replace(at, hidden.size(), "[redacted]");
+    }
 }
 
 void let_through(attempt& a, std::size_t bytes, const attempt_links& links) {

@@ -5,10 +5,12 @@
 
 #include "actors/run_record.hpp"
 #include "core/lessons.hpp"
+#include "net/dialects/provider_dialect.hpp"
 #include "net/stream_relay.hpp"
 
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace mainstay {
@@ -23,8 +25,12 @@ struct attempt {
   bool stamp_at_once = false;   // the governor waits to hear that the request has left
   bool prefilled = false;       // asked to go on with what the caller has
   bool prefill_refused = false; // and would not
-  int cuts = 0;                 // of the request, when it was asked
-  std::uint8_t number = 0;      // in its request's story
+  dialect speaks = dialect::openai;
+  bool native = false;               // asked in its caller's own words, which are its own
+  answer_label label;                // of an answer that has to be translated
+  std::vector<std::string> left_out; // parameters that its dialect does not have
+  int cuts = 0;                      // of the request, when it was asked
+  std::uint8_t number = 0;           // in its request's story
   int status = 0;
   std::size_t received = 0, credited = 0; // flow control, bytes
   std::optional<stream_relay> relay;
@@ -43,6 +49,8 @@ struct attempt {
 
   bool refused_or_ignored_prefill() const { return prefill_refused || (relay && relay->ignored_prefill()); }
   std::string joined() const;
+  /// A whole answer of its provider's as one of OpenAI's; what is none in its dialect stays as it is.
+  bytes_ptr in_our_words(const chat_request& asked, const bytes_ptr& said) const;
   /// A piece of the stream was read: did it bring tokens, and how long after those before?
   void see_tokens(instant now);
   /// What the provider will want to be paid for although the answer is not whole: nothing where it refused, the prompt
@@ -64,8 +72,11 @@ inline constexpr std::size_t stream_window = 256u << 10; // bytes of a stream be
 /// The target's model as the configuration has it: circuits and metrics are kept by names that no caller can invent.
 const std::string& configured_model(const run_record&, const target&);
 
-/// Places the call of a permitted attempt. False: the key is not in this request's configuration.
-bool place(attempt&, const attempt_links&);
+/// Places the call of a permitted attempt. False: the key is not in this request's configuration. A failure: the
+/// request cannot be said in the provider's dialect.
+std::variant<bool, failure> place(attempt&, const attempt_links&);
+/// Takes the provider's keys out of what it says of them.
+void conceal_keys(const attempt&, const run_record&, provider_error&);
 /// Lets so many more bytes through.
 void let_through(attempt&, std::size_t bytes, const attempt_links&);
 /// Ends the call, if it is open.

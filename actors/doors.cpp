@@ -12,6 +12,7 @@ namespace mainstay {
 namespace {
 
 constexpr auto chat_path = "/v1/chat/completions";
+constexpr auto embeddings_path = "/v1/embeddings";
 constexpr auto models_path = "/v1/models";
 constexpr std::string_view model_prefix = "/v1/models/";
 
@@ -36,10 +37,11 @@ public:
     : settings_(std::move(settings)), names_(std::move(names)) {}
 
   refusal check_head(const http::request& head) override {
-    bool chat = head.path == chat_path;
+    bool chat = head.path == chat_path || head.path == embeddings_path;
     bool models = head.path == models_path || head.path.starts_with(model_prefix);
     if (!chat && !models)
-      return refuse(404, "no such path; served here: POST /v1/chat/completions, GET /v1/models", "not_found");
+      return refuse(404, "no such path; served here: POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models",
+                    "not_found");
     if (chat && head.method != "POST") return refuse(405, "use POST", "method_not_allowed", {{"allow", "POST"}});
     if (models && head.method != "GET") return refuse(405, "use GET", "method_not_allowed", {{"allow", "GET"}});
     auto who = identify(*settings_->load(), head.headers, head.peer_is_loopback);
@@ -55,11 +57,12 @@ public:
     if (auto* no = std::get_if<intake_refusal>(&who))
       return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto* client = std::get<const config::client_settings*>(who);
-    if (head.path != chat_path) return models(head, *settings, client, *response);
+    if (head.method == "GET") return models(head, *settings, client, *response);
     auto taken = read_intake(settings, client, head.headers, std::move(body), now);
     if (auto* no = std::get_if<intake_refusal>(&taken))
       return response->reply(no->status, final_labels(), make_bytes(body_of(*no)));
     auto& rec = std::get<run_record_ptr>(taken);
+    if (head.path == embeddings_path) rec->in.kind = request_kind::embeddings;
     rec->in.reply = way_back(*rec, names_->repeats, response);
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
   }
@@ -118,8 +121,8 @@ public:
       response->reply(status, final_labels(), make_bytes(error_body(message, type, code, param)));
     };
     const bool collects = asked.verb == "collect";
-    if (asked.verb != "chat" && !collects)
-      return refuse(400, "unknown verb; served here: chat, collect, cancel", "unknown_verb", "verb");
+    if (asked.verb != "chat" && asked.verb != "embeddings" && !collects)
+      return refuse(400, "unknown verb; served here: chat, embeddings, collect, cancel", "unknown_verb", "verb");
     auto wish = read_wish(asked.headers);
     const bool journal = wish.durable || collects || !wish.wrong.empty();
     if (journal && !names_->journal)
@@ -136,6 +139,7 @@ public:
     if (auto* no = std::get_if<intake_refusal>(&taken)) return refuse(no->status, no->message, no->code, no->param);
     auto& rec = std::get<run_record_ptr>(taken);
     if (collects) return collect(*rec, std::move(asked.id), response);
+    if (asked.verb == "embeddings") rec->in.kind = request_kind::embeddings;
     if (wish.batch && !find_header(asked.headers, "x-mainstay-priority")) rec->in.level = priority::low;
     if (wish.durable) return submit_durable(rec, wish, std::move(asked.id), response);
     rec->in.reply = way_back(*rec, names_->repeats, response);

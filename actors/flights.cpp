@@ -71,7 +71,10 @@ struct flights_state {
     in.dispensable = leader.in.dispensable;
     in.received = now;
     in.deadline = terms.until;
+    in.kind = leader.in.kind;
     in.body = leader.in.body;
+    in.foreign = leader.in.foreign;
+    in.native = leader.in.native;
     in.trace = leader.in.trace;
     in.reply = rec->flight;
     rec->asked = leader.asked;

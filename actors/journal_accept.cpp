@@ -74,6 +74,7 @@ journal_state::effect journal_state::take_in(const run_record_ptr& rec, accept_p
   r.ready = std::max(r.accepted, rec->not_before);
   r.expires = r.ready + std::chrono::duration_cast<utc_time::duration>(store->limits.retention);
   r.shape = rec->batch_shape;
+  r.kind = static_cast<std::uint8_t>(in.kind);
   r.body = in.body;
   const auto number = store->file.add(r);
   return [=, this, ready = r.ready](fate f) mutable {

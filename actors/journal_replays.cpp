@@ -37,6 +37,7 @@ void journal_state::run(std::int64_t number) {
   auto& in = rec->in;
   in.id = r->name;
   in.cache = static_cast<cache_mode>(r->cache);
+  in.kind = static_cast<request_kind>(r->kind);
   in.body = r->body;
   in.idempotency_key = r->upstream_key;
   rec->durable_id = r->id;

@@ -92,10 +92,10 @@ private:
 
   void add_request() {
     const auto& r = *report_;
-    begin(r.trace->root, r.trace->parent, "chat " + r.model, span_kind::server, {}, r.took);
+    begin(r.trace->root, r.trace->parent, operation(r) + " " + r.model, span_kind::server, {}, r.took);
     if (!r.ok()) failed_with(r.code.empty() ? r.outcome : r.code);
     w_.open_list("attributes");
-    attribute("gen_ai.operation.name", "chat");
+    attribute("gen_ai.operation.name", operation(r));
     attribute("gen_ai.request.model", r.model);
     if (!r.target_model.empty()) attribute("gen_ai.response.model", r.target_model);
     attribute("http.response.status_code", r.status);
@@ -114,6 +114,10 @@ private:
     w_.close_list().close();
   }
 
+  static std::string operation(const run_report& r) { return r.embeddings ? "embeddings" : "chat"; }
+  /// As the conventions name whoever's dialect is spoken.
+  static std::string_view provider_name(dialect d) { return d == dialect::gemini ? "gcp.gemini" : to_string(d); }
+
   void add_server(std::string_view url) {
     const auto parts = config::split_url(url);
     const auto where = parts ? config::split_host_port(parts->authority) : std::nullopt;
@@ -125,8 +129,8 @@ private:
 
   void add_attempt(const attempt_report& a) {
     const auto root = report_->trace->root;
-    begin(span_of_attempt(root + report_->number, a.number), root, "chat " + a.model, span_kind::client, a.began,
-          a.began + a.took);
+    begin(span_of_attempt(root + report_->number, a.number), root, operation(*report_) + " " + a.model,
+          span_kind::client, a.began, a.began + a.took);
     if (a.failed) failed_with(to_string(*a.failed));
     if (a.first_token != duration{}) {
       w_.open_list("events");
@@ -137,10 +141,12 @@ private:
       w_.close_list();
     }
     w_.open_list("attributes");
-    attribute("gen_ai.operation.name", "chat");
-    attribute("gen_ai.provider.name", "openai"); // the dialect that is spoken
+    attribute("gen_ai.operation.name", operation(*report_));
     attribute("gen_ai.request.model", a.model);
-    if (const auto* p = settings_.provider(a.provider)) add_server(p->base_url);
+    if (const auto* p = settings_.provider(a.provider)) {
+      attribute("gen_ai.provider.name", provider_name(p->speaks));
+      add_server(p->base_url);
+    }
     if (a.status) attribute("http.response.status_code", a.status);
     if (a.failed) attribute("error.type", to_string(*a.failed));
     usage(a.billed.input, a.billed.output);

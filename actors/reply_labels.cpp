@@ -49,6 +49,13 @@ std::optional<duration> date_in(const header_list& headers, std::string_view nam
   return text ? parse_reset_date(*text, std::chrono::system_clock::now()) : std::nullopt;
 }
 
+/// "tools, json, logit_bias"
+std::string without_what(const answer_labels& labels) {
+  auto out = to_string(labels.dropped);
+  for (const auto& name : labels.left_out) (out += out.empty() ? "" : ", ") += name;
+  return out;
+}
+
 } // namespace
 
 std::string latency_text(duration took) {
@@ -72,7 +79,7 @@ header_list headers_for(const run_record& rec, const answer_labels& labels, inst
   out.emplace_back("x-mainstay-latency-ms", latency_text(now - rec.in.received));
   out.emplace_back("x-mainstay-degraded", labels.degraded ? "true" : "false");
   if (labels.degraded && !labels.reason.empty()) out.emplace_back("x-mainstay-reason", labels.reason);
-  if (!labels.dropped.none()) out.emplace_back("x-mainstay-dropped", to_string(labels.dropped));
+  if (auto without = without_what(labels); !without.empty()) out.emplace_back("x-mainstay-dropped", std::move(without));
   if (labels.final_failure) out.emplace_back("x-should-retry", "false");
   if (labels.retry_after_seconds) out.emplace_back("retry-after", std::to_string(*labels.retry_after_seconds));
   if (rec.admission) add_client_limits(out, *rec.admission);

@@ -12,9 +12,10 @@ struct answer_labels {
   std::string_view provider, model; // of who answered
   int attempts = 0;
   bool degraded = false;
-  std::string_view reason;    // of the degradation
-  feature_set dropped;        // what the request was asked without
-  bool final_failure = false; // adds x-should-retry: false
+  std::string_view reason;           // of the degradation
+  feature_set dropped;               // what the request was asked without
+  std::vector<std::string> left_out; // parameters that the target's dialect does not have
+  bool final_failure = false;        // adds x-should-retry: false
   std::optional<int> retry_after_seconds;
 };
 

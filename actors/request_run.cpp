@@ -24,7 +24,7 @@ void run_state::start() {
   if (rec->flight) return fly();
   if (rec->seat_asked) return rec->shares ? board() : ask_seat();
   if (rec->losses > 0 && rec->plan) return recover();
-  auto parsed = parse_chat_request(rec->in.body);
+  auto parsed = parse_request(rec->in.kind, rec->in.body);
   if (auto* problem = std::get_if<request_problem>(&parsed))
     return refuse(400, problem->message, "invalid_request_error", problem->code, problem->param);
   rec->asked = std::move(std::get<chat_request>(parsed));
@@ -46,6 +46,7 @@ void run_state::refuse_model() {
 
 std::uint64_t run_state::reservation() const {
   const auto answers = std::max<std::uint64_t>(1, rec->merged);
+  if (rec->asked->kind == request_kind::embeddings) return rec->asked->prompt_tokens; // no answer in tokens
   return tokens_to_reserve(rec->asked->prompt_tokens, 1.0, rec->asked->answer_cap, usual_answer_tokens * answers);
 }
 
@@ -211,6 +212,7 @@ void run_state::leave(std::string_view outcome) {
   r.durable = rec->durable && rec->durable->kept();
   if (r.status == 0) r.status = outcome == "cancelled" ? 499 : 200;
   r.outcome = outcome;
+  r.embeddings = rec->in.kind == request_kind::embeddings;
   r.flight = rec->flight != nullptr;
   r.trial = rec->in.trial;
   r.retries = rec->plan ? rec->plan->retries() : 0;

@@ -44,7 +44,9 @@ std::string run_state::whom_it_asks() const {
 
 /// What an answer depends on besides the request.
 std::string run_state::cache_scope() const {
-  return whom_it_asks() + "\n" + (rec->in.settings->cache->shared ? "" : rec->in.client_name());
+  // A caller of another dialect may be given a provider's own words, which are no use to others.
+  const auto form = rec->in.kind == request_kind::embeddings ? "\nembeddings" : rec->in.native ? "\nnative" : "";
+  return whom_it_asks() + "\n" + (rec->in.settings->cache->shared ? "" : rec->in.client_name()) + form;
 }
 
 void run_state::ask_cache() {
@@ -85,7 +87,7 @@ double run_state::worth_of(const std::optional<token_usage>& usage) const {
 
 /// A whole answer that nobody was asked for just now. False if it is none: a shared cache may hold anything.
 bool run_state::answer_whole(const bytes_ptr& completion, answer_labels labels) {
-  auto facts = read_completion(*completion);
+  auto facts = read_answer(rec->in.kind, *completion);
   std::vector<std::string> chunks;
   if (rec->asked->stream) chunks = chunks_of(*completion, rec->asked->wants_usage);
   if (!facts.valid || facts.error || (rec->asked->stream && chunks.empty())) return false;
@@ -113,15 +115,16 @@ void run_state::watch_caller() {
 
 void run_state::plain_end(attempt& a) {
   inside();
-  auto body = a.pieces.size() == 1 ? a.pieces.front() : make_bytes(a.joined());
-  auto facts = read_completion(*body);
+  const auto said = a.pieces.size() == 1 ? a.pieces.front() : make_bytes(a.joined());
+  auto body = a.in_our_words(*rec->asked, said);
+  auto facts = read_answer(rec->in.kind, *body);
   if (facts.error) {
     failure f;
     f.what = classify(*facts.error);
     f.said = *facts.error;
     return attempt_failed(a, f);
   }
-  if (!facts.valid) return call_failed(a, failure_class::malformed, "the provider's answer is no chat completion");
+  if (!facts.valid) return call_failed(a, failure_class::malformed, "the provider's answer is none to such a request");
   if (rec->asked->stream) { // asked for a stream, answered whole
     if (rec->stream.begun) return call_failed(a, failure_class::malformed, "a stream cannot go on with a whole answer");
     auto chunks = chunks_of(*body, rec->asked->wants_usage);
@@ -186,6 +189,7 @@ answer_labels run_state::labels(const attempt& a) const {
   l.model = a.at.model;
   l.attempts = rec->plan->attempts();
   l.dropped = rec->dropped;
+  l.left_out = a.left_out;
   l.degraded = a.source == to_string(answer_source::fallback) || a.cuts > 0 || !rec->dropped.none();
   if (!rec->dropped.none())
     l.reason = "partial";

@@ -23,6 +23,7 @@ constexpr auto usage_grace = 2s; // a finished stream whose usage does not come
 /// wrote, so that a second cut does not take the first one's marker for a turn.
 bool run_state::shorten(std::uint64_t budget) {
   if (rec->model->truncate == config::truncate_mode::none || rec->merged > 0) return false;
+  if (rec->in.kind != request_kind::chat) return false;
   std::optional<chat_request> written;
   if (rec->cuts > 0) written = as_asked();
   auto shorter = leave_out_oldest(written ? *written : *rec->asked, budget);
@@ -38,7 +39,7 @@ bool run_state::shorten(std::uint64_t budget) {
 
 /// What the caller wrote, without what was dropped of it.
 chat_request run_state::as_asked() const {
-  auto written = std::get<chat_request>(parse_chat_request(rec->in.body)); // as it was when the run began
+  auto written = std::get<chat_request>(parse_request(rec->in.kind, rec->in.body)); // as it was when the run began
   if (rec->dropped.none()) return written;
   return std::get<chat_request>(parse_chat_request(leave_out(written, rec->dropped))); // some of its members
 }
@@ -189,10 +190,21 @@ void run_state::not_ours() {
   new_question();
 }
 
+/// Its dialect has no words for this request: nothing was sent.
+void run_state::pass_over(const failure& why) {
+  const auto at = opening->at;
+  hand_back(*opening, links());
+  opening.reset();
+  asking.reset();
+  perform(rec->plan->inexpressible(at, why, clock::now()));
+}
+
 void run_state::begin_attempt() {
   opening->permitted = true;
   opening->number = static_cast<std::uint8_t>(std::min(255, rec->attempts_begun + 1));
-  if (!place(*opening, links())) return not_ours();
+  const auto placed = place(*opening, links());
+  if (auto* why = std::get_if<failure>(&placed)) return pass_over(*why);
+  if (!std::get<bool>(placed)) return not_ours();
   auto& slot = tries[0] ? tries[1] : tries[0];
   slot = std::move(opening);
   auto& a = *slot;
@@ -349,6 +361,7 @@ void run_state::end_attempts(failure_class what) {
 
 void run_state::attempt_failed(attempt& a, failure f) {
   inside();
+  conceal_keys(a, *rec, f.said); // some providers repeat it
   if (f.what == failure_class::context_length && can_ask_shorter(a)) return ask_shorter(a, f);
   auto serial = end_attempt(a, f);
   if (f.what == failure_class::context_length && !rec->stream.begun) ask_whole_again();

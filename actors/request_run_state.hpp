@@ -117,6 +117,7 @@ struct run_state {
   void granted(const grant& g, instant kept_until);
   void ask_permit_now();
   void not_ours();
+  void pass_over(const failure& why);
   void begin_attempt();
   attempt_links links() { return {*rec, *names, caf::actor_cast<caf::actor_addr>(self)}; }
   attempt* open_attempt(std::uint32_t serial);

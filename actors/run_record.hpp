@@ -9,6 +9,7 @@
 #include "core/request_plan.hpp"
 #include "core/trace_context.hpp"
 #include "net/chat_request.hpp"
+#include "net/dialects/caller_dialect.hpp"
 #include "net/stream_relay.hpp"
 
 #include <atomic>
@@ -30,9 +31,12 @@ struct inbound {
   bool trial = false;      // an operator's (actors/trial.hpp)
   bool for_cache = false;  // its answer is for the cache alone: what would not be kept there is of no use
   instant received{}, deadline{};
-  bytes_ptr body;
-  std::shared_ptr<const trace_context> trace; // that it is a part of; null: of none
-  std::string idempotency_key;                // the caller's; empty: none given
+  request_kind kind = request_kind::chat;
+  bytes_ptr body;                               // a request of OpenAI's
+  bool foreign = false;                         // its caller speaks another dialect, and `body` was made of that
+  std::shared_ptr<const native_request> native; // what it was made of, where some provider speaks that; else null
+  std::shared_ptr<const trace_context> trace;   // that it is a part of; null: of none
+  std::string idempotency_key;                  // the caller's; empty: none given
   std::shared_ptr<reply_channel> reply;
 
   std::string client_name() const { return client ? client->name : "local"; }

@@ -8,11 +8,21 @@ namespace mainstay::config {
 namespace {
 
 // Pools by dialect: a vendor's usual ceiling for one account.
-struct dialect_defaults {
-  std::string_view name;
+struct pool_defaults {
   std::uint32_t connections, per_host;
 };
-constexpr dialect_defaults openai_dialect{"openai", 50, 20};
+constexpr pool_defaults pool_of(dialect d) noexcept {
+  switch (d) {
+  case dialect::openai: return {50, 20};
+  case dialect::anthropic: return {30, 15};
+  case dialect::gemini: break;
+  }
+  return {20, 10};
+}
+
+bool is_header_name(std::string_view name) noexcept {
+  return !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == name.npos;
+}
 
 class provider_reader {
 public:
@@ -20,16 +30,19 @@ public:
     : timeouts_(timeouts), breaker_(breaker), tiers_(tiers) {}
 
   void read(const cursor& at, provider_drafts& out) {
-    const section s(
-        at, {"name", "dialect", "base_url", "keys", "pool", "rest", "hourly_requests", "proxy", "timeouts", "breaker"});
+    const section s(at, {"name", "dialect", "base_url", "key_header", "unsupported", "keys", "pool", "rest",
+                         "hourly_requests", "proxy", "timeouts", "breaker"});
     provider_draft draft{{}, at};
     auto& value = draft.value;
     value.name = read_name(s, names_);
-    value.pool_connections = openai_dialect.connections;
-    value.pool_per_host = openai_dialect.per_host;
     value.timeouts = timeouts_;
     value.breaker = breaker_;
-    if (const auto* c = s.find("dialect")) read_dialect(*c);
+    s.choice<dialect>("dialect", value.speaks,
+                      {{"openai", dialect::openai}, {"anthropic", dialect::anthropic}, {"gemini", dialect::gemini}});
+    value.pool_connections = pool_of(value.speaks).connections;
+    value.pool_per_host = pool_of(value.speaks).per_host;
+    if (const auto* c = s.find("key_header")) read_key_header(*c, value);
+    s.choice<bool>("unsupported", value.leaves_out_unsupported, {{"error", false}, {"drop", true}});
     if (const auto* c = s.find("pool")) read_pool(*c, value);
     s.time("rest", value.rest, 1ms, 7 * 24h);
     s.whole("hourly_requests", value.hourly_requests, 1, 1'000'000'000);
@@ -43,10 +56,13 @@ public:
   }
 
 private:
-  static void read_dialect(const cursor& at) {
-    const auto dialect = at.text();
-    if (dialect && dialect->text != openai_dialect.name)
-      at.error("is not served; this version serves: " + std::string(openai_dialect.name));
+  static void read_key_header(const cursor& at, provider_settings& out) {
+    const auto name = at.text();
+    if (!name) return;
+    if (!is_header_name(name->text))
+      at.error("is no name of a header in lower case, such as api-key");
+    else
+      out.key_header = name->text;
   }
 
   static void read_pool(const cursor& at, provider_settings& out) {
@@ -85,7 +101,7 @@ private:
       at.error(std::move(fault));
       return;
     }
-    draft.value.base_url = url->text.substr(0, url->text.find_last_not_of('/') + 1);
+    draft.value.base_url = url->text.substr(0, url->text.find_last_not_of('/') + 1); // also before a query: url_at()
   }
 
   struct absent_key {

@@ -11,6 +11,17 @@ bool key_settings::serves(const std::string& model) const noexcept {
   return true;
 }
 
+secret provider_settings::key_line(const key_settings& key) const {
+  const auto& k = key.secret_value.reveal();
+  if (!key_header.empty()) return secret(key_header + ": " + k);
+  switch (speaks) {
+  case dialect::anthropic: return secret("x-api-key: " + k);
+  case dialect::gemini: return secret("x-goog-api-key: " + k);
+  case dialect::openai: break;
+  }
+  return secret("authorization: Bearer " + k);
+}
+
 const provider_settings* settings::provider(const std::string& name) const noexcept {
   for (const auto& one : providers)
     if (one.name == name) return &one;

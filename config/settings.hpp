@@ -9,6 +9,7 @@
 #include "core/canned_answers.hpp"
 #include "core/circuit.hpp"
 #include "core/clock.hpp"
+#include "core/dialect.hpp"
 #include "core/feature.hpp"
 #include "core/glob.hpp"
 #include "core/load_stage.hpp"
@@ -71,7 +72,10 @@ struct timeout_settings {
 
 struct provider_settings {
   std::string name;
-  std::string base_url; // without a trailing slash
+  dialect speaks = dialect::openai;
+  std::string base_url;                // see url_at()
+  std::string key_header;              // that carries the key alone; empty: as the dialect has it
+  bool leaves_out_unsupported = false; // parameters without a counterpart there; else it is not asked for them
   std::vector<key_settings> keys;
   std::uint32_t pool_connections = 50, pool_per_host = 20;
   duration rest = 60s;                          // a failed key rests this long, unless all rest
@@ -79,6 +83,9 @@ struct provider_settings {
   timeout_settings timeouts;
   circuit_settings breaker;
   std::string proxy;
+
+  /// The header line that carries this key.
+  secret key_line(const key_settings&) const;
 };
 
 /// One rung of a model's ladder: equals to choose from.

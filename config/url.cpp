@@ -33,6 +33,22 @@ std::string fault_of_text(std::string_view url) {
   return {};
 }
 
+constexpr std::string_view model_place = "{model}"; // Azure's deployments are named in the path
+
+std::string encoded(std::string_view segment) {
+  constexpr auto digits = "0123456789ABCDEF";
+  std::string out;
+  for (unsigned char c : segment) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                       c == '.' || c == '_' || c == '~' || c == ':' || c == '@';
+    if (plain)
+      out += static_cast<char>(c);
+    else
+      ((out += '%') += digits[c >> 4]) += digits[c & 15];
+  }
+  return out;
+}
+
 bool is_database(std::string_view path) noexcept {
   if (path.empty() || path == "/") return true;
   return path.size() <= 5 && path.find_first_not_of("0123456789", 1) == path.npos;
@@ -62,8 +78,22 @@ std::string fault_of_base_url(std::string_view url) {
   const auto parts = split_url(url);
   if (!parts || !one_of(parts->scheme, {"http", "https"})) return "must begin with https:// or http://";
   if (parts->has_user) return "must not hold a user or password: secrets belong into keys";
-  if (parts->path.find_first_of("?#") != parts->path.npos) return "must not hold a query (?) or fragment (#)";
+  if (parts->path.find('#') != parts->path.npos) return "must not hold a fragment (#)";
   return fault_of_authority(parts->authority);
+}
+
+std::string url_at(std::string_view base_url, std::string_view path, std::string_view model) {
+  const auto query_at = std::min(base_url.find('?'), base_url.size());
+  const auto query = base_url.substr(query_at);
+  std::string out(base_url.substr(0, query_at));
+  out.erase(out.find_last_not_of('/') + 1);
+  if (const auto at = out.find(model_place); at != out.npos) out.replace(at, model_place.size(), encoded(model));
+  out += path;
+  if (query.size() > 1) {
+    out += path.find('?') == path.npos ? '?' : '&';
+    out += query.substr(1);
+  }
+  return out;
 }
 
 std::string fault_of_proxy(std::string_view url) {

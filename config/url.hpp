@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace mainstay::config {
@@ -25,5 +26,9 @@ struct url_parts {
 };
 /// None without "scheme://".
 std::optional<url_parts> split_url(std::string_view) noexcept;
+
+/// Where `path` (it begins with '/', and may have a query) is asked for at a provider: behind the base URL's own path
+/// and before its query; `{model}` in the base URL is the model's name.
+std::string url_at(std::string_view base_url, std::string_view path, std::string_view model);
 
 } // namespace mainstay::config

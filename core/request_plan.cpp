@@ -373,6 +373,28 @@ duration request_plan::delay_before(standing& s, const failure& f, instant now, 
   return f.said.retry_after ? std::max(delay, *f.said.retry_after) : delay;
 }
 
+void request_plan::hear(std::size_t who, const failure& f, bool believed) {
+  const auto told = std::make_shared<const failure>(f);
+  if (!first_failure_) first_failure_ = told;
+  if (believed || !last_failure_) last_failure_ = told;
+  if (history_.size() < history_limit) history_.emplace_back(who, f.what);
+  if (f.what == failure_class::unsupported_feature) targets_[who].lacks = feature_refused(f.said);
+}
+
+plan_step request_plan::inexpressible(const target& at, const failure& f, instant now) {
+  auto* s = find(at);
+  if (!s) return no_permit(at, now, now);
+  hear(static_cast<std::size_t>(s - targets_.data()), f, false); // who failed otherwise is worth another try
+  s->out = true;
+  std::vector<std::size_t> rest;
+  for (auto i : asked_)
+    if (!targets_[i].out) rest.push_back(i);
+  if (hedging_) return rest.empty() ? next_hedge(now) : acquire(std::move(rest), now, charge::hedge);
+  other_key_ = false;
+  waiting_for_.reset();
+  return next_rung(now);
+}
+
 plan_step request_plan::failed(attempt_id id, const failure& f, instant now, double draw, int max_retries, bool begun) {
   auto closed = close(id);
   begun_ = begun_ || begun;
@@ -380,10 +402,7 @@ plan_step request_plan::failed(attempt_id id, const failure& f, instant now, dou
   auto& rules = rules_of(f.what);
   // That others could answer this request is known: whoever calls it wrong is not believed.
   bool disbelieved = f.what == failure_class::caller_fault && (begun || company());
-  const auto told = std::make_shared<const failure>(f);
-  if (!first_failure_) first_failure_ = told;
-  if (!disbelieved || !last_failure_) last_failure_ = told;
-  if (history_.size() < history_limit) history_.emplace_back(closed.target, f.what);
+  hear(closed.target, f, !disbelieved);
   waiting_for_.reset();
   asked_to_wait_ = f.said.retry_after;
   if (!disbelieved && !rules.other_key && !rules.same_target && !rules.other_target) return step_give_up{f, {}};
@@ -393,7 +412,6 @@ plan_step request_plan::failed(attempt_id id, const failure& f, instant now, dou
   if (rules.same_target && status_allows_retry(with_.policy, f) && s.retries < max_retries && spares_a_call())
     setback_.delay = delay_before(s, f, now, draw);
   if (rules.other_key) s.bad_keys.push_back(closed.key);
-  if (f.what == failure_class::unsupported_feature) s.lacks = feature_refused(f.said);
   if (begun && !is_alone(closed.target) && setback_.delay != duration::max()) {
     s.postponed = true; // what broke once in the middle may do so again, and the caller is reading
     setback_.delay = duration::max();

@@ -80,6 +80,8 @@ public:
   /// was made.
   plan_step refused(const refusal&, instant now);
   plan_step no_permit(const target& at, instant retry_at, instant now);
+  /// `at` was granted, but this request cannot be said in its dialect: the grant was handed back, no attempt was made.
+  plan_step inexpressible(const target& at, const failure&, instant now);
   /// An attempt failed. `draw` in [0,1) jitters the backoff; `max_retries` is the policy's, or fewer while the adaptive
   /// brake holds; `begun`: the caller has a part of the answer already, from this attempt or one before.
   plan_step failed(attempt_id, const failure&, instant now, double draw, int max_retries, bool begun = false);
@@ -127,6 +129,7 @@ private:
     std::vector<std::string> bad_keys;
     duration last_delay{};
   };
+  void hear(std::size_t who, const failure&, bool believed);
   struct attempt {
     attempt_id id = 0;
     std::size_t target = 0;

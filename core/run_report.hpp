@@ -53,6 +53,7 @@ struct run_report {
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked
   double saved_usd = 0;                 // what an answer that was there already would have cost
+  bool embeddings = false;              // were asked for
   bool flight = false;                  // only its attempts and tokens count: its callers report themselves
   request_id shared = 0;                // number of the flight that it had its answer from
   bool durable = false;                 // without an answer it will be run again

@@ -5,7 +5,7 @@
 
 #include "core/failure.hpp"
 #include "core/token_usage.hpp"
-#include "net/bytes.hpp"
+#include "net/chat_request.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -40,6 +40,8 @@ struct completion_facts {
   std::optional<provider_error> error;
 };
 completion_facts read_completion(std::string_view json);
+/// The same for what answers a request of that kind: embeddings have `data` in place of `choices`.
+completion_facts read_answer(request_kind, std::string_view json);
 
 /// The facts of an error answer; understands OpenAI's object, a bare string, {"message"}, {"detail"}, Gemini's list
 /// form and HTML or nothing (then the status speaks). retry_after: the longest of retry-after-ms, retry-after, Gemini's

@@ -75,13 +75,19 @@ field find_field(const named (&fields)[Size], std::string_view name) noexcept {
 
 class answer_reader : public json::handler {
 public:
+  explicit answer_reader(request_kind kind = request_kind::chat) : kind_(kind) {}
+
   chunk_facts facts;
   bool has_choices = false; // at least one
   bool error = false;
 
   bool key(std::string_view name) {
     switch (here()) {
-    case place::root: field_ = find_field(root_fields, name); break;
+    case place::root:
+      field_ = find_field(root_fields, name);
+      if (kind_ == request_kind::embeddings) // its answers stand elsewhere
+        field_ = name == "data" ? field::choices : field_ == field::choices ? field::other : field_;
+      break;
     case place::choice: field_ = find_field(choice_fields, name); break;
     case place::delta: field_ = find_field(delta_fields, name); break;
     case place::usage: field_ = find_field(usage_fields, name); break;
@@ -238,6 +244,7 @@ private:
       facts.text += text_;
   }
 
+  const request_kind kind_;
   std::array<place, json::depth_limit + 1> places_{place::outside};
   std::size_t depth_ = 0;
   field field_ = field::other;
@@ -267,8 +274,10 @@ chunk_facts read_chunk(std::string_view json) {
   return std::move(reader.facts);
 }
 
-completion_facts read_completion(std::string_view json) {
-  answer_reader reader;
+completion_facts read_completion(std::string_view json) { return read_answer(request_kind::chat, json); }
+
+completion_facts read_answer(request_kind kind, std::string_view json) {
+  answer_reader reader(kind);
   if (!json::read(json, reader)) return {};
   completion_facts facts;
   facts.valid = reader.has_choices;

@@ -5,7 +5,7 @@
 
 #include "core/token_estimate.hpp"
 #include "net/chat_members.hpp"
-#include "net/json_reader.hpp"
+#include "net/request_faults.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -16,20 +16,8 @@ namespace {
 
 constexpr std::uint64_t cap_limit = 1'000'000'000; // far above every model, and safe to multiply by n
 constexpr std::uint64_t n_limit = 128;
-constexpr std::size_t model_name_limit = 256;
 constexpr std::uint64_t media_tokens =
     1000; // an image or file is not read as text: about a 1024x1024 picture, the ratio learned corrects it
-
-bool is_clean_name(std::string_view text) noexcept {
-  for (auto at = text.data(), end = at + text.size(); at != end;) {
-    auto length = json::sequence_length(at, end);
-    auto lead = static_cast<unsigned char>(at[0]);
-    bool control = length == 1 ? lead < 0x20 || lead == 0x7f : lead == 0xc2 && static_cast<unsigned char>(at[1]) < 0xa0;
-    if (length == 0 || control) return false;
-    at += length;
-  }
-  return true;
-}
 
 class request_reader : public json::handler {
 public:
@@ -257,11 +245,7 @@ private:
   }
 
   bool model(std::string_view name) {
-    if (name.empty()) return fail("Invalid 'model': empty string.", "model", "empty_string");
-    if (name.size() > model_name_limit)
-      return fail("Invalid 'model': longer than 256 bytes.", "model", "string_above_max_length");
-    if (!is_clean_name(name))
-      return fail("Invalid 'model': contains control characters or is not UTF-8.", "model", "invalid_value");
+    if ((problem = fault_of_model_name(name))) return false;
     found.model = name;
     found.model_value = {at->string_begin(), at->Tell()};
     return true;
@@ -290,28 +274,14 @@ private:
   text_profile prompt_;
 };
 
-request_problem problem_of(const json::result& read) {
-  auto byte = " (byte " + std::to_string(read.offset) + ")";
-  switch (read.what) {
-  case json::outcome::empty: return {"The body is empty; a JSON object is expected.", "", "invalid_json"};
-  case json::outcome::cut_off:
-    return {"The body is not valid JSON: it ends in the middle" + byte + ".", "", "invalid_json"};
-  case json::outcome::too_deep:
-    return {"The body is nested more than " + std::to_string(json::depth_limit) + " levels deep" + byte + ".", "",
-            "nesting_too_deep"};
-  case json::outcome::not_utf8: return {"The body is not valid UTF-8" + byte + ".", "", "invalid_utf8"};
-  default: return {"The body is not valid JSON: " + std::string(read.reason) + byte, "", "invalid_json"};
-  }
-}
-
 } // namespace
 
 std::variant<chat_request, request_problem> parse_chat_request(bytes_ptr body) {
-  if (!body) return problem_of({json::outcome::empty});
+  if (!body) return fault_of_json({json::outcome::empty});
   request_reader reader;
   auto read = json::read(*body, reader);
   if (reader.problem) return std::move(*reader.problem);
-  if (!read) return problem_of(read);
+  if (!read) return fault_of_json(read);
   if (!reader.complete()) return std::move(*reader.problem);
   reader.found.bytes = std::move(body);
   return std::move(reader.found);

@@ -14,15 +14,21 @@
 
 namespace mainstay {
 
+/// What is asked for: an answer in a conversation, or vectors of texts.
+enum class request_kind : std::uint8_t { chat, embeddings };
+
+/// Of embeddings only model, base64, prompt_tokens and where the model's name stands are known.
 struct chat_request {
   struct span {
     std::size_t begin = 0, end = 0;
   }; // of a value in `bytes`, end exclusive
 
+  request_kind kind = request_kind::chat;
   bytes_ptr bytes;
   std::string model;
   bool stream = false;
   bool wants_usage = false; // stream_options.include_usage
+  bool base64 = false;      // vectors as such
   bool plain_text = true;   // one choice, no tools, no response_format other than text, no audio, no logprobs: a cut
                             // stream may be continued
   std::uint64_t prompt_tokens = 0; // estimate (core/token_estimate) over the strings of `messages` and `tools`
@@ -51,6 +57,12 @@ struct request_problem {
 /// stream only. One pass (SAX, bounded depth), no DOM. Names that some providers match to ours without case ("Model")
 /// are refused too.
 std::variant<chat_request, request_problem> parse_chat_request(bytes_ptr body);
+
+/// The same for a request for embeddings: `input` is a string, or a list of 1 to 2,048 strings, or of tokens, or of
+/// lists of tokens; `encoding_format` float or base64.
+std::variant<chat_request, request_problem> parse_embeddings_request(bytes_ptr body);
+
+std::variant<chat_request, request_problem> parse_request(request_kind, bytes_ptr body);
 
 /// What the caller of a stream has got already, to be gone on with: `text` becomes the last message, the assistant's,
 /// and `tokens` are taken off the caps.

@@ -3,6 +3,8 @@
 // expensive is given up, not finished slowly.
 #include "net/chat_answer.hpp"
 
+#include "net/dialects/provider_dialect.hpp"
+
 #include "net/json_tree.hpp"
 
 #include <algorithm>
@@ -135,6 +137,7 @@ public:
     std::ranges::stable_sort(choices_, {}, [](const value& choice) { return index_of(choice).value_or(0); });
     auto usage = root_.find("usage");
     if (usage && usage->is(kind::null)) root_.erase("usage");
+    root_.erase(native_member); // a piece's own
     auto whole = value::make_object();
     for (auto& member : root_.items) {
       auto is_id = member.name == "id";

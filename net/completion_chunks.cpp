@@ -2,6 +2,8 @@
 // another.
 #include "net/chat_answer.hpp"
 
+#include "net/dialects/provider_dialect.hpp"
+
 #include "net/json_text.hpp"
 #include "net/json_tree.hpp"
 
@@ -39,6 +41,7 @@ public:
     first_ = head_;
     for (auto& member : completion.items) {
       if (member.name == "choices" || member.name == "usage" || member.name == "object") continue;
+      if (member.name == native_member) continue; // of the whole answer, which is told in pieces
       if (is_repeated(member.name)) append_member(head_, member);
       append_member(first_, member);
     }

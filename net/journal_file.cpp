@@ -6,10 +6,11 @@ namespace mainstay {
 
 namespace {
 
-constexpr const char* upgrades[] = {"ALTER TABLE requests ADD COLUMN shape TEXT NOT NULL DEFAULT ''"};
+constexpr const char* upgrades[] = {"ALTER TABLE requests ADD COLUMN shape TEXT NOT NULL DEFAULT ''",
+                                    "ALTER TABLE requests ADD COLUMN kind INTEGER NOT NULL DEFAULT 0"};
 
 // Bodies stand apart from what is looked up: a request's goes when its answer comes.
-constexpr sqlite::file_form form{0x4d737433, 2, R"(
+constexpr sqlite::file_form form{0x4d737433, 3, R"(
   CREATE TABLE requests (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     client TEXT NOT NULL,
@@ -24,6 +25,7 @@ constexpr sqlite::file_form form{0x4d737433, 2, R"(
     expires INTEGER NOT NULL,
     status INTEGER NOT NULL DEFAULT 0,
     shape TEXT NOT NULL DEFAULT '',
+    kind INTEGER NOT NULL DEFAULT 0,
     UNIQUE (client, id)
   ) STRICT;
   CREATE INDEX requests_by_end ON requests (expires);
@@ -83,7 +85,7 @@ struct journal_file::statements {
   explicit statements(sqlite::database& db)
     : find(db.prepare("SELECT number, fingerprint, name, status FROM requests WHERE client = ? AND id = ?")),
       add(db.prepare("INSERT INTO requests (client, id, fingerprint, name, upstream_key, level, cache, accepted, "
-                     "ready, expires, shape) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number")),
+                     "ready, expires, shape, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number")),
       add_body(db.prepare("INSERT INTO bodies (number, body) VALUES (?, ?)")),
       settle(db.prepare("UPDATE requests SET status = ?, expires = ? WHERE number = ? AND status = 0")),
       answer(db.prepare("INSERT INTO answers (number, headers, body, answered) VALUES (?, ?, ?, ?)")),
@@ -92,7 +94,7 @@ struct journal_file::statements {
       drop_request(db.prepare("DELETE FROM requests WHERE number = ?")),
       read_answer(db.prepare("SELECT headers, body FROM answers WHERE number = ?")),
       read(db.prepare("SELECT client, id, fingerprint, name, upstream_key, level, cache, accepted, ready, expires, "
-                      "shape, body FROM requests JOIN bodies USING (number) WHERE number = ? AND status = 0")),
+                      "shape, kind, body FROM requests JOIN bodies USING (number) WHERE number = ? AND status = 0")),
       ended(db.prepare("SELECT number, status FROM requests WHERE expires <= ? ORDER BY expires LIMIT ?")),
       drop_repeats(db.prepare("DELETE FROM repeats WHERE key IN (SELECT key FROM repeats WHERE expires <= ? LIMIT ?)")),
       find_repeat(db.prepare("SELECT fingerprint, status, headers, body FROM repeats WHERE key = ? AND expires > ?")),
@@ -136,7 +138,7 @@ std::int64_t journal_file::add(const journal_request& r) {
   auto& s = say_->add;
   s.begin(r.client, sqlite::blob{r.id}, sqlite::blob{r.fingerprint}, r.name, r.upstream_key,
           static_cast<std::int64_t>(r.level), std::int64_t{r.cache}, stamp(r.accepted), stamp(r.ready),
-          stamp(r.expires), r.shape);
+          stamp(r.expires), r.shape, std::int64_t{r.kind});
   s.next();
   const auto number = s.number(0);
   s.end();
@@ -170,7 +172,8 @@ std::optional<journal_request> journal_file::unanswered(std::int64_t number) {
   r.ready = time_of(s.number(8));
   r.expires = time_of(s.number(9));
   r.shape = s.text(10);
-  r.body = make_bytes(s.bytes(11));
+  r.kind = static_cast<std::uint8_t>(s.number(11));
+  r.body = make_bytes(s.bytes(12));
   s.end();
   return r;
 }

@@ -26,7 +26,8 @@ struct journal_request {
   priority level = priority::normal;
   std::uint8_t cache = 0; // how the cache may be used
   utc_time accepted{}, ready{}, expires{};
-  std::string shape; // those of one shape may be merged into one call; empty: it is asked alone
+  std::string shape;     // those of one shape may be merged into one call; empty: it is asked alone
+  std::uint8_t kind = 0; // of what is asked for
   bytes_ptr body;
 };
 

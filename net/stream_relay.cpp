@@ -22,8 +22,9 @@ std::uint64_t tokens_streamed(std::size_t bytes, std::uint64_t pieces) noexcept 
   return bytes > pieces * token_piece ? bytes / 4 + 1 : pieces;
 }
 
-stream_relay::stream_relay(stream_memory& memory, request asked)
-  : memory_(memory), asked_(asked), continuing_(memory.begun), undecided_(memory.begun && asked.prefilled > 0) {
+stream_relay::stream_relay(stream_memory& memory, request asked, std::unique_ptr<answer_translator> translator)
+  : memory_(memory), asked_(asked), continuing_(memory.begun), undecided_(memory.begun && asked.prefilled > 0),
+    translator_(std::move(translator)) {
   if (continuing_ && !(asked_.continuable && memory_.text_only))
     fail(failure_class::truncated, "this answer cannot be continued after a part of it was sent");
 }
@@ -40,19 +41,20 @@ void stream_relay::fail(failure_class what, std::string message) {
 }
 
 stream_relay::state stream_relay::feed(bytes_ptr piece, const sink& to) {
-  if (state_ == state::failed || state_ == state::complete) return state_;
-  auto ok = parser_.feed(*piece, [&](std::string_view, std::string_view data) {
-    if (state_ != state::failed && state_ != state::complete) event(data, to);
-  });
+  if (over()) return state_;
+  auto ok = parser_.feed(*piece, [&](std::string_view type, std::string_view data) { hear(type, data, to); });
   if (!ok && state_ != state::complete) fail(failure_class::malformed, "the provider sent an endless line");
   return state_;
 }
 
 stream_relay::state stream_relay::finish(const sink& to) {
-  if (state_ == state::failed || state_ == state::complete) return state_;
-  parser_.finish([&](std::string_view, std::string_view data) {
-    if (state_ != state::failed && state_ != state::complete) event(data, to);
-  });
+  if (over()) return state_;
+  parser_.finish([&](std::string_view type, std::string_view data) { hear(type, data, to); });
+  if (translator_ && !over())
+    translator_->end([&](std::string_view data) {
+      if (!over()) event(data, to);
+    });
+  if (over()) return state_;
   if (state_ == state::finished) state_ = state::complete;
   if (state_ == state::going) {
     if (saw_visible_ || memory_.begun)
@@ -61,6 +63,14 @@ stream_relay::state stream_relay::finish(const sink& to) {
       fail(failure_class::malformed, "the provider's stream ended without an answer");
   }
   return state_;
+}
+
+void stream_relay::hear(std::string_view type, std::string_view data, const sink& to) {
+  if (over()) return;
+  if (!translator_) return event(data, to);
+  translator_->event(type, data, [&](std::string_view chunk) {
+    if (!over()) event(chunk, to);
+  });
 }
 
 void stream_relay::event(std::string_view data, const sink& to) {

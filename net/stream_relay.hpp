@@ -6,6 +6,7 @@
 #pragma once
 
 #include "net/chat_answer.hpp"
+#include "net/dialects/provider_dialect.hpp"
 #include "net/sse.hpp"
 
 #include <functional>
@@ -36,7 +37,8 @@ public:
     std::uint32_t choices = 1;
     std::size_t prefilled = 0; // bytes of the memory's text that the provider was given to go on with; 0: none
   };
-  stream_relay(stream_memory& memory, request);
+  /// `translator`: of a provider's that speaks another dialect.
+  stream_relay(stream_memory& memory, request, std::unique_ptr<answer_translator> translator = nullptr);
 
   enum class state : std::uint8_t { going, finished, complete, failed };
   /// finished: every choice ended, only the usage is missing; complete: nothing more is needed; failed: see failure().
@@ -66,6 +68,8 @@ public:
   bool contributed() const noexcept { return announced_; }
 
 private:
+  bool over() const noexcept { return state_ == state::failed || state_ == state::complete; }
+  void hear(std::string_view type, std::string_view data, const sink& to);
   void event(std::string_view data, const sink& to);
   void pass_on(std::string_view data, chunk_facts& facts, const sink& to);
   void splice(std::string_view data, chunk_facts& facts, const sink& to);
@@ -87,6 +91,7 @@ private:
   std::size_t text_bytes_ = 0;
   std::uint64_t pieces_ = 0;
   sse_parser parser_;
+  std::unique_ptr<answer_translator> translator_;
   std::string lead_; // what it said so far, while undecided
   std::uint64_t lead_pieces_ = 0;
   std::size_t matched_ = 0; // of memory_.text, reproduced so far

@@ -2,8 +2,7 @@
 // and errors as their own dialect has them. Pure: text in, text out.
 #pragma once
 
-#include "core/dialect.hpp"
-#include "net/chat_request.hpp"
+#include "net/dialects/provider_dialect.hpp"
 
 #include <memory>
 #include <optional>
@@ -41,7 +40,14 @@ struct native_request {
   dialect spoken = dialect::anthropic;
   bytes_ptr body;
   chat_request::span model_value; // with its quotes
+  /// What only that dialect has ("mcp_servers", "tools[0].type", "messages[2].content[0].type"): it stands in the chat
+  /// request as the caller wrote it, and no provider of another dialect can do it justice.
+  std::vector<std::string> only_native;
+  header_list headers; // of the dialect, to go along (anthropic-version, anthropic-beta); the door's to fill in
 };
+
+/// The request for a provider of that dialect.
+provider_request native_call(const native_request&, std::string_view model);
 
 /// A body of another dialect, understood.
 struct caller_request {

@@ -32,6 +32,9 @@ struct provider_terms {
 
 using provider_request_or = std::variant<provider_request, request_problem>;
 
+/// OpenAI's own: POST /chat/completions. `foreign`: the caller wrote it in another dialect; what the chat form has
+/// beyond OpenAI's API is said in its words, or left out where it is a hint.
+provider_request openai_request(const chat_request&, const provider_terms&, bool foreign);
 /// Anthropic's Messages API, version 2023-06-01: POST /messages.
 provider_request_or anthropic_request(const chat_request&, const provider_terms&);
 /// Google's Gemini API: POST /models/MODEL:generateContent, or :streamGenerateContent?alt=sse.
@@ -65,8 +68,8 @@ bytes_ptr anthropic_completion(std::string_view body, const answer_label&, bool 
 bytes_ptr gemini_completion(std::string_view body, const answer_label&);
 
 /// The member of a chunk or completion under which a provider's own event or answer goes through untouched, for a
-/// caller of the same dialect: {"type":"content_block_delta","data":{...}}, of a whole answer {"data":{...}}. It is
-/// never kept, nor given to anybody else.
+/// caller of the same dialect: {"type":"content_block_delta","data":{...}}, of a whole answer {"data":{...}}. Given to
+/// nobody else.
 inline constexpr std::string_view native_member = "native";
 
 } // namespace mainstay

@@ -1,5 +1,6 @@
 // Hosts, listen addresses and URLs: what is one, what is none, what is loopback; texts never repeat a URL.
 #include "config/address.hpp"
+#include "config/url.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -84,14 +85,24 @@ BOOST_AUTO_TEST_CASE(a_wildcard_takes_the_port_of_every_address) {
 }
 
 BOOST_AUTO_TEST_CASE(a_base_url_has_a_scheme_a_host_and_no_secrets) {
-  for (const char* url :
-       {"https://api.openai.com/v1", "http://127.0.0.1:9000", "http://[::1]:80/x", "https://h/", "http://h_1:1/a/b"})
+  for (const char* url : {"https://api.openai.com/v1", "http://127.0.0.1:9000", "http://[::1]:80/x", "https://h/",
+                          "http://h_1:1/a/b", "https://h/v1?api-version=1", "https://h/deployments/{model}?x=1"})
     BOOST_TEST(fault_of_base_url(url) == "", url);
   for (const char* url : {"", "api.openai.com/v1", "ftp://h", "https://", "https:///v1", "https://h:0", "https://h:x",
-                          "https://h:70000", "https://user:pw@h/v1", "https://h/v1?x=1", "https://h/#f", "https://h v1",
-                          "https://h\n", "https://h\xc3\xa9", "https://1.2.3", "HTTPS//h", "https://[::1/"})
+                          "https://h:70000", "https://user:pw@h/v1", "https://h/#f", "https://h v1", "https://h\n",
+                          "https://h\xc3\xa9", "https://1.2.3", "HTTPS//h", "https://[::1/"})
     BOOST_TEST(fault_of_base_url(url) != "", url);
   BOOST_TEST(fault_of_base_url("https://h/" + std::string(3000, 'a')) != "");
+}
+
+BOOST_AUTO_TEST_CASE(a_path_goes_between_the_base_urls_own_path_and_its_query) {
+  BOOST_TEST(url_at("https://h/v1", "/chat", "m") == "https://h/v1/chat");
+  BOOST_TEST(url_at("https://h", "/chat?alt=sse", "m") == "https://h/chat?alt=sse");
+  BOOST_TEST(url_at("https://h/v1/?v=1", "/chat", "m") == "https://h/v1/chat?v=1");
+  BOOST_TEST(url_at("https://h/v1?v=1", "/chat?alt=sse", "m") == "https://h/v1/chat?alt=sse&v=1");
+  BOOST_TEST(url_at("https://h/v1?", "/chat", "m") == "https://h/v1/chat");
+  BOOST_TEST(url_at("https://h/d/{model}?v=1", "/chat", "gpt-4o") == "https://h/d/gpt-4o/chat?v=1");
+  BOOST_TEST(url_at("https://h/d/{model}", "/chat", "a/../b?c#d e") == "https://h/d/a%2F..%2Fb%3Fc%23d%20e/chat");
 }
 
 BOOST_AUTO_TEST_CASE(a_proxy_may_have_a_password_and_has_no_path) {

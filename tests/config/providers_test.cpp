@@ -97,9 +97,30 @@ BOOST_AUTO_TEST_CASE(a_small_pool_keeps_the_default_per_host_within_it) {
                "m.yaml:1:89: providers[0].pool: per_host must not be above connections");
 }
 
-BOOST_AUTO_TEST_CASE(a_dialect_not_yet_served_is_an_error_that_says_which_are) {
-  expect_error(load(one_provider("dialect: anthropic")),
-               "m.yaml:1:92: providers[0].dialect: is not served; this version serves: openai");
+BOOST_AUTO_TEST_CASE(every_dialect_has_its_pool_and_its_header_for_the_key) {
+  const auto line = [](const std::string& more) {
+    const auto result = load(one_provider(more));
+    expect_fine(result);
+    const auto& p = result.value->providers.at(0);
+    return p.key_line(p.keys[0]).reveal();
+  };
+  BOOST_TEST(line("") == "authorization: Bearer s");
+  BOOST_TEST(line("dialect: anthropic") == "x-api-key: s");
+  BOOST_TEST(line("dialect: gemini") == "x-goog-api-key: s");
+  BOOST_TEST(line("key_header: api-key") == "api-key: s");
+  const auto anthropic = load(one_provider("dialect: anthropic, unsupported: drop"));
+  BOOST_TEST(anthropic.value->providers[0].pool_connections == 30u);
+  BOOST_TEST(anthropic.value->providers[0].pool_per_host == 15u);
+  BOOST_TEST(anthropic.value->providers[0].leaves_out_unsupported);
+  BOOST_TEST(!load(one_provider("unsupported: error")).value->providers[0].leaves_out_unsupported);
+  BOOST_TEST(load(one_provider("dialect: gemini")).value->providers[0].pool_per_host == 10u);
+}
+
+BOOST_AUTO_TEST_CASE(another_dialect_or_header_is_an_error_that_says_what_may_stand_there) {
+  expect_error(load(one_provider("dialect: cohere")),
+               "m.yaml:1:92: providers[0].dialect: must be openai, anthropic or gemini");
+  expect_error(load(one_provider("key_header: \"Api Key\"")),
+               "m.yaml:1:95: providers[0].key_header: is no name of a header in lower case, such as api-key");
 }
 
 BOOST_AUTO_TEST_CASE(names_are_unique_and_keys_over_all_providers) {

@@ -711,4 +711,51 @@ BOOST_AUTO_TEST_CASE(with_more_time_the_whole_answer_is_waited_for_as_long_as_an
   BOOST_TEST((plan.live_by(start + 60s, priority::normal, start + 1s) == start + 6s));
 }
 
+BOOST_AUTO_TEST_CASE(a_target_whose_dialect_has_no_words_for_it_is_passed_over_without_a_call) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  auto f = lacking("logit_bias has no counterpart");
+  auto step = acquire_of(plan.inexpressible(at("a"), f, start));
+  BOOST_TEST(step.targets[0].provider == "b");
+  BOOST_TEST(plan.attempts() == 0);
+  BOOST_TEST((plan.granted(1, at("b"), "k", start) == answer_source::fallback));
+  BOOST_TEST(plan.attempts() == 1);
+}
+
+BOOST_AUTO_TEST_CASE(where_no_dialect_has_words_for_it_the_caller_hears_which_parameter) {
+  request_plan plan(two_rungs());
+  plan.begin(start);
+  auto f = lacking("logit_bias has no counterpart");
+  f.said.param = "logit_bias";
+  plan.inexpressible(at("a"), f, start);
+  const auto end = end_of(plan.inexpressible(at("b"), f, start));
+  BOOST_TEST((end.why.what == failure_class::unsupported_feature));
+  BOOST_TEST(end.why.said.param == "logit_bias");
+}
+
+BOOST_AUTO_TEST_CASE(a_target_that_failed_otherwise_is_the_callers_reason_for_another_try) {
+  auto c = two_rungs();
+  c.policy.max_retries = 0;
+  request_plan plan(c);
+  plan.begin(start);
+  plan.granted(1, at("a"), "k", start);
+  plan.failed(1, status(503, failure_class::overloaded), start, 0, 0);
+  const auto end = end_of(plan.inexpressible(at("b"), lacking("no"), start));
+  BOOST_TEST((end.why.what == failure_class::overloaded));
+}
+
+BOOST_AUTO_TEST_CASE(a_feature_without_words_may_be_left_out) {
+  auto c = two_rungs();
+  c.dispensable.add(feature::json);
+  request_plan plan(c);
+  plan.begin(start);
+  auto f = lacking("has no counterpart");
+  f.said.code = "unsupported_parameter";
+  f.said.param = "response_format";
+  plan.inexpressible(at("a"), f, start);
+  end_of(plan.inexpressible(at("b"), f, start));
+  BOOST_TEST((plan.to_leave_out(start) == feature::json));
+  BOOST_TEST(acquire_of(plan.leave_out(feature::json, start)).targets[0].provider == "a");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -24,6 +24,7 @@ struct fixture : mainstay::test::folder {
     r.upstream_key = "the key";
     r.level = priority::low;
     r.cache = 2;
+    r.kind = 1;
     r.accepted = noon;
     r.ready = noon + 1s;
     r.expires = noon + 24h;
@@ -67,7 +68,7 @@ BOOST_AUTO_TEST_CASE(what_was_committed_is_there_again_word_for_word) {
   BOOST_TEST(r->name == asked.name);
   BOOST_TEST(r->upstream_key == asked.upstream_key);
   BOOST_TEST(r->shape == asked.shape);
-  BOOST_TEST((r->level == asked.level && r->cache == asked.cache));
+  BOOST_TEST((r->level == asked.level && r->cache == asked.cache && r->kind == asked.kind));
   BOOST_TEST((r->accepted == asked.accepted && r->ready == asked.ready && r->expires == asked.expires));
 }
 
@@ -78,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_file_of_the_first_version_is_brought_up_to_date_and_of_a_
   }
   {
     sqlite::database db(where, 1s);
-    db.run("ALTER TABLE requests DROP COLUMN shape; PRAGMA user_version = 1");
+    db.run("ALTER TABLE requests DROP COLUMN shape; ALTER TABLE requests DROP COLUMN kind; PRAGMA user_version = 1");
   }
   {
     journal_file file(where, noon);
@@ -86,13 +87,14 @@ BOOST_AUTO_TEST_CASE(a_file_of_the_first_version_is_brought_up_to_date_and_of_a_
     const auto old = file.unanswered(1);
     BOOST_TEST_REQUIRE(!!old);
     BOOST_TEST(old->shape == "");
+    BOOST_TEST(old->kind == 0);
     BOOST_TEST(*old->body == *request("old").body);
     BOOST_TEST(file.unanswered(file.add(request("new")))->shape == "0f");
   }
   {
     sqlite::database db(where, 1s);
-    BOOST_TEST(db.number("PRAGMA user_version") == 2);
-    db.run("PRAGMA user_version = 3");
+    BOOST_TEST(db.number("PRAGMA user_version") == 3);
+    db.run("PRAGMA user_version = 4");
   }
   BOOST_CHECK_THROW(journal_file(where, noon), sqlite::error);
 }

@@ -3,43 +3,55 @@ import pytest
 from harness import Gateway, Mock, Redis
 
 
-@pytest.fixture
-def start(tmp_path):
+class Start:
     """Starts processes that end with the test: start.mock(...), start.redis(), start.gateway(config)."""
 
-    class Start:
-        def __init__(self):
-            self.all = []
+    def __init__(self, directory):
+        self.directory, self.all = directory, []
 
-        def keep(self, process):
-            self.all.append(process)
-            return process
+    def keep(self, process):
+        self.all.append(process)
+        return process
 
-        def mock(self, name="mock", **options):
-            return self.keep(Mock(tmp_path, name, **options))
+    def mock(self, name="mock", **options):
+        return self.keep(Mock(self.directory, name, **options))
 
-        def redis(self, port=None):
-            return self.keep(Redis(tmp_path, port))
+    def redis(self, port=None):
+        return self.keep(Redis(self.directory, port))
 
-        def gateway(self, config, **options):
-            return self.keep(Gateway(tmp_path, config, **options))
+    def gateway(self, config, **options):
+        return self.keep(Gateway(self.directory, config, **options))
 
-    started = Start()
+    def end(self):
+        faults = []
+        for process in reversed(self.all):
+            if isinstance(process, Gateway) and process.alive():
+                code = process.stop()
+                if code not in (0, 3):
+                    faults.append(f"the gateway ended with {code}")
+            else:
+                process.kill()
+            if isinstance(process, Gateway):
+                log = process.log()
+                faults += [line for line in log.splitlines() if "Sanitizer" in line or "runtime error:" in line]
+                if faults:
+                    print(log[-8000:])
+        assert not faults, faults
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = Start(tmp_path)
     yield started
-    faults = []
-    for process in reversed(started.all):
-        if isinstance(process, Gateway) and process.alive():
-            code = process.stop()
-            if code not in (0, 3):
-                faults.append(f"the gateway ended with {code}")
-        else:
-            process.kill()
-        if isinstance(process, Gateway):
-            log = process.log()
-            faults += [line for line in log.splitlines() if "Sanitizer" in line or "runtime error:" in line]
-            if faults:
-                print(log[-8000:])
-    assert not faults, faults
+    started.end()
+
+
+@pytest.fixture(scope="module")
+def start_module(tmp_path_factory):
+    """The same for all tests of a file."""
+    started = Start(tmp_path_factory.mktemp("world"))
+    yield started
+    started.end()
 
 
 @pytest.fixture(scope="module")

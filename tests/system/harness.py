@@ -26,12 +26,15 @@ willow""".split()
 
 
 def expected_text(question, words=60):
-    """What every mock answers to this one user message (docs/mock.md)."""
+    """What every mock answers to this one user message, or to a conversation: [(role, text)], without a prefill (docs/mock.md)."""
+    conversation = [("user", question)] if isinstance(question, str) else question
     mask = (1 << 64) - 1
     h = 0xCBF29CE484222325
-    for byte in ("user\n" + question + "\n").encode():
-        h = (h ^ byte) * 0x100000001B3 & mask
-    echoed = [w for w in re.findall(r"[^ \t\n\r\v\f]+", question)[:32] if len(w.encode()) <= 64]
+    for role, text in conversation:
+        for byte in (role + "\n" + text + "\n").encode():
+            h = (h ^ byte) * 0x100000001B3 & mask
+    last = next((text for role, text in reversed(conversation) if role == "user"), "")
+    echoed = [w for w in re.findall(r"[^ \t\n\r\v\f]+", last)[:32] if len(w.encode()) <= 64]
     out, i = (["echo:"] + echoed + ["|"])[:words], 0
     while len(out) < words:
         z = (h + i * 0x9E3779B97F4A7C15) & mask

@@ -64,7 +64,8 @@ def test_every_number_that_is_meant_to_hold_is_measured():
     assert targets == {
         ("plain-32", "cpu_us"): 3.5, ("prompt-100k", "cpu_us"): 3.0, ("latency", "p50_us"): 250, ("stream-20ms", "cpu_us"): 2.5,
         ("stream-20ms", "first_us"): 300, ("open-streams", "growth"): 1.3, ("open-streams", "half_kb"): 40, ("open-streams", "many_kb"): 40,
-        ("cache-hit", "cpu_us"): 1.5, ("observed", "cpu_us"): 1.10, ("scrape", "percent"): 1, ("idle", "percent"): 3, ("idle", "mb"): 40}
+        ("cache-hit", "cpu_us"): 1.5, ("anthropic-plain", "cpu_us"): 1.5, ("anthropic-stream", "cpu_us"): 1.5,
+        ("observed", "cpu_us"): 1.10, ("scrape", "percent"): 1, ("idle", "percent"): 3, ("idle", "mb"): 40}
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"fault": "cut"}, {"fault": "reset"}])

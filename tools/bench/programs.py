@@ -145,7 +145,7 @@ class Daemon(Program):
     `sections` of the configuration come on top."""
     name = "mainstay"
 
-    def __init__(self, directory, upstream, models, sections=None, doors=("http", "zmq", "admin", "metrics")):
+    def __init__(self, directory, upstream, models, sections=None, doors=("http", "zmq", "admin", "metrics"), dialect="openai"):
         http, zmq, self.admin, self.metrics = (free_port() for _ in range(4))
         self.door = self.streams = ("--http", f"127.0.0.1:{http}")
         self.queue = ("--zmq", f"tcp://127.0.0.1:{zmq}")
@@ -156,7 +156,7 @@ class Daemon(Program):
                 "http": f"127.0.0.1:{http}", "zmq": f"tcp://127.0.0.1:{zmq}", "admin": f"127.0.0.1:{self.admin}", "metrics": f"127.0.0.1:{self.metrics}"}.items()
                 if name in doors},
             "clients": [{"name": "app", "key": CLIENT_KEY, **most}],
-            "providers": [{"name": "mock", "base_url": f"http://127.0.0.1:{upstream}/v1", "pool": {"connections": 8192, "per_host": 8192},
+            "providers": [{"name": "mock", "dialect": dialect, "base_url": f"http://127.0.0.1:{upstream}/v1", "pool": {"connections": 8192, "per_host": 8192},
                            "timeouts": {"idle": "600s", "first_byte": "600s", "total": "600s"},
                            "keys": [{"name": "first", "secret": "mock-key-1", **most}, {"name": "second", "secret": "mock-key-2", **most}]}],
             "models": [{"name": name, "targets": [{"provider": "mock", "model": name}]} for name in models],

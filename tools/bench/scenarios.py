@@ -8,6 +8,7 @@ from observed import Observed, Scraped
 from open_streams import Idle, OpenStreams
 from programs import Invalid
 from quantity import Quantity
+from translated import translations
 
 
 def cpu(target=None, of="request"):
@@ -56,10 +57,6 @@ class Loaded:
                 "p99_us": seen["latency_us"]["p99"], "first_us": seen["first_token_us"]["p50"], "load_cpu_us": seen["cpu_us_per_request"]}
 
 
-def cpu(target=None, of="request"):
-    return Quantity("cpu_us", f"CPU per {of}", "µs", "ratio", target)
-
-
 def scenarios(size):
     at_once = f"{size.streams} at once"
     streams_a_second = size.streams / (size.deltas * 0.020)
@@ -82,6 +79,7 @@ def scenarios(size):
                {"model": "plain-1k", "connections": 32, "same": True}, cached=True),
         Loaded("zmq-32", "plain, 1 KB answers, 32 at once through the ZeroMQ door; nginx over HTTP", (cpu(),),
                {"model": "plain-1k", "connections": 32}, queue=True),
+        *translations(size),
         Observed(),
         Scraped(),
         Idle(),

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <iostream>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -59,6 +60,14 @@ void print(const std::vector<mainstay::config::problem>& problems, const char* k
   for (auto& p : problems) std::cerr << kind << mainstay::config::to_string(p) << "\n";
 }
 
+/// Whoever reads a core reads every key and prompt in memory. The limit is for files, the flag for cores that a program
+/// is handed.
+void forbid_core_dumps() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -73,6 +82,8 @@ int main(int argc, char** argv) {
   app.add_option("--log-format", format, "text, json, or auto: text at a terminal, json otherwise")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "text", "json"}));
+  bool core_dumps = false;
+  app.add_flag("--core-dumps", core_dumps, "leave a core when it crashes: it holds keys and prompts");
   app.set_version_flag("--version", "mainstayd " MAINSTAY_VERSION);
   CLI11_PARSE(app, argc, argv);
 
@@ -91,6 +102,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error to who writes one
   raise_descriptor_limit();
+  if (!core_dumps) forbid_core_dumps();
   set_up_log(level, json);
   if (json)
     for (auto& w : loaded.warnings) spdlog::warn("{}", mainstay::config::to_string(w));
