@@ -41,6 +41,8 @@ std::string_view prefill_for(const attempt& a, const run_record& rec) {
   if (!sent.begun || !sent.text_only || !rec.asked->plain_text || rec.asked->assistant_last) return {};
   auto mode = prefill_mode_of(*rec.model, a.at, configured_model(rec, a.at));
   bool may = mode == config::prefill_mode::yes || (mode == config::prefill_mode::automatic && !a.known.prefill_refused);
+  const auto* provider = rec.in.settings->provider(a.at.provider);
+  if (provider && provider->speaks == dialect::anthropic && !anthropic_takes_prefill(a.at.model)) may = false;
   if (!may || same_target(rec.refused_prefill, a.at)) return {};
   auto end = sent.text.find_last_not_of(" \t\r\n");
   return end == std::string::npos ? std::string_view() : std::string_view(sent.text).substr(0, end + 1);

@@ -95,6 +95,7 @@ private:
 
   bool add_system(const value& message) {
     return each_text(message, [this](std::string_view text) {
+      if (text.empty()) return;
       made.system += made.system.empty() ? R"([{"text":)" : R"(,{"text":)";
       json::append_string(made.system, text);
       made.system += '}';
@@ -290,6 +291,7 @@ std::variant<gemini_conversation, request_problem> gemini_contents(const value& 
     if (!writer.add(messages.items[i], i)) return std::move(*writer.problem);
   if (begun) writer.add_prefill(*begun);
   writer.finish();
+  if (writer.made.contents.empty()) return request_problem{"Nobody says anything.", "messages", "invalid_value"};
   return std::move(writer.made);
 }
 

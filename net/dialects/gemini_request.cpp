@@ -38,6 +38,8 @@ constexpr std::string_view translated[] = {"model",
                                            "frequency_penalty",
                                            "reasoning_effort",
                                            "response_format"};
+/// What every model that thinks by a budget can be given; Anthropic's may be given more.
+constexpr std::uint64_t largest_budget = 24576;
 /// These change no answer.
 constexpr std::string_view hints[] = {"user",
                                       "metadata",
@@ -280,7 +282,8 @@ private:
     if (exact) {
       const auto type = text_of(*exact, "type");
       const auto budget = exact->find("budget_tokens");
-      if (type == "enabled" && budget && budget->whole()) return budget_of(budget->text, true);
+      if (type == "enabled" && budget && budget->whole())
+        return budget_of(std::to_string(std::min<std::uint64_t>(*budget->whole(), largest_budget)), true);
       if (type == "adaptive") return effort ? by_effort(effort->string_or_empty()) : budget_of("-1", true);
       if (type == "disabled") return by_effort("none");
       return fail("thinking", "Invalid value: expected enabled with budget_tokens, adaptive or disabled.");

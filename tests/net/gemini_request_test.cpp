@@ -152,6 +152,9 @@ BOOST_AUTO_TEST_CASE(a_conversation_that_cannot_be_told_is_the_callers_problem) 
              "invalid_type messages[1].tool_calls[0].function");
   BOOST_TEST(contents(R"({"role":"function","name":"f","content":"y"})") == "invalid_value messages[0].role");
   BOOST_TEST(contents(R"({"role":"user","content":7})") == "invalid_type messages[0].content");
+  for (auto nothing :
+       {R"({"role":"user","content":[]})", R"({"role":"assistant","content":""})", R"({"role":"system","content":""})"})
+    BOOST_TEST(contents(nothing) == "invalid_value messages", nothing);
 }
 
 BOOST_AUTO_TEST_CASE(tools_are_declared_with_the_schema_as_it_is) {
@@ -225,6 +228,7 @@ BOOST_AUTO_TEST_CASE(effort_is_a_budget_or_from_gemini_3_on_a_level) {
   BOOST_TEST(effort("gemini-3-flash-preview", "high") == level("HIGH"));
   BOOST_TEST(effort("gemini-2.5-flash", "extreme") == "invalid_value reasoning_effort");
   BOOST_TEST(config(R"(,"thinking":{"type":"enabled","budget_tokens":3000})") == budget("3000"));
+  BOOST_TEST(config(R"(,"thinking":{"type":"enabled","budget_tokens":64000})") == budget("24576"));
   BOOST_TEST(config(R"(,"thinking":{"type":"adaptive"})") == budget("-1"));
   BOOST_TEST(config(R"(,"thinking":{"type":"disabled"})") == R"({"thinkingConfig":{"thinkingBudget":0}})");
 }

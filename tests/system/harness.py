@@ -136,7 +136,7 @@ class Mock(Process):
         self.name, self.port = name, port or free_port()
         command = [MOCK, "--listen", f"127.0.0.1:{self.port}", "--name", name]
         for key, value in options.items():
-            command += ["--" + key.replace("_", "-"), value]
+            command += ["--" + key.replace("_", "-")] + ([] if value is True else [value])
         super().__init__(command, pathlib.Path(directory) / f"{name}-{self.port}.log")
         wait_for(self.listening)
 

@@ -46,6 +46,12 @@ struct target {
 
 enum class route : std::uint8_t { chat, token_count, embeddings, models, model, unknown };
 
+struct texts_to_embed {
+  std::vector<std::string> texts;
+  bool base64 = false;         // vectors as such, else as numbers
+  std::size_t most = SIZE_MAX; // numbers of a vector
+};
+
 class dialect {
 public:
   virtual ~dialect() = default;
@@ -56,12 +62,12 @@ public:
   virtual std::optional<wire_error> read_chat(const target&, std::string_view body, chat_call& call) const = 0;
   // The answer to route::token_count, whose body is a chat call's.
   virtual std::string token_count(const chat_call&) const { return "{}"; }
-  // The texts to be embedded; model, user and, where vectors may be cut, max_tokens of the call.
+  // Of route::embeddings. Fills model and user of the call, and the texts.
   virtual std::optional<wire_error> read_embeddings(const target&, std::string_view, chat_call&,
-                                                    std::vector<std::string>&) const {
+                                                    texts_to_embed&) const {
     return wire_error{404, "{}"};
   }
-  virtual std::string embeddings(const chat_call&, const std::vector<std::string>&) const { return "{}"; }
+  virtual std::string embeddings(const chat_call&, const texts_to_embed&) const { return "{}"; }
   virtual std::string plain(const chat_call&, const answer&, answer_label) const = 0;
   virtual event_stream stream(const chat_call&, const answer&, answer_label) const = 0;
   // The default body of an error status.

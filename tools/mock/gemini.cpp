@@ -108,11 +108,11 @@ std::string gemini::token_count(const chat_call& call) const {
   return "{\"totalTokens\":" + std::to_string(call.prompt_tokens) + '}';
 }
 
-std::string gemini::embeddings(const chat_call& call, const std::vector<std::string>& texts) const {
+std::string gemini::embeddings(const chat_call&, const texts_to_embed& what) const {
   std::string out = "{\"embeddings\":[";
-  for (auto& text : texts) {
-    out += &text == &texts.front() ? "{\"values\":" : ",{\"values\":";
-    append_vector(out, text, call.max_tokens.value_or(SIZE_MAX));
+  for (auto& text : what.texts) {
+    out += &text == &what.texts.front() ? "{\"values\":" : ",{\"values\":";
+    append_vector(out, text, false, what.most);
     out += '}';
   }
   return out + "]}";

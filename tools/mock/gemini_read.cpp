@@ -309,13 +309,14 @@ std::optional<wire_error> gemini::read_chat(const target& at, std::string_view t
 }
 
 std::optional<wire_error> gemini::read_embeddings(const target& at, std::string_view text, chat_call& call,
-                                                  std::vector<std::string>& texts) const {
+                                                  texts_to_embed& what) const {
   rapidjson::Document body;
   if (auto wrong = parse(text, body)) return wrong;
   call.model = model_in(at.path);
   auto requests = field(body, "requests");
   if (!requests || !requests->IsArray() || requests->Empty())
     return bad("* BatchEmbedContentsRequest.requests: requests is not specified");
+  std::optional<std::uint64_t> most;
   for (auto& one : requests->GetArray()) {
     if (auto wrong = only(one, "requests", {"model", "content", "taskType", "title", "outputDimensionality"}))
       return wrong;
@@ -325,10 +326,11 @@ std::optional<wire_error> gemini::read_embeddings(const target& at, std::string_
     auto parts = content ? field(*content, "parts") : nullptr;
     if (!parts || !parts->IsArray() || parts->Empty() || text_in((*parts)[0], "text").empty())
       return bad("* EmbedContentRequest.content: content is empty");
-    texts.emplace_back(text_in((*parts)[0], "text"));
-    if (auto wrong = read_count(one, "outputDimensionality", call.max_tokens)) return wrong;
+    what.texts.emplace_back(text_in((*parts)[0], "text"));
+    if (auto wrong = read_count(one, "outputDimensionality", most)) return wrong;
   }
-  call.last_user_text = texts.front();
+  what.most = most.value_or(SIZE_MAX);
+  call.last_user_text = what.texts.front();
   return {};
 }
 

@@ -12,8 +12,8 @@ public:
   limit_headers limits_in() const override { return limit_headers::openai; }
   std::optional<wire_error> read_chat(const target&, std::string_view body, chat_call& call) const override;
   std::optional<wire_error> read_embeddings(const target&, std::string_view body, chat_call& call,
-                                            std::vector<std::string>& texts) const override;
-  std::string embeddings(const chat_call&, const std::vector<std::string>& texts) const override;
+                                            texts_to_embed& what) const override;
+  std::string embeddings(const chat_call&, const texts_to_embed& what) const override;
   std::string plain(const chat_call&, const answer&, answer_label) const override;
   event_stream stream(const chat_call&, const answer&, answer_label) const override;
   std::string error_body(int status, std::string_view model, std::string_view key) const override;
