@@ -27,7 +27,6 @@ struct chat_call {
   bool stream = false;
   bool include_usage = false;
   bool wants_json = false, has_tools = false;
-  bool base64 = false;             // vectors as such
   bool thinks = false;             // aloud, before it answers
   std::vector<tool_to_call> calls; // empty: it answers with text
   std::vector<std::string> stops;  // each ends the text before itself

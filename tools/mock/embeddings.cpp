@@ -36,16 +36,17 @@ void add_word(std::array<double, dimensions>& sum, std::string_view word) {
   }
 }
 
-void append_numbers(std::string& out, const std::vector<float>& vector) {
+void append_numbers(std::string& out, const std::array<float, dimensions>& vector, std::size_t most) {
   out += '[';
-  for (auto x : vector) {
+  for (std::size_t i = 0; i < std::min(most, dimensions); ++i) {
     char number[32];
-    out.append(number, static_cast<std::size_t>(std::snprintf(number, sizeof number, "%.7f,", double{x})));
+    out.append(number, static_cast<std::size_t>(std::snprintf(number, sizeof number, "%.7f,", double{vector[i]})));
   }
   out.back() = ']';
 }
 
-void append_base64(std::string& out, const std::vector<float>& vector) {
+// Of the floats as they lie in memory, in little-endian order.
+void append_base64(std::string& out, const std::array<float, dimensions>& vector) {
   constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string bytes;
   for (auto x : vector) {
@@ -62,18 +63,9 @@ void append_base64(std::string& out, const std::vector<float>& vector) {
   out += '"';
 }
 
-// Tokens are words of their own.
-bool add_tokens(const rapidjson::Value& list, std::string& text) {
-  for (auto& one : list.GetArray()) {
-    if (!one.IsUint64()) return false;
-    (text += text.empty() ? "token" : " token") += std::to_string(one.GetUint64());
-  }
-  return !text.empty();
-}
-
 } // namespace
 
-std::size_t append_vector(std::string& out, std::string_view text, std::size_t most, bool base64) {
+std::size_t append_vector(std::string& out, std::string_view text, bool base64, std::size_t most) {
   std::array<double, dimensions> sum{};
   std::size_t words = 0;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -85,15 +77,28 @@ std::size_t append_vector(std::string& out, std::string_view text, std::size_t m
   if (words == 0) sum[0] = 1;
   double square = 0;
   for (auto x : sum) square += x * x;
-  std::vector<float> unit;
-  for (std::size_t i = 0; i < std::min(most, dimensions); ++i)
-    unit.push_back(static_cast<float>(sum[i] / std::sqrt(square)));
-  base64 ? append_base64(out, unit) : append_numbers(out, unit);
+  std::array<float, dimensions> unit;
+  for (std::size_t i = 0; i < dimensions; ++i) unit[i] = static_cast<float>(sum[i] / std::sqrt(square));
+  base64 ? append_base64(out, unit) : append_numbers(out, unit, most);
   return words;
 }
 
+namespace {
+
+// Tokens are words of their own.
+bool add_tokens(const rapidjson::Value& list, std::string& text) {
+  for (auto& one : list.GetArray()) {
+    if (!one.IsUint64()) return false;
+    (text += text.empty() ? "token" : " token") += std::to_string(one.GetUint64());
+  }
+  return !text.empty();
+}
+
+} // namespace
+
 std::optional<wire_error> openai::read_embeddings(const target&, std::string_view text, chat_call& call,
-                                                  std::vector<std::string>& texts) const {
+                                                  texts_to_embed& what) const {
+  auto& texts = what.texts;
   rapidjson::Document body;
   body.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
   if (body.HasParseError() || !body.IsObject()) return bad("We could not parse the JSON body of your request.", "");
@@ -106,29 +111,32 @@ std::optional<wire_error> openai::read_embeddings(const target&, std::string_vie
     return one.IsString() && one.GetStringLength() > 0;
   };
   bool fine = input != body.MemberEnd();
+  std::string tokens;
   const auto* list = fine && input->value.IsArray() ? &input->value : nullptr;
-  if (list && !list->Empty() && (*list)[0].IsUint64())
-    fine = add_tokens(*list, texts.emplace_back());
-  else if (list && !list->Empty() && (*list)[0].IsArray())
-    for (auto& one : list->GetArray()) fine = one.IsArray() && add_tokens(one, texts.emplace_back()) && fine;
-  else if (list)
+  if (list && !list->Empty() && (*list)[0].IsUint64()) {
+    fine = add_tokens(*list, tokens);
+    texts.push_back(std::move(tokens));
+  } else if (list && !list->Empty() && (*list)[0].IsArray()) {
+    for (auto& one : list->GetArray()) { fine = one.IsArray() && add_tokens(one, texts.emplace_back()) && fine; }
+  } else if (list)
     for (auto& one : input->value.GetArray()) fine = add(one) && fine;
   else if (fine)
     fine = add(input->value);
   if (!fine || texts.empty()) return bad("'$.input' is invalid.", "");
   call.last_user_text = texts.front();
   const auto format = body.FindMember("encoding_format");
-  call.base64 = format != body.MemberEnd() && format->value.IsString() && format->value == "base64";
+  what.base64 = format != body.MemberEnd() && format->value.IsString() && format->value == "base64";
   return {};
 }
 
-std::string openai::embeddings(const chat_call& call, const std::vector<std::string>& texts) const {
+std::string openai::embeddings(const chat_call& call, const texts_to_embed& what) const {
+  const auto& texts = what.texts;
   std::string out = R"({"object":"list","data":[)";
   std::size_t words = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     out += i ? "," : "";
     out += R"({"object":"embedding","index":)" + std::to_string(i) + R"(,"embedding":)";
-    words += append_vector(out, texts[i], SIZE_MAX, call.base64);
+    words += append_vector(out, texts[i], what.base64);
     out += '}';
   }
   out += "],\"model\":";

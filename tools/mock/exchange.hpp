@@ -62,7 +62,7 @@ private:
   bool chunked_; // HTTP/1.0 callers get a body that ends with the connection
   verdict verdict_;
   ending ending_;
-  std::vector<std::string> texts_; // to be embedded
+  texts_to_embed texts_;
   std::string queue_;
   std::uint64_t queued_tokens_ = 0; // of this answer, sent ones included
   std::chrono::steady_clock::time_point token_due_{};
