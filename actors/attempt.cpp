@@ -60,7 +60,7 @@ http::call_timeouts timeouts_of(const config::timeout_settings& given, const att
 
 bool asks_natively(const attempt& a, const run_record& rec) {
   const bool as_written = rec.cuts == 0 && rec.dropped.none() && !rec.stream.begun && rec.merged == 0;
-  return rec.in.native && !rec.in.restores && rec.in.native->spoken == a.speaks && as_written;
+  return rec.in.particular().native && !rec.in.restores && rec.in.particular().native->spoken == a.speaks && as_written;
 }
 
 /// What is said in the caller's dialect alone, no other does justice: it is not left out either, for answers would
@@ -86,9 +86,9 @@ provider_request_or in_its_words(attempt& a, const config::provider_settings& pr
     a.label = {"chatcmpl-" + rec.in.id, a.at.model,
                std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())};
   if (rec.asked->kind == request_kind::embeddings) return embeddings_in(a.speaks, *rec.asked, terms);
-  if (a.native) return native_call(*rec.in.native, a.at.model);
-  if (rec.in.native && !rec.in.native->only_native.empty())
-    return only_in_its_own_dialect(*rec.in.native, rec.in.restores);
+  if (a.native) return native_call(*rec.in.particular().native, a.at.model);
+  if (rec.in.particular().native && !rec.in.particular().native->only_native.empty())
+    return only_in_its_own_dialect(*rec.in.particular().native, rec.in.restores);
   switch (a.speaks) {
   case dialect::anthropic: return anthropic_request(*rec.asked, terms);
   case dialect::gemini: return gemini_request(*rec.asked, terms);
@@ -220,7 +220,7 @@ std::variant<bool, failure> place(attempt& a, const attempt_links& links) {
   auto& rec = links.rec;
   auto* provider = rec.in.settings->provider(a.at.provider);
   auto* key = provider ? key_named(*provider, a.key) : nullptr;
-  auto* way = provider ? provider->way(a.way, rec.in.region) : nullptr; // never out of its region
+  auto* way = provider ? provider->way(a.way, rec.in.particular().region) : nullptr; // never out of its region
   if (!key || !way) return false;
   a.secret_hash = secret_hash(key->secret_value);
   a.began = clock::now();

@@ -122,7 +122,7 @@ public:
     if (other.native) {
       for (auto& [name, value] : head.headers)
         if (name.starts_with("anthropic-")) other.native->headers.emplace_back(name, value);
-      rec->in.native = std::move(other.native);
+      rec->in.make_particular().native = std::move(other.native);
     }
     rec->in.reply = way_back(*rec, names_->repeats, screened(rec, *names_, std::move(caller)));
     submit(names_->dispatcher, rec, [&](std::function<void()> left) { response->on_caller_left(std::move(left)); });
@@ -267,7 +267,7 @@ private:
                       const std::shared_ptr<mq::response>& response) {
     auto caller = make_caller(response, rec->in.deadline);
     caller->lives_by(rec->in.settings->privacy_of(rec->in.client), names_->metrics);
-    caller->restores(rec->in.placeholders);
+    caller->restores(rec->in.particular().placeholders);
     rec->in.deadline = std::max(rec->in.deadline, rec->in.received + rec->in.settings->deadline);
     rec->durable = std::make_shared<journal_channel>(names_->journal, caller, rec->number);
     rec->in.reply = rec->durable;

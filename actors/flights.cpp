@@ -75,9 +75,8 @@ struct flights_state {
     in.kind = leader.in.kind;
     in.body = leader.in.body;
     in.foreign = leader.in.foreign;
-    in.native = leader.in.native;
     in.trace = leader.in.trace;
-    in.region = leader.in.region;
+    in.rest = leader.in.rest;
     in.restores = leader.in.restores;
     in.reply = rec->flight;
     rec->asked = leader.asked;

@@ -146,7 +146,7 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
   in.level = client ? client->level : priority::normal;
   in.received = now;
   if (client) in.dispensable = client->partial;
-  if (client) in.region = client->region;
+  if (client && !client->region.empty()) in.make_particular().region = client->region;
   auto limit = in.settings->deadline;
 
   for (auto& [name, value] : headers) {
@@ -175,7 +175,7 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
       if (client && !client->region.empty() && value != client->region)
         return intake_refusal{403, "this client's requests stay in " + client->region, "invalid_request_error",
                               "region_not_allowed", name};
-      in.region = value;
+      in.make_particular().region = value;
     } else if (name == "x-mainstay-partial") {
       auto named = read_features(value);
       if (!named) return bad("x-mainstay-partial must be none, or tools and json with a comma between them", name);
@@ -198,7 +198,7 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
 }
 
 void note_address(run_record& rec, std::string_view peer) {
-  if (rec.in.client && !rec.in.client->per_address.none()) rec.in.address = address_of(peer);
+  if (rec.in.client && !rec.in.client->per_address.none()) rec.in.make_particular().address = address_of(peer);
 }
 
 void submit(const dispatcher_actor& dispatcher, const run_record_ptr& rec,

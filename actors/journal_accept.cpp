@@ -33,7 +33,7 @@ void journal_state::accept(const run_record_ptr& rec, accept_promise promise) {
 journal_state::effect journal_state::take_in(const run_record_ptr& rec, accept_promise promise) {
   auto& in = rec->in;
   const auto client = in.client_name();
-  const auto table = in.placeholders ? in.placeholders->to_text() : std::string();
+  const auto table = in.particular().placeholders ? in.particular().placeholders->to_text() : std::string();
   auto print = sha256(*in.body + table); // with other values it is another request
   if (auto known = store->file.find(client, rec->durable_id)) {
     if (known->name == in.id) // asked before, by a run that died
@@ -76,7 +76,7 @@ journal_state::effect journal_state::take_in(const run_record_ptr& rec, accept_p
   r.expires = r.ready + std::chrono::duration_cast<utc_time::duration>(store->limits.retention);
   r.shape = rec->batch_shape;
   r.kind = static_cast<std::uint8_t>(in.kind);
-  r.region = in.region;
+  r.region = in.particular().region;
   r.placeholders = table;
   r.body = in.body;
   const auto number = store->file.add(r);

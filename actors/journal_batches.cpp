@@ -45,7 +45,8 @@ bool journal_state::run_together(std::vector<std::int64_t> all) {
   auto [body, key, call] = std::move(*composer).finish();
   auto rec = record_of(priority::low, *who, -1); // a number of nobody's
   rec->merged = call.numbers.size();
-  if (rec->in.region.empty()) rec->in.region = first->region; // all of one shape have the same
+  if (rec->in.particular().region.empty() && !first->region.empty())
+    rec->in.make_particular().region = first->region; // all of one shape have the same
   call.client = rec->in.client_name();
   rec->in.id = call.name = new_request_name(rec->number);
   rec->in.body = std::move(body);

@@ -36,7 +36,7 @@ void journal_state::run(std::int64_t number) {
   auto rec = record_of(*who ? std::max(r->level, (*who)->highest) : r->level, *who, number);
   store->runs[number] = rec->number;
   auto& in = rec->in;
-  if (in.region.empty()) in.region = r->region;
+  if (in.particular().region.empty() && !r->region.empty()) in.make_particular().region = r->region;
   in.id = r->name;
   in.cache = static_cast<cache_mode>(r->cache);
   in.kind = static_cast<request_kind>(r->kind);
@@ -91,7 +91,7 @@ std::shared_ptr<run_record> journal_state::record_of(priority level, const confi
   auto& in = rec->in;
   in.settings = store->settings;
   in.client = client;
-  if (client) in.region = client->region;
+  if (client && !client->region.empty()) in.make_particular().region = client->region;
   in.level = level;
   in.received = clock::now();
   in.deadline = in.received + in.settings->deadline;

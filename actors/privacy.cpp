@@ -22,9 +22,9 @@ screened_request screen(const config::settings& s, const config::client_settings
 void take_screened(run_record& rec, screened_request seen) {
   auto& in = rec.in;
   in.body = std::move(seen.body);
-  in.placeholders = std::move(seen.table);
-  in.denied = std::move(seen.denied);
-  in.restores = looks_at_answers(in.settings->privacy_of(in.client), in.placeholders);
+  in.restores = looks_at_answers(in.settings->privacy_of(in.client), seen.table);
+  if (seen.table) in.make_particular().placeholders = std::move(seen.table);
+  if (!seen.denied.empty()) in.make_particular().denied = std::move(seen.denied);
   if (!seen.replaced.empty()) rec.report().redacted = std::move(seen.replaced);
 }
 
@@ -41,7 +41,7 @@ std::shared_ptr<reply_channel> screened(const run_record_ptr& rec, const directo
     letter<caller_left>::post(caf::actor_cast<caf::strong_actor_ptr>(dispatcher), caller_left{record->number});
   };
   return std::make_shared<screened_channel>(std::move(caller), rec->in.settings->privacy_of(rec->in.client),
-                                            rec->in.placeholders, told);
+                                            rec->in.particular().placeholders, told);
 }
 
 std::shared_ptr<reply_channel> screened(const privacy_rules_ptr& rules, const placeholders_ptr& table,

@@ -24,7 +24,7 @@ void run_state::start() {
   if (rec->answered) return leave("ok");
   if (rec->flight) return fly();
   if (rec->client_revoked) return on_client_revoked();
-  if (!rec->in.denied.empty()) return refuse_denied();
+  if (!rec->in.particular().denied.empty()) return refuse_denied();
   if (rec->seat_asked) return rec->shares ? board() : ask_seat();
   if (rec->losses > 0 && rec->plan) return recover();
   auto parsed = parse_request(rec->in.kind, rec->in.body);
@@ -42,14 +42,14 @@ void run_state::start() {
 }
 
 void run_state::refuse_denied() {
-  tell(names->metrics, content_denied{rec->in.denied, false});
-  refuse(400, "the request was refused: the rule " + rec->in.denied + " denies what it says", "invalid_request_error",
-         "denied_content", "");
+  tell(names->metrics, content_denied{rec->in.particular().denied, false});
+  refuse(400, "the request was refused: the rule " + rec->in.particular().denied + " denies what it says",
+         "invalid_request_error", "denied_content", "");
 }
 
 /// From here on the model has no other targets. False: it has none there, and the run is over.
 bool run_state::stay_in_region() {
-  const auto& region = rec->in.region;
+  const auto& region = rec->in.particular().region;
   if (region.empty()) return true;
   if (auto inside = config::within(*rec->in.settings, *rec->model, region)) {
     rec->in_region = std::make_shared<const config::model_settings>(std::move(*inside));
@@ -80,8 +80,9 @@ std::uint64_t run_state::reservation() const {
 void run_state::ask_admission() {
   auto* c = rec->in.client;
   if (!c || (c->limits.none() && c->per_address.none() && !c->daily_usd) || rec->admitted_once) return ask_journal();
-  self->request(names->governor, caf::infinite,
-                admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min, rec->in.address})
+  self->request(
+          names->governor, caf::infinite,
+          admit_client{{rec->number, 0}, c->name, reservation(), rec->in.deadline + 1min, rec->in.particular().address})
       .then(
           [this](const client_admission& a) {
             if (!over) admitted(a);
@@ -126,7 +127,7 @@ void run_state::ask_to_keep() {
   if (now >= journal_until) return journal_silent();
   if (rec->asked->stream) rec->durable->caller()->takes_stream(rec->asked->wants_usage);
   if (rec->batch && rec->batch_shape.empty())
-    rec->batch_shape = batch_shape(*rec->asked, rec->in.client_name() + "\n" + rec->in.region);
+    rec->batch_shape = batch_shape(*rec->asked, rec->in.client_name() + "\n" + rec->in.particular().region);
   wake_at(journal_until, waking::ask_journal);
   self->request(names->journal, caf::infinite, journal_accept{rec})
       .then(
@@ -267,7 +268,8 @@ void run_state::leave(std::string_view outcome) {
   const auto& audit = rec->in.settings->audit;
   letter<run_over>::post(
       caf::actor_cast<caf::strong_actor_ptr>(names->metrics),
-      run_over{std::move(rec->reported), audit && audit->prompts && rec->in.denied.empty() ? rec->in.body : nullptr});
+      run_over{std::move(rec->reported),
+               audit && audit->prompts && rec->in.particular().denied.empty() ? rec->in.body : nullptr});
   letter<run_finished>::post(caf::actor_cast<caf::strong_actor_ptr>(names->dispatcher), run_finished{rec->number});
   self->quit();
 }

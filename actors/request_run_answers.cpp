@@ -45,9 +45,11 @@ std::string run_state::whom_it_asks() const {
 /// What an answer depends on besides the request.
 std::string run_state::cache_scope() const {
   // A caller of another dialect may be given a provider's own words, which are no use to others.
-  const auto form = rec->in.kind == request_kind::embeddings ? "\nembeddings" : rec->in.native ? "\nnative" : "";
+  const auto form = rec->in.kind == request_kind::embeddings ? "\nembeddings"
+                    : rec->in.particular().native            ? "\nnative"
+                                                             : "";
   auto out = whom_it_asks() + "\n" + (rec->in.settings->cache->shared ? "" : rec->in.client_name()) + form;
-  if (!rec->in.region.empty()) out += "\n" + rec->in.region;
+  if (!rec->in.particular().region.empty()) out += "\n" + rec->in.particular().region;
   return out;
 }
 
@@ -281,9 +283,9 @@ bool run_state::may_be_similar() const {
   const auto& in = rec->in;
   if (!caching() || !in.settings->cache->similar || !names->similar || rec->cache_key.empty()) return false;
   const auto& model = in.settings->cache->similar->embedding; // is told the question
-  if (model && !in.region.empty()) {
+  if (model && !in.particular().region.empty()) {
     const auto* told = in.settings->provider(model->provider);
-    const auto stands_there = [&](const auto& way) { return way.region == in.region; };
+    const auto stands_there = [&](const auto& way) { return way.region == in.particular().region; };
     if (!told || !std::all_of(told->ways.begin(), told->ways.end(), stands_there)) return false;
   }
   return rec->asked->plain_text;

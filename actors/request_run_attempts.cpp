@@ -90,7 +90,7 @@ void run_state::recover() {
 void run_state::perform(const plan_step& step) {
   if (auto* a = std::get_if<step_acquire>(&step)) {
     asking = *a;
-    if (!asking->other_way) broken_ways.clear();
+    if (!asking->other_way) rec->broken_ways.reset();
     new_question();
   } else if (auto* w = std::get_if<step_wait>(&step)) {
     rec->note(story_mark::paused);
@@ -164,8 +164,8 @@ void run_state::ask_permit_now() {
   auto breaker = names->breakers.find(opening->at.provider);
   if (breaker == names->breakers.end()) return not_ours();
   ask_permit ask{opening->lease, configured_model(*rec, opening->at), rec->asked->answer_cap, {}};
-  ask.how.region = rec->in.region;
-  ask.how.not_by = broken_ways;
+  ask.how.region = rec->in.particular().region;
+  if (rec->broken_ways) ask.how.not_by = *rec->broken_ways;
   ask.how.streamed = rec->asked->stream;
   self->request(breaker->second, caf::infinite, std::move(ask))
       .then(
@@ -372,7 +372,10 @@ void run_state::attempt_failed(attempt& a, failure f) {
   conceal_keys(a, *rec, f.said); // some providers repeat it
   if (f.what == failure_class::context_length && can_ask_shorter(a)) return ask_shorter(a, f);
   f.other_way = a.other_way;
-  if (f.other_way) broken_ways.push_back(a.way);
+  if (f.other_way) {
+    if (!rec->broken_ways) rec->broken_ways.emplace();
+    rec->broken_ways->push_back(a.way);
+  }
   auto serial = end_attempt(a, f);
   if (f.what == failure_class::context_length && !rec->stream.begun) ask_whole_again();
   stop_waiting_for_end();

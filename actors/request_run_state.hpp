@@ -31,7 +31,6 @@ struct run_state {
   std::array<std::unique_ptr<attempt>, 2> tries; // under way; the second beside a slow first
   std::unique_ptr<attempt> opening;              // granted, its permit is being asked for
   std::optional<step_acquire> asking;            // the capacity question under way, for when the governor dies over it
-  std::vector<std::string> broken_ways;          // to the target in question, while another is looked for
   lease_id asked_lease;
   int allowed_retries = std::numeric_limits<int>::max();
   std::unique_ptr<completion_assembler> assembler;

@@ -21,6 +21,15 @@ struct native_request; // net/dialects/caller_dialect.hpp
 
 enum class cache_mode : std::uint8_t { use, refresh, off };
 
+/// What most requests have nothing of: thousands may wait at a time.
+struct particulars {
+  std::shared_ptr<const native_request> native; // what `body` was made of, where some provider speaks that; else null
+  std::string address;                          // the caller's, where its client limits each; else empty
+  std::string region;                           // where its targets have to stand; empty: anywhere
+  placeholders_ptr placeholders;                // what `body` holds in place of what its caller wrote
+  std::string denied;                           // the rule that a text of it matches; empty: none
+};
+
 /// A request as a door hands it over: authenticated, not yet read.
 struct inbound {
   std::string id; // x-request-id
@@ -33,21 +42,22 @@ struct inbound {
   feature_set dispensable; // what the caller does without rather than get an error
   bool trial = false;      // an operator's (actors/trial.hpp)
   bool for_cache = false;  // its answer is for the cache alone: what would not be kept there is of no use
-  instant received{}, deadline{};
+  bool foreign = false;    // its caller speaks another dialect, and `body` was made of that
+  bool restores = false;   // its answer is changed or judged on its way back: a provider's own form is no use
   request_kind kind = request_kind::chat;
-  bytes_ptr body;                               // a request of OpenAI's
-  bool foreign = false;                         // its caller speaks another dialect, and `body` was made of that
-  std::shared_ptr<const native_request> native; // what it was made of, where some provider speaks that; else null
-  std::shared_ptr<const trace_context> trace;   // that it is a part of; null: of none
-  std::string idempotency_key;                  // the caller's; empty: none given
-  std::string address;                          // the caller's, where its client limits each; else empty
+  instant received{}, deadline{};
+  bytes_ptr body;                             // a request of OpenAI's
+  std::shared_ptr<const trace_context> trace; // that it is a part of; null: of none
+  std::string idempotency_key;                // the caller's; empty: none given
+  boxed<particulars> rest;
   std::shared_ptr<reply_channel> reply;
-  std::string region;            // where its targets have to stand; empty: anywhere
-  placeholders_ptr placeholders; // what `body` holds in place of what its caller wrote
-  std::string denied;            // the rule that a text of it matches; empty: none
-  bool restores = false;         // its answer is changed or judged on its way back: a provider's own form is no use
 
   std::string client_name() const { return client ? client->name : "local"; }
+  const particulars& particular() const {
+    static const particulars none;
+    return rest ? *rest : none;
+  }
+  particulars& make_particular() { return rest ? *rest : rest.emplace(); }
 };
 
 /// What the requests of a revoked client hear.
@@ -78,7 +88,8 @@ struct run_record {
   const config::model_settings* model = nullptr;
   std::shared_ptr<const config::model_settings> in_region; // `model`, where its region leaves out targets
   boxed<request_plan> plan;
-  std::uint32_t next_serial = 1; // 0 is the client's own admission
+  boxed<std::vector<std::string>> broken_ways; // to the target in question, while another is looked for
+  std::uint32_t next_serial = 1;               // 0 is the client's own admission
   boxed<client_admission> admission;
   std::string cache_key;
   feature_set dropped;                    // left out of `asked`, for targets that lack it

@@ -182,7 +182,7 @@ struct warmer_state {
     if (!client && !s.clients.empty() && !s.cache->shared)
       return refuse("names no client, and entries are kept by client here");
     auto rec = record_of(client, std::move(line.body));
-    if (!rec->in.denied.empty()) return refuse("is denied by the rule " + rec->in.denied);
+    if (const auto& rule = rec->in.particular().denied; !rule.empty()) return refuse("is denied by the rule " + rule);
     auto parsed = parse_chat_request(rec->in.body);
     if (auto* problem = std::get_if<request_problem>(&parsed)) return refuse(problem->message);
     const auto whose = s.cache->shared ? "" : line.client;
@@ -211,7 +211,7 @@ struct warmer_state {
     in.for_cache = true;
     in.received = clock::now();
     in.deadline = in.received + store->settings->deadline;
-    if (client) in.region = client->region;
+    if (client && !client->region.empty()) in.make_particular().region = client->region;
     take_screened(
         *rec, screen(*in.settings, client, std::move(body))); // it is to be found by what callers ask, as that is kept
     return rec;

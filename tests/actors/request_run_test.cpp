@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_limits_its_addresses_alone_is_asked_for_too) 
   settings->clients[0].per_address.rpm = 1;
   auto rec = record(60s);
   rec->in.client = &settings->clients[0];
-  rec->in.address = "192.0.2.1";
+  rec->in.make_particular().address = "192.0.2.1";
   begin(rec);
   BOOST_REQUIRE(admissions.size() == 1u);
   BOOST_TEST(admissions[0].first.address == "192.0.2.1");
