@@ -268,8 +268,8 @@ BOOST_AUTO_TEST_CASE(a_revoked_clients_request_ends_with_401_wherever_it_is_and_
   board(flight);
   tell(client_revoked{});
   BOOST_TEST(caller->status == 401, "also on its seat");
-  flight.reset();
-  steps.run(); // its last word is heard
+  flight->pay(0); // by itself it would say so at its end, when nobody is left here to hear it
+  steps.run();
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_goes_on_for_one_that_died_knows_that_its_client_was_revoked) {

@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(a_models_ladder_within_a_region_has_the_targets_there_in_th
   for (auto [name, region] : {std::pair("a", "eu"), {"b", "us"}, {"c", "eu"}, {"d", ""}}) {
     s.providers.emplace_back();
     s.providers.back().name = name;
-    s.providers.back().region = region;
+    s.providers.back().ways.emplace_back().region = region;
   }
   model_settings m;
   m.ladder = {{{"a", "1"}, {"b", "1"}}, {{"b", "2"}, {"d", "2"}}, {{"c", "3"}}};

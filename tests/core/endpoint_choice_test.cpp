@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(one_that_has_come_nearer_is_found_out) {
   w.calls(100, 100ms);
   w.takes["far"] = 5ms;
   w.calls(2000, 100ms);
-  BOOST_TEST(w.calls(100, 100ms)["far"] == 100);
+  BOOST_TEST(w.calls(100, 100ms)["far"] >= 98); // the other one is looked at now and then
 }
 
 BOOST_AUTO_TEST_CASE(among_equals_the_weights_decide) {
