@@ -18,9 +18,8 @@ namespace mainstay {
 /// One caller's request, from acceptance to answer. Short-lived; its state is the run_record.
 using run_actor =
     caf::typed_actor<caf::reacts_to<run_wake>,      // a backoff or a grace period of that generation is over
-                     caf::reacts_to<deadline_over>, // the dispatcher keeps the clock
-                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>, caf::reacts_to<client_revoked>,
-                     caf::reacts_to<flight_ended>,
+                     caf::reacts_to<deadline_over>, // the dispatcher keeps the clock, and hears of revoked clients
+                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>, caf::reacts_to<flight_ended>,
                      caf::reacts_to<flight_terms>, // from the flight's way back
                      caf::reacts_to<call_head>,    // from the upstream's thread, in order: head, data..., end
                      caf::reacts_to<call_data>, caf::reacts_to<call_end>,

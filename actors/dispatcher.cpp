@@ -92,7 +92,7 @@ struct dispatcher_state {
   void end_revoked() {
     for (auto& [id, e] : store->open)
       if (!e.record->flight && is_revoked(*e.record) && !e.record->client_revoked.exchange(true))
-        self->send(e.run, client_revoked{});
+        self->send(e.run, deadline_over{});
   }
 
   void take(const run_record_ptr& rec) {

@@ -188,7 +188,6 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<embedding_state> sel
       },
       [](const deadline_over&) {},
       [](const caller_left&) {},
-      [](const client_revoked&) {},
       [](const flight_ended&) {},
       [](const flight_terms&) {},
       [](const hedge_due&) {},

@@ -96,6 +96,7 @@ struct dispatcher_view {
 struct run_wake {
   std::uint64_t generation = 0;
 };
+/// No more of it is wanted: its time is over, or its record says that its client was revoked.
 struct deadline_over {};
 /// That attempt has been under way for so long that another may be asked beside it.
 struct hedge_due {
@@ -119,8 +120,6 @@ struct call_end {
 struct caller_progress {
   std::size_t bytes = 0;
 };
-/// An operator revoked its client.
-struct client_revoked {};
 
 /// Of a caller who shares a flight: its answer is complete, or the flight failed.
 struct flight_ended {};
@@ -709,7 +708,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
   X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \
-  X(mainstay::client_revoked) X(mainstay::keep_client) \
+  X(mainstay::keep_client) \
   X(mainstay::flight_ended) X(mainstay::flight_terms) X(mainstay::flight_ask) X(mainstay::flight_seat) \
   X(mainstay::letter<mainstay::flight_leave>) X(mainstay::letter<mainstay::flight_over>) X(mainstay::flights_view) \
   X(mainstay::call_head) X(mainstay::call_data) X(mainstay::call_end) X(mainstay::caller_progress) \

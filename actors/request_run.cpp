@@ -348,13 +348,11 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
           st.on_wake(w.generation);
       },
       [&st](const deadline_over&) {
-        if (!st.over) st.on_deadline();
+        if (st.over) return;
+        st.rec->client_revoked ? st.on_client_revoked() : st.on_deadline();
       },
       [&st](const caller_left&) {
         if (!st.over) st.on_caller_left();
-      },
-      [&st](const client_revoked&) {
-        if (!st.over) st.on_client_revoked();
       },
       [&st](const flight_ended&) { st.on_flight_ended(); },
       [&st](const flight_terms&) {

@@ -254,7 +254,8 @@ BOOST_AUTO_TEST_CASE(a_revoked_clients_request_ends_with_401_wherever_it_is_and_
   auto rec = record(60s);
   rec->in.client = &settings->clients[0];
   begin(rec);
-  tell(client_revoked{});
+  rec->client_revoked = true;
+  tell(deadline_over{});
   BOOST_TEST(caller->status == 401);
   BOOST_REQUIRE(settled.size() == 1u);
   BOOST_TEST((settled[0].id == lease_id{7, 0} && !settled[0].how.was_sent));
@@ -265,8 +266,8 @@ BOOST_AUTO_TEST_CASE(a_revoked_clients_request_ends_with_401_wherever_it_is_and_
 
   caller->status = 0;
   auto flight = std::make_shared<flight_channel>(names->governor, flight_book::terms{clock::now() + 60s});
-  board(flight);
-  tell(client_revoked{});
+  board(flight)->client_revoked = true;
+  tell(deadline_over{});
   BOOST_TEST(caller->status == 401, "also on its seat");
   flight->pay(0); // by itself it would say so at its end, when nobody is left here to hear it
   steps.run();
