@@ -190,7 +190,8 @@ BOOST_AUTO_TEST_CASE(a_client_that_was_made_stands_behind_the_files) {
   changes["new"] = made;
   BOOST_TEST(who(fresh.reveal()) == "new");
   BOOST_TEST(who("0123456789abcdef") == "app");
-  const auto* c = merged()->client("new");
+  const auto now = merged();
+  const auto* c = now->client("new");
   BOOST_REQUIRE(c);
   BOOST_TEST((*c->limits.rpm == 7u && c->level == priority::low && c->made_at_run_time));
 }
