@@ -1,6 +1,7 @@
 // Who is asked together with whom; and, with the replay queue that says when, that nobody is lost or asked twice.
 #include "core/batch_pool.hpp"
 #include "core/replay_queue.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -96,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_group_without_members_is_forgotten) {
 /// or whole; some are called off. Everybody is in one call at a time, never with another group's, never before its
 /// time, and answered once.
 BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody_and_asks_nobody_twice_at_a_time) {
-  for (unsigned seed = 1; seed <= 20; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(20); ++seed) {
     std::mt19937 random(seed);
     auto roll = [&](unsigned n) { return random() % n; };
     batch_pool pool;

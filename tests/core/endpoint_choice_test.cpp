@@ -1,5 +1,6 @@
 // The ways to a provider: who is preferred, who is avoided and for how long, and that no way is lost or flooded.
 #include "core/endpoint_choice.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -295,7 +296,7 @@ BOOST_AUTO_TEST_CASE(an_operators_word_holds_for_all_of_them) {
 
 /// Ways that break, freeze and recover at random, under calls of random length.
 BOOST_AUTO_TEST_CASE(a_random_walk_never_leaves_a_region_never_strands_a_healthy_way_and_counts_what_is_open) {
-  for (unsigned seed = 0; seed < 30; ++seed) {
+  for (unsigned seed = 0; seed < test::rounds(30); ++seed) {
     const std::vector<way_settings> all{
         {"a", "h1", "eu", 1}, {"b", "h1", "eu", 2}, {"c", "h2", "us", 1}, {"d", "h3", "", 5}};
     world w(all, 8);

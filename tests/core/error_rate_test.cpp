@@ -1,6 +1,7 @@
 // When providers count as failing, and for how long answers then stay fresh.
 #include "core/answer_lives.hpp"
 #include "core/error_rate.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -47,7 +48,7 @@ BOOST_AUTO_TEST_CASE(it_ends_with_good_calls_or_with_time) {
 }
 
 BOOST_AUTO_TEST_CASE(it_is_the_share_of_the_last_sixty_seconds_whatever_came_before) {
-  for (unsigned seed = 1; seed <= 10; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(10); ++seed) {
     std::mt19937 random(seed);
     const auto up_to = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
     error_rate walked;

@@ -1,5 +1,6 @@
 // Who leads, joins and leaves a flight, what it lives by, and who may still join one that has landed.
 #include "core/flight_book.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -129,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody_and_cancels_each_flight_once) {
     priority level = priority::low;
     bool open = true;
   };
-  for (unsigned seed = 1; seed <= 40; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(40); ++seed) {
     std::mt19937 random(seed);
     auto roll = [&](unsigned n) { return random() % n; };
     flight_book book;

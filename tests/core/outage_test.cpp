@@ -1,5 +1,6 @@
 // When a model is down, when it is looked at and tried, how it returns, and what its outage came to.
 #include "core/outage.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -213,7 +214,7 @@ BOOST_AUTO_TEST_CASE(a_walk_through_everything_that_can_happen) {
   const std::vector<outage_book::model_setup> models{{"one", {{"a", "m", {"k1"}, 1}}},
                                                      {"two", {{"a", "m", {"k1"}, 1}, {"b", "n", {"k2", "k3"}, 2}}},
                                                      {"three", {{"b", "m", {"k2"}, 1}, {"b", "n", {"k3"}, 1}}}};
-  for (unsigned seed = 1; seed <= 50; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(50); ++seed) {
     std::mt19937 draw(seed);
     const auto any = [&](auto& of) -> auto& { return of[draw() % of.size()]; };
     outage_book book;

@@ -1,5 +1,6 @@
 // Under high load the last part of every key's window is kept for the urgent, and nobody is kept out for ever.
 #include "tests/core/governor_world.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <algorithm>
 #include <random>
@@ -208,7 +209,7 @@ BOOST_AUTO_TEST_CASE(a_flood_of_the_urgent_lets_the_least_urgent_through_in_the_
 }
 
 BOOST_AUTO_TEST_CASE(however_the_pressure_walks_windows_hold_levels_keep_their_part_and_everybody_is_answered_once) {
-  for (unsigned seed = 1; seed <= 20; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(20); ++seed) {
     std::mt19937 random(seed);
     const auto up_to = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
     world w({key("k", {.rpm = 20, .tpm = 2000}), key("l", {.rpm = 10})});

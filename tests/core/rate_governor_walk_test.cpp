@@ -2,6 +2,7 @@
 // in lists. What must hold after every step is written as sentences below.
 #include "core/glob.hpp"
 #include "core/rate_governor.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -484,25 +485,27 @@ struct walk {
 BOOST_AUTO_TEST_SUITE(rate_governor_walk_suite)
 
 BOOST_AUTO_TEST_CASE(equal_requests_never_idle_beside_room) {
-  for (unsigned seed = 1; seed <= 70; ++seed) BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {}).run(3000);
+  for (unsigned seed = 1; seed <= test::rounds(70); ++seed)
+    BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {}).run(3000);
 }
 
 BOOST_AUTO_TEST_CASE(requests_of_all_sizes_keep_the_limits) {
-  for (unsigned seed = 1; seed <= 20; ++seed)
+  for (unsigned seed = 1; seed <= test::rounds(20); ++seed)
     BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.mixed_tokens = true}).run(3000);
 }
 
 BOOST_AUTO_TEST_CASE(hourly_caps_monthly_quotas_and_bursts_are_kept_and_nobody_idles_beside_room) {
-  for (unsigned seed = 1; seed <= 20; ++seed) BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.caps = true}).run(3000);
+  for (unsigned seed = 1; seed <= test::rounds(20); ++seed)
+    BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.caps = true}).run(3000);
 }
 
 BOOST_AUTO_TEST_CASE(requests_of_all_sizes_keep_the_caps_too) {
-  for (unsigned seed = 1; seed <= 10; ++seed)
+  for (unsigned seed = 1; seed <= test::rounds(10); ++seed)
     BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.mixed_tokens = true, .caps = true}).run(3000);
 }
 
 BOOST_AUTO_TEST_CASE(what_providers_say_never_widens_a_limit) {
-  for (unsigned seed = 1; seed <= 20; ++seed)
+  for (unsigned seed = 1; seed <= test::rounds(20); ++seed)
     BOOST_TEST_CONTEXT("seed " << seed) walk(seed, {.mixed_tokens = true, .provider_words = true}).run(3000);
 }
 

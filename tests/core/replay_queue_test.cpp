@@ -1,5 +1,6 @@
 // Order, pace and pauses of durable requests that wait to be run.
 #include "core/replay_queue.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -217,7 +218,7 @@ BOOST_AUTO_TEST_CASE(one_that_came_to_nothing_waits_again_without_a_pause_and_on
 /// A thousand requests come, fail, are answered and are called off at random: nobody runs twice at a time or too early,
 /// the pace holds, and in the end everybody had a turn.
 BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody) {
-  for (unsigned seed = 1; seed <= 20; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(20); ++seed) {
     std::mt19937 random(seed);
     auto roll = [&](unsigned n) { return random() % n; };
     replay_queue q({4, 16, 1s, 8s});

@@ -1,5 +1,6 @@
 // The order in which those who wait are served.
 #include "core/waiting_queue.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -141,7 +142,7 @@ BOOST_AUTO_TEST_CASE(who_has_less_time_than_most_of_its_own_goes_before_them) {
 BOOST_AUTO_TEST_CASE(how_many_go_before_is_told_about_right) {
   std::mt19937_64 random(4711);
   const auto below = [&](std::uint64_t n) { return random() % n; };
-  for (int round = 0; round < 200; ++round) {
+  for (unsigned round = 0; round < test::rounds(200); ++round) {
     queue = {};
     places.clear();
     const auto clients = 1 + below(8);
@@ -178,7 +179,7 @@ BOOST_AUTO_TEST_CASE(levels_that_are_held_go_before_nobody_and_are_not_in_line) 
 }
 
 BOOST_AUTO_TEST_CASE(random_walk_serves_everybody_once_and_forgets_who_left) {
-  for (unsigned seed = 1; seed <= 20; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(20); ++seed) {
     std::mt19937 draw(seed);
     fixture f;
     std::set<queue_place*> inside;

@@ -1,5 +1,6 @@
 // When lines of a warming may begin, what slows it down, and what becomes of equal lines.
 #include "core/warming.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -175,7 +176,7 @@ BOOST_AUTO_TEST_CASE(of_many_equal_lines_one_after_the_other_comes_and_each_is_l
 }
 
 BOOST_AUTO_TEST_CASE(on_a_random_walk_every_line_ends_once_and_nothing_begins_in_bad_times) {
-  for (unsigned seed = 1; seed <= 50; ++seed) {
+  for (unsigned seed = 1; seed <= test::rounds(50); ++seed) {
     std::mt19937 random(seed);
     const auto draw = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
     warming w({2, 5});

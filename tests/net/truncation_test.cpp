@@ -2,6 +2,7 @@
 #include "net/chat_messages.hpp"
 #include "net/json_tree.hpp"
 #include "net/truncation.hpp"
+#include "tests/support/seeds.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -128,7 +129,7 @@ BOOST_AUTO_TEST_CASE(whatever_the_conversation_the_rest_fits_and_is_in_order) {
   std::mt19937_64 random(20);
   auto below = [&](std::uint64_t n) { return random() % n; };
   int shortened_ones = 0, cut_ones = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (unsigned round = 0; round < test::rounds(3000); ++round) {
     list m;
     std::set<std::string> calls;
     auto text = [&] {
