@@ -47,6 +47,12 @@ std::string all_paths() {
   return out;
 }
 
+/// Whose words that path's caller understands: both vendors' SDKs list models under one path.
+dialect words_of(const served& path, const header_list& headers) {
+  const bool either = path.what == service::models || path.what == service::model;
+  return either && find_header(headers, "anthropic-version") ? dialect::anthropic : path.errors;
+}
+
 /// In the words of that path's callers.
 std::string body_of(const intake_refusal& r, dialect d) {
   auto body = error_body(r.message, r.type, r.code, r.param);
@@ -76,12 +82,13 @@ public:
     const auto* path = find_path(head.path);
     if (!path) return refusal_of(wrong(404, "no such path; served here: " + all_paths(), "not_found"), dialect::openai);
     if (!path->method.empty() && head.method != path->method) {
-      auto no = refusal_of(wrong(405, "use " + std::string(path->method), "method_not_allowed"), path->errors);
+      auto no = refusal_of(wrong(405, "use " + std::string(path->method), "method_not_allowed"),
+                           words_of(*path, head.headers));
       no.headers.emplace_back("allow", path->method);
       return no;
     }
     auto who = identify(*settings_->load(), head.headers, head.peer_is_loopback);
-    if (auto* no = std::get_if<intake_refusal>(&who)) return refusal_of(*no, path->errors);
+    if (auto* no = std::get_if<intake_refusal>(&who)) return refusal_of(*no, words_of(*path, head.headers));
     return {};
   }
 
@@ -90,7 +97,7 @@ public:
     auto settings = settings_->load();
     const auto& path = *find_path(head.path);
     const auto refuse = [&](const intake_refusal& no) {
-      response->reply(no.status, final_labels(), make_bytes(body_of(no, path.errors)));
+      response->reply(no.status, final_labels(), make_bytes(body_of(no, words_of(path, head.headers))));
     };
     auto who =
         identify(*settings, head.headers, head.peer_is_loopback); // again: a reload may have come between head and body
@@ -138,10 +145,11 @@ private:
   static void models(const http::request& head, const config::settings& s, const config::client_settings* client,
                      http::response& response) {
     const auto& path = *find_path(head.path);
-    auto found = path.what == service::models ? models_json(s, client)
-                                              : model_json(s, client, head.path.substr(path.path.size()));
+    const auto words = words_of(path, head.headers);
+    auto found = path.what == service::models ? models_json(s, client, words)
+                                              : model_json(s, client, head.path.substr(path.path.size()), words);
     if (!found.empty()) return response.reply(200, final_labels(), make_bytes(std::move(found)));
-    response.reply(404, final_labels(), make_bytes(body_of(no_such_model(s, client), dialect::openai)));
+    response.reply(404, final_labels(), make_bytes(body_of(no_such_model(s, client), words)));
   }
 
   /// An estimate, as limits go by it: nobody is asked.

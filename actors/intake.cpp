@@ -30,16 +30,27 @@ std::string_view key_in(const header_list& headers) {
 
 using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
-void write_model(json_writer& w, const std::string& name) {
+/// Nobody here knows when a model was made: both vendors have a word for that.
+void write_model(json_writer& w, const std::string& name, dialect shape) {
+  const auto text = [&w](const std::string& s) { w.String(s.data(), static_cast<rapidjson::SizeType>(s.size())); };
   w.StartObject();
   w.Key("id");
-  w.String(name.data(), static_cast<rapidjson::SizeType>(name.size()));
-  w.Key("object");
-  w.String("model");
-  w.Key("created");
-  w.Int64(0);
-  w.Key("owned_by");
-  w.String("mainstay");
+  text(name);
+  if (shape == dialect::anthropic) {
+    w.Key("type");
+    w.String("model");
+    w.Key("display_name");
+    text(name);
+    w.Key("created_at");
+    w.String("1970-01-01T00:00:00Z");
+  } else {
+    w.Key("object");
+    w.String("model");
+    w.Key("created");
+    w.Int64(0);
+    w.Key("owned_by");
+    w.String("mainstay");
+  }
   w.EndObject();
 }
 
@@ -220,26 +231,42 @@ std::string unknown_model(const config::settings& s, const config::client_settin
   return "unknown model; known here: " + (known.empty() ? "none for this client" : known);
 }
 
-std::string models_json(const config::settings& s, const config::client_settings* client) {
+std::string models_json(const config::settings& s, const config::client_settings* client, dialect shape) {
   rapidjson::StringBuffer out;
   json_writer w(out);
   w.StartObject();
-  w.Key("object");
-  w.String("list");
+  if (shape == dialect::openai) {
+    w.Key("object");
+    w.String("list");
+  }
   w.Key("data");
   w.StartArray();
-  for (auto& m : s.models)
-    if (may_ask(client, m.name)) write_model(w, m.name);
+  const std::string *first = nullptr, *last = nullptr;
+  for (auto& m : s.models) {
+    if (!may_ask(client, m.name)) continue;
+    if (!first) first = &m.name;
+    last = &m.name;
+    write_model(w, m.name, shape);
+  }
   w.EndArray();
+  if (shape == dialect::anthropic) {
+    w.Key("has_more");
+    w.Bool(false);
+    for (auto [name, id] : {std::pair("first_id", first), {"last_id", last}}) {
+      w.Key(name);
+      id ? w.String(id->c_str()) : w.Null();
+    }
+  }
   w.EndObject();
   return out.GetString();
 }
 
-std::string model_json(const config::settings& s, const config::client_settings* client, const std::string& name) {
+std::string model_json(const config::settings& s, const config::client_settings* client, const std::string& name,
+                       dialect shape) {
   if (!s.model(name) || !may_ask(client, name)) return {};
   rapidjson::StringBuffer out;
   json_writer w(out);
-  write_model(w, name);
+  write_model(w, name, shape);
   return out.GetString();
 }
 

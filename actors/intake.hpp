@@ -54,9 +54,9 @@ void submit(const dispatcher_actor&, const run_record_ptr&,
 /// The words of a 404: which models this client may ask for.
 std::string unknown_model(const config::settings&, const config::client_settings*);
 
-/// GET /v1/models: what this client may ask for, in OpenAI's shape.
-std::string models_json(const config::settings&, const config::client_settings*);
+/// GET /v1/models: what this client may ask for, in OpenAI's or Anthropic's shape.
+std::string models_json(const config::settings&, const config::client_settings*, dialect);
 /// GET /v1/models/{name}; empty if this client may not ask for it or nobody knows it.
-std::string model_json(const config::settings&, const config::client_settings*, const std::string& name);
+std::string model_json(const config::settings&, const config::client_settings*, const std::string& name, dialect);
 
 } // namespace mainstay

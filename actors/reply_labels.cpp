@@ -49,10 +49,15 @@ std::optional<duration> date_in(const header_list& headers, std::string_view nam
   return text ? parse_reset_date(*text, std::chrono::system_clock::now()) : std::nullopt;
 }
 
-/// "tools, json, logit_bias"
+/// "tools, json, logit_bias"; the names are the caller's own, and may be many.
 std::string without_what(const answer_labels& labels) {
+  constexpr std::size_t enough = 1000; // bytes
   auto out = to_string(labels.dropped);
-  for (const auto& name : labels.left_out) (out += out.empty() ? "" : ", ") += name;
+  for (const auto& name : labels.left_out) {
+    if (!out.empty()) out += ", ";
+    if (out.size() + name.size() > enough) return out += "...";
+    out += name;
+  }
   return out;
 }
 

@@ -36,6 +36,8 @@ token_prices prices_in(const rapidjson::Value& model, const std::string& suffix,
   p.output = price_in(model, "output_cost_per_token" + suffix).value_or(otherwise.output);
   p.cached = price_in(model, "cache_read_input_token_cost" + suffix);
   if (!p.cached) p.cached = otherwise.cached;
+  p.cache_write = price_in(model, "cache_creation_input_token_cost" + suffix);
+  if (!p.cache_write) p.cache_write = otherwise.cache_write;
   p.reasoning = price_in(model, "output_cost_per_reasoning_token" + suffix);
   if (!p.reasoning && suffix.empty()) p.reasoning = otherwise.reasoning;
   return p;

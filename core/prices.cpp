@@ -9,7 +9,9 @@ double cost_of(const model_price& price, const token_usage& used) noexcept {
   for (const auto& [above, dearer] : price.long_prompts)
     if (used.input > above) p = &dearer;
   const auto cached = std::min(used.cached, used.input), reasoning = std::min(used.reasoning, used.output);
-  return static_cast<double>(used.input - cached) * p->input +
+  const auto written = std::min(used.cache_writes, used.input - cached);
+  return static_cast<double>(used.input - cached - written) * p->input +
+         static_cast<double>(written) * p->cache_write.value_or(p->input) +
          static_cast<double>(cached) * p->cached.value_or(p->input) +
          static_cast<double>(used.output - reasoning) * p->output +
          static_cast<double>(reasoning) * p->reasoning.value_or(p->output);

@@ -1,6 +1,6 @@
 // What models cost, in US dollars per token, and what a call comes to. The arithmetic is that of the price lists of
-// LiteLLM, whose schema config/price_list reads: cached tokens and reasoning tokens are parts of input and output with
-// prices of their own; a prompt longer than a threshold makes the whole call dearer.
+// LiteLLM, whose schema config/price_list reads: cached tokens, those put into the cache and reasoning tokens are parts
+// of input and output with prices of their own; a prompt longer than a threshold makes the whole call dearer.
 #pragma once
 
 #include "core/token_usage.hpp"
@@ -17,8 +17,9 @@ namespace mainstay {
 /// US dollars per token.
 struct token_prices {
   double input = 0, output = 0;
-  std::optional<double> cached;    // none: as any other input
-  std::optional<double> reasoning; // none: as any other output
+  std::optional<double> cached;      // none: as any other input
+  std::optional<double> reasoning;   // none: as any other output
+  std::optional<double> cache_write; // none: as any other input
 };
 
 struct model_price {
@@ -26,7 +27,8 @@ struct model_price {
   std::map<std::uint64_t, token_prices> long_prompts; // by the tokens that the prompt has more than
 };
 
-/// US dollars. More cached tokens than input, or reasoning tokens than output, count as all of them.
+/// US dollars. More tokens read from and written to the cache than input, or reasoning tokens than output, count as all
+/// of them.
 double cost_of(const model_price&, const token_usage&) noexcept;
 
 class price_table {

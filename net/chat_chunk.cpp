@@ -45,6 +45,7 @@ enum class field : std::uint8_t {
   prompt_details,
   output_details,
   cached,
+  cache_writes,
   reasoning
 };
 
@@ -63,7 +64,7 @@ constexpr named usage_fields[] = {{"prompt_tokens", field::prompt_tokens},
                                   {"prompt_tokens_details", field::prompt_details},
                                   {"completion_tokens_details", field::output_details},
                                   {"prompt_cache_hit_tokens", field::cached}}; // DeepSeek
-constexpr named prompt_fields[] = {{"cached_tokens", field::cached}};
+constexpr named prompt_fields[] = {{"cached_tokens", field::cached}, {"cache_creation_tokens", field::cache_writes}};
 constexpr named output_fields[] = {{"reasoning_tokens", field::reasoning}};
 
 template <std::size_t Size>
@@ -226,6 +227,7 @@ private:
     case field::prompt_tokens: usage_.input = *n, counted_ = true; break;
     case field::completion_tokens: usage_.output = *n, counted_ = true; break;
     case field::cached: usage_.cached = *n; break;
+    case field::cache_writes: usage_.cache_writes = *n; break;
     case field::reasoning: usage_.reasoning = *n; break;
     default: break;
     }
@@ -294,7 +296,11 @@ std::string usage_json(const std::optional<token_usage>& usage) {
   auto n = [](std::uint64_t tokens) { return std::to_string(tokens); };
   auto out = R"({"prompt_tokens":)" + n(usage->input) + R"(,"completion_tokens":)" + n(usage->output) +
              R"(,"total_tokens":)" + n(usage->input + usage->output);
-  if (usage->cached) out += R"(,"prompt_tokens_details":{"cached_tokens":)" + n(usage->cached) + "}";
+  if (usage->cached || usage->cache_writes) {
+    out += R"(,"prompt_tokens_details":{"cached_tokens":)" + n(usage->cached);
+    if (usage->cache_writes) out += R"(,"cache_creation_tokens":)" + n(usage->cache_writes);
+    out += '}';
+  }
   if (usage->reasoning) out += R"(,"completion_tokens_details":{"reasoning_tokens":)" + n(usage->reasoning) + "}";
   return out + "}";
 }

@@ -210,7 +210,7 @@ private:
     const auto thoughts = message.find("thinking_blocks");
     const bool calling = calls && calls->is(kind::array) && !calls->items.empty();
     signed_ = false;
-    for (auto name : {"function_call", "audio"})
+    for (auto name : {"function_call", "audio"}) // nobody would understand what follows without
       if (const auto old = message.find(name); old && !old->is(kind::null))
         return fail("." + std::string(name), "The provider of this model has no counterpart to it.",
                     "unsupported_parameter");

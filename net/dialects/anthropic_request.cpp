@@ -1,6 +1,7 @@
 // What a chat request asks for besides its conversation, in Anthropic's words
 // (docs.claude.com/en/api/messages).
 #include "net/dialects/anthropic_messages.hpp"
+#include "net/dialects/chat_members.hpp"
 #include "net/dialects/provider_dialect.hpp"
 #include "net/json_text.hpp"
 #include "net/json_tree.hpp"
@@ -81,6 +82,10 @@ public:
   provider_request_or write() {
     if (terms_.begun && !family_.takes_prefill())
       return request_problem{"This model takes no beginning of an answer.", "messages", "unsupported_parameter"};
+    for (auto& lost : members_without_counterpart(*root_.find("messages"))) {
+      if (!terms_.leave_out) return no_counterpart(lost.place), std::move(*problem_);
+      made_.left_out.push_back(std::move(lost.what));
+    }
     auto conversation = anthropic_messages(*root_.find("messages"), terms_.begun, request_.bytes->size());
     if (auto wrong = std::get_if<request_problem>(&conversation)) return std::move(*wrong);
     said_ = std::move(std::get<anthropic_conversation>(conversation));

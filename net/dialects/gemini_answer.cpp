@@ -48,11 +48,14 @@ public:
 
 private:
   void choice(const gemini_candidate& c) {
-    std::string text, thoughts, calls, images;
+    std::string text, thoughts, calls, images, signature;
     std::uint64_t made = 0;
     for (auto& p : c.parts) {
       switch (p.what) {
-      case gemini_part::kind::text: text += p.text; break;
+      case gemini_part::kind::text:
+        text += p.text;
+        if (!p.signature.empty()) signature = p.signature;
+        break;
       case gemini_part::kind::thought: thoughts += p.text; break;
       case gemini_part::kind::call:
         calls += made ? ",{" : "{";
@@ -75,6 +78,7 @@ private:
     if (!thoughts.empty()) out_ += ',', append_member(out_, "reasoning_content", thoughts);
     if (!calls.empty()) out_ += R"(,"tool_calls":[)" + calls + ']';
     if (!images.empty()) out_ += R"(,"images":[)" + images + ']';
+    append_signature(out_, signature);
     out_ += R"(},"logprobs":)";
     append_logprobs(out_, c.logprobs);
     const auto why = gemini_finish(c.finish_reason);
@@ -138,9 +142,13 @@ void append_call(std::string& out, const gemini_names& names, const gemini_part&
   out += ',';
   append_member(out, "arguments", call.text);
   out += '}';
-  if (call.signature.empty()) return;
+  append_signature(out, call.signature);
+}
+
+void append_signature(std::string& out, std::string_view signature) {
+  if (signature.empty()) return;
   out += R"(,"extra_content":{"google":{)"; // as Google's own OpenAI dialect has it
-  append_member(out, "thought_signature", call.signature);
+  append_member(out, "thought_signature", signature);
   out += "}}";
 }
 

@@ -43,7 +43,7 @@ struct gemini_part {
   enum class kind : std::uint8_t { text, thought, call, media };
   kind what = kind::text;
   std::string text;                // of a call its arguments: a JSON object; of media base64
-  std::string name, id, signature; // of a call; id and signature empty where it has none
+  std::string name, id, signature; // of a call, the signature also of a text; id and signature empty where it has none
   std::string mime;                // of media
   void clear() noexcept {
     for (auto s : {&text, &name, &id, &signature, &mime}) s->clear();
@@ -175,6 +175,8 @@ private:
 /// Members of a tool call, without the braces.
 void append_call(std::string& out, const gemini_names&, const gemini_part& call, std::uint64_t candidate,
                  std::uint64_t number);
+/// As a member after others; nothing where there is none.
+void append_signature(std::string& out, std::string_view signature);
 /// Members of an element of `images`, as the field writes generated ones: their data in a URL.
 void append_image(std::string& out, const gemini_part& media);
 /// OpenAI's logprobs; "null" where there are none.

@@ -36,7 +36,8 @@ public:
     if (role == "user") return turn(speaker::user), add_content(message, true);
     if (role == "assistant") return add_assistant(message);
     if (role == "tool") return add_result(message);
-    return fail(".role", "Invalid value: this provider knows system, developer, user, assistant and tool.");
+    return fail(".role", "Invalid value: this provider knows system, developer, user, assistant and tool.",
+                "unsupported_parameter");
   }
 
   void add_prefill(const prefill& begun) {
@@ -154,9 +155,20 @@ private:
   }
 
   bool add_assistant(const value& message) {
+    for (auto name : {"function_call", "audio"}) // nobody would understand what follows without
+      if (const auto old = message.find(name); old && !old->is(kind::null))
+        return fail("." + std::string(name), "The provider of this model has no counterpart to it.",
+                    "unsupported_parameter");
     turn(speaker::model);
+    const auto before = made.contents.size();
     if (!add_content(message, false)) return false;
     if (const auto refusal = text_of(message, "refusal"); !refusal.empty()) add_text(refusal);
+    if (const auto signature = signature_of(message); !signature.empty()) {
+      if (made.contents.size() == before) add_text(""); // it said nothing besides
+      made.contents.pop_back();
+      append_signature(signature);
+      made.contents += '}';
+    }
     const auto calls = message.find("tool_calls");
     if (!calls || calls->is(kind::null)) return true;
     if (!calls->is(kind::array)) return wrong_type(".tool_calls", "an array of calls");
@@ -183,7 +195,7 @@ private:
     out += R"(,"args":)";
     json::append(out, args);
     out += '}';
-    append_signature(out, call);
+    sign_call(call);
     out += '}';
     return true;
   }
@@ -195,16 +207,23 @@ private:
     out += ',';
   }
 
-  /// Only the first of calls that were made together has one.
-  void append_signature(std::string& out, const value& call) {
-    const auto extra = call.find("extra_content");
+  /// As Google's own OpenAI dialect has it, of a call or of a message's text.
+  static std::string_view signature_of(const value& of) {
+    const auto extra = of.find("extra_content");
     const auto google = extra ? extra->find("google") : nullptr;
-    auto signature = google ? text_of(*google, "thought_signature") : std::string_view();
+    return google ? text_of(*google, "thought_signature") : std::string_view();
+  }
+
+  /// Only the first of calls that were made together has one.
+  void sign_call(const value& call) {
+    auto signature = signature_of(call);
     if (signature.empty() && family_.third && !signed_) signature = foreign_signature;
     signed_ = true;
-    if (signature.empty()) return;
-    out += R"(,"thoughtSignature":)";
-    json::append_string(out, signature);
+    if (!signature.empty()) append_signature(signature);
+  }
+  void append_signature(std::string_view signature) {
+    made.contents += R"(,"thoughtSignature":)";
+    json::append_string(made.contents, signature);
   }
 
   bool add_result(const value& message) {

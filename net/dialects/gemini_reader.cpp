@@ -184,9 +184,9 @@ void gemini_reader::end_part() {
     if (p.text.empty()) p.text = "{}";
   } else if (has_blob_) {
     p.what = gemini_part::kind::media;
-  } else if (has_text_ && !p.text.empty()) {
+  } else if ((has_text_ && !p.text.empty()) || (!p.signature.empty() && !is_thought_)) { // may be a signature alone
     p.what = is_thought_ ? gemini_part::kind::thought : gemini_part::kind::text;
-  } else { // a signature alone, or code that ran there
+  } else { // nothing, or code that ran there
     candidates.back().parts.drop_last();
   }
 }

@@ -1,5 +1,6 @@
 // What a chat request asks for besides its conversation, in Gemini's words. The mapping of reasoning_effort is that of
 // Google's own OpenAI dialect (ai.google.dev/gemini-api/docs/openai).
+#include "net/dialects/chat_members.hpp"
 #include "net/dialects/gemini_contents.hpp"
 #include "net/dialects/gemini_embeddings.hpp"
 #include "net/dialects/provider_dialect.hpp"
@@ -72,6 +73,10 @@ public:
     : root_(root), request_(request), terms_(terms), family_(gemini_family::of(terms.model)) {}
 
   provider_request_or write() {
+    for (auto& lost : members_without_counterpart(*root_.find("messages"))) {
+      if (!terms_.leave_out) return no_counterpart(lost.place), std::move(*problem_);
+      made_.left_out.push_back(std::move(lost.what));
+    }
     auto conversation = gemini_contents(*root_.find("messages"), family_, terms_.begun);
     if (auto wrong = std::get_if<request_problem>(&conversation)) return std::move(*wrong);
     auto& said = std::get<gemini_conversation>(conversation);
@@ -95,11 +100,13 @@ private:
     return fail(param, "Invalid type for '" + std::string(param) + "': expected " + std::string(expected) + ".",
                 "invalid_type");
   }
+  bool no_counterpart(std::string_view param) {
+    return fail(param, "The provider of this model has no counterpart to '" + std::string(param) + "'.",
+                "unsupported_parameter");
+  }
   /// True: it is left out.
   bool unsupported(std::string_view param) {
-    if (!terms_.leave_out)
-      return fail(param, "The provider of this model has no counterpart to '" + std::string(param) + "'.",
-                  "unsupported_parameter");
+    if (!terms_.leave_out) return no_counterpart(param);
     made_.left_out.emplace_back(param);
     return true;
   }
@@ -129,6 +136,8 @@ private:
       }
       if (!declared.empty()) declared += ',';
       append_declaration(declared, *function);
+      const auto strict = function->find("strict");
+      strict_ |= strict && strict->text == "true";
     }
     has_tools_ = !declared.empty();
     if (has_tools_) body_ += R"(,"tools":[{"functionDeclarations":[)" + declared + "]}]";
@@ -152,10 +161,11 @@ private:
   bool choice_of_tools() {
     if (const auto parallel = given("parallel_tool_calls"); parallel && parallel->text == "false" && has_tools_)
       if (!unsupported("parallel_tool_calls")) return false;
+    if (!has_tools_) return true;
     const auto choice = given("tool_choice");
-    if (!choice || !has_tools_) return true;
-    const auto word = choice->string_or_empty();
-    if (word == "auto") return true;
+    const auto word = choice ? choice->string_or_empty() : "auto";
+    // Arguments follow their schema in every mode but AUTO; VALIDATED lets the model say something instead, too.
+    if (word == "auto") return !strict_ || call_mode("VALIDATED", "");
     if (word == "none") return call_mode("NONE", "");
     if (word == "required") return call_mode("ANY", "");
     if (const auto function = choice->find("function"); text_of(*choice, "type") == "function" && function)
@@ -169,7 +179,7 @@ private:
       const auto function = tool.find("function");
       (names += names.empty() ? "" : ",") += name_of(function ? *function : tool);
     }
-    // VALIDATED lets the model say something instead, as AUTO does, but knows allowed names.
+    // Of the modes that let the model say something instead, only VALIDATED knows allowed names.
     return call_mode(text_of(*allowed, "mode") == "required" ? "ANY" : "VALIDATED", names);
   }
 
@@ -335,6 +345,7 @@ private:
   std::optional<request_problem> problem_;
   std::string body_, config_; // the request so far, and the members of its generationConfig
   bool has_tools_ = false;
+  bool strict_ = false; // a tool's arguments must follow its schema
 };
 
 } // namespace

@@ -101,6 +101,7 @@ private:
     case gemini_part::kind::text:
       out_ += R"("content":)";
       json::append_string(out_, p.text);
+      append_signature(out_, p.signature);
       break;
     case gemini_part::kind::thought:
       out_ += R"("reasoning_content":)";

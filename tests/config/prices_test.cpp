@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_SUITE(price_lists)
 BOOST_AUTO_TEST_CASE(reads_what_is_paid_by_the_token_and_leaves_the_rest_alone) {
   const auto t = good(R"({
     "sample_spec": {"max_tokens": "LEGACY parameter", "input_cost_per_token": "what it costs"},
-    "m": {"input_cost_per_token": 2e-06, "output_cost_per_token": 1e-05, "cache_read_input_token_cost": 1e-06,
+    "m": {"input_cost_per_token": 2e-06, "output_cost_per_token": 1e-05, "cache_read_input_token_cost": 1e-06, "cache_creation_input_token_cost": 3e-06,
           "output_cost_per_reasoning_token": 2e-05, "litellm_provider": "x", "max_tokens": 4096,
           "input_cost_per_token_above_128k_tokens": 4e-06, "supports_vision": true,
           "search_context_cost_per_query": {"low": 0.03}},
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(reads_what_is_paid_by_the_token_and_leaves_the_rest_alone) 
   const auto* m = t.find("any", "m");
   BOOST_REQUIRE(m);
   BOOST_TEST((m->usual.input == 2e-06 && m->usual.output == 1e-05));
-  BOOST_TEST((m->usual.cached == 1e-06 && m->usual.reasoning == 2e-05));
+  BOOST_TEST((m->usual.cached == 1e-06 && m->usual.reasoning == 2e-05 && m->usual.cache_write == 3e-06));
   BOOST_REQUIRE(m->long_prompts.size() == 1u);
   const auto& dear = m->long_prompts.at(128'000);
   BOOST_TEST((dear.input == 4e-06 && dear.output == 1e-05 && dear.cached == 1e-06));

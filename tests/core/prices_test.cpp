@@ -33,6 +33,16 @@ BOOST_AUTO_TEST_CASE(cached_and_reasoning_tokens_are_parts_and_not_counted_twice
   BOOST_TEST(cost_of(p, {3, 0, 3, 0}) == 0, "free is a price");
 }
 
+BOOST_AUTO_TEST_CASE(what_is_put_into_the_cache_may_be_dearer_than_other_input) {
+  auto p = simple();
+  const token_usage used{.input = 10, .cached = 3, .cache_writes = 4};
+  BOOST_TEST(cost_of(p, used) == 2 * 10, "without prices of their own");
+  p.usual.cached = 1;
+  p.usual.cache_write = 5;
+  BOOST_TEST(cost_of(p, used) == 2 * 3 + 1 * 3 + 5 * 4);
+  BOOST_TEST(cost_of(p, {.input = 10, .cached = 8, .cache_writes = 100}) == 1 * 8 + 5 * 2, "bounded by the input");
+}
+
 BOOST_AUTO_TEST_CASE(counts_that_cannot_be_are_bounded) {
   auto p = simple();
   p.usual.cached = 1;

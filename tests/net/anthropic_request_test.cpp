@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(pictures_and_files_become_blocks) {
     const std::string before = R"([{"role":"user","content":[)";
     return all.starts_with(before) ? all.substr(before.size(), all.size() - before.size() - 3) : all;
   };
-  BOOST_TEST(block(R"({"type":"image_url","image_url":{"url":"https://x.example/a.png","detail":"high"}})") ==
+  BOOST_TEST(block(R"({"type":"image_url","image_url":{"url":"https://x.example/a.png","detail":"auto"}})") ==
              R"({"type":"image","source":{"type":"url","url":"https://x.example/a.png"}})");
   BOOST_TEST(
       block(
@@ -210,6 +210,17 @@ BOOST_AUTO_TEST_CASE(tools_may_must_or_must_not_be_called) {
           R"(,"tools":[{"type":"function","function":{"name":"other"}},)" + weather +
           R"(],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"weather"}}]}})") ==
       with_tools(R"(,"tool_choice":{"type":"any"})"));
+}
+
+BOOST_AUTO_TEST_CASE(members_of_messages_are_lost_by_name_or_not_at_all) {
+  const std::string named =
+      R"({"role":"user","name":"ann","content":"Hi"},{"role":"user","name":"bob","content":"Hi"})";
+  BOOST_TEST(messages(named) == "unsupported_parameter messages[0].name");
+  auto terms = usual;
+  terms.leave_out = true;
+  const auto dropped = ask("", named, terms);
+  BOOST_TEST(std::get<provider_request>(dropped).left_out == std::vector<std::string>{"messages[].name"},
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(strict_schemas_are_promised_only_by_models_that_keep_them) {

@@ -195,9 +195,10 @@ BOOST_AUTO_TEST_CASE(a_completion_is_valid_only_with_choices_and_to_its_end) {
 BOOST_AUTO_TEST_CASE(usage_is_written_with_the_details_that_are_known) {
   BOOST_TEST(usage_json(std::nullopt) == "null");
   BOOST_TEST(usage_json(token_usage{3, 4, 0, 0}) == R"({"prompt_tokens":3,"completion_tokens":4,"total_tokens":7})");
-  auto back = read_chunk(R"({"usage":)" + usage_json(token_usage{3, 4, 2, 1}) + "}").usage;
+  auto back = read_chunk(R"({"usage":)" + usage_json(token_usage{9, 4, 2, 1, 5}) + "}").usage;
   BOOST_REQUIRE(back.has_value());
-  BOOST_TEST((back->input == 3 && back->output == 4 && back->cached == 2 && back->reasoning == 1));
+  BOOST_TEST((back->input == 9 && back->output == 4 && back->cached == 2 && back->reasoning == 1));
+  BOOST_TEST(back->cache_writes == 5u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

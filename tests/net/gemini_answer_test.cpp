@@ -82,13 +82,24 @@ BOOST_AUTO_TEST_CASE(usage_that_comes_late_comes_all_the_same) {
 
 BOOST_AUTO_TEST_CASE(thoughts_are_reasoning_content) {
   check(told({parts(R"({"text":"hm","thought":true},{"text":"yes","thoughtSignature":"c2ln"},{"text":""})") + names}),
-        {chunk(R"("role":"assistant","reasoning_content":"hm")"), chunk(R"("content":"yes")")});
+        {chunk(R"("role":"assistant","reasoning_content":"hm")"),
+         chunk(R"("content":"yes","extra_content":{"google":{"thought_signature":"c2ln"}})")});
   auto tree = whole(
       parts(R"({"thought":true,"text":"h"},{"text":"m","thought":true},{"text":"yes"})", R"(,"finishReason":"STOP")") +
       "," + usage + names);
   auto message = tree.find("choices")->items[0].find("message");
   BOOST_TEST(message->find("reasoning_content")->text == "hm");
   BOOST_TEST(message->find("content")->text == "yes");
+}
+
+BOOST_AUTO_TEST_CASE(a_signature_of_what_was_said_stays_with_it) {
+  const std::string extra = R"("extra_content":{"google":{"thought_signature":"c2ln"}})";
+  check(told({parts(R"({"text":"yes"})") + names, parts(R"({"text":"","thoughtSignature":"c2ln"})") + names}, false),
+        {chunk(R"("role":"assistant","content":"yes")"), chunk(R"("content":"",)" + extra)});
+  auto tree = whole(parts(R"({"text":"yes"},{"thoughtSignature":"c2ln"})", R"(,"finishReason":"STOP")") + names);
+  auto message = tree.find("choices")->items[0].find("message");
+  BOOST_TEST(message->find("content")->text == "yes");
+  BOOST_TEST(json::to_text(*message->find("extra_content")) == R"({"google":{"thought_signature":"c2ln"}})");
 }
 
 BOOST_AUTO_TEST_CASE(parallel_calls_keep_their_order_and_get_ids_that_last) {

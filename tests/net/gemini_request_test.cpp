@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(pictures_sounds_and_files_are_data_or_fetched_by_google) {
   const auto part = [](const std::string& p) { return R"([{"role":"user","parts":[)" + p + "]}]"; };
   BOOST_TEST(user(R"({"type":"image_url","image_url":{"url":"data:image/png;base64,iVBOR"}})") ==
              part(R"({"inlineData":{"mimeType":"image/png","data":"iVBOR"}})"));
-  BOOST_TEST(user(R"({"type":"image_url","image_url":{"url":"https://x.test/a.JPG?w=1","detail":"low"}})") ==
+  BOOST_TEST(user(R"({"type":"image_url","image_url":{"url":"https://x.test/a.JPG?w=1","detail":"auto"}})") ==
              part(R"({"fileData":{"mimeType":"image/jpeg","fileUri":"https://x.test/a.JPG?w=1"}})"));
   BOOST_TEST(user(R"({"type":"image_url","image_url":"https://x.test/a"})") ==
              part(R"({"fileData":{"fileUri":"https://x.test/a"}})"));
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_conversation_that_cannot_be_told_is_the_callers_problem) 
              "invalid_value messages[1].tool_calls[0].function.arguments");
   BOOST_TEST(contents(hello + R"(,{"role":"assistant","tool_calls":[{"id":"c"}]})") ==
              "invalid_type messages[1].tool_calls[0].function");
-  BOOST_TEST(contents(R"({"role":"function","name":"f","content":"y"})") == "invalid_value messages[0].role");
+  BOOST_TEST(contents(R"({"role":"function","content":"y"})") == "unsupported_parameter messages[0].role");
   BOOST_TEST(contents(R"({"role":"user","content":7})") == "invalid_type messages[0].content");
   for (auto nothing :
        {R"({"role":"user","content":[]})", R"({"role":"assistant","content":""})", R"({"role":"system","content":""})"})
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_conversation_that_cannot_be_told_is_the_callers_problem) 
 
 BOOST_AUTO_TEST_CASE(tools_are_declared_with_the_schema_as_it_is) {
   const std::string tools =
-      R"(,"tools":[{"type":"function","function":{"name":"f","description":"d","strict":true,"parameters":{"type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"additionalProperties":false}}},{"type":"function","function":{"name":"g"}}])";
+      R"(,"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"additionalProperties":false}}},{"type":"function","function":{"name":"g"}}])";
   const std::string declared =
       R"(,"tools":[{"functionDeclarations":[{"name":"f","description":"d","parametersJsonSchema":{"type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"additionalProperties":false}},{"name":"g"}]}])";
   BOOST_TEST(body(tools) == said + declared + "}");
@@ -180,6 +180,38 @@ BOOST_AUTO_TEST_CASE(tools_are_declared_with_the_schema_as_it_is) {
   BOOST_TEST(body(tools + R"(,"tool_choice":"sometimes")") == "invalid_value tool_choice");
   BOOST_TEST(body(tools + R"(,"parallel_tool_calls":false)") == "unsupported_parameter parallel_tool_calls");
   BOOST_TEST(body(R"(,"tools":[{"type":"custom","custom":{"name":"x"}}])") == "unsupported_parameter tools[0].type");
+}
+
+BOOST_AUTO_TEST_CASE(arguments_that_must_follow_their_schema_are_validated) {
+  const std::string strict = R"(,"tools":[{"type":"function","function":{"name":"f","strict":true}}])";
+  const auto mode = [&](const std::string& more) {
+    auto tree = json::parse(body(strict + more));
+    return json::to_text(*tree->find("toolConfig"));
+  };
+  BOOST_TEST(mode("") == R"({"functionCallingConfig":{"mode":"VALIDATED"}})");
+  BOOST_TEST(mode(R"(,"tool_choice":"auto")") == R"({"functionCallingConfig":{"mode":"VALIDATED"}})");
+  BOOST_TEST(mode(R"(,"tool_choice":"required")") == R"({"functionCallingConfig":{"mode":"ANY"}})");
+}
+
+BOOST_AUTO_TEST_CASE(a_signature_of_what_was_said_goes_back_with_it) {
+  const std::string extra = R"("extra_content":{"google":{"thought_signature":"c2ln"}}})";
+  BOOST_TEST(contents(R"({"role":"assistant","content":"a",)" + extra) ==
+             R"([{"role":"model","parts":[{"text":"a","thoughtSignature":"c2ln"}]}])");
+  BOOST_TEST(contents(R"({"role":"assistant","content":"a"},{"role":"assistant","content":"",)" + extra) ==
+             R"([{"role":"model","parts":[{"text":"a"},{"text":"","thoughtSignature":"c2ln"}]}])");
+}
+
+BOOST_AUTO_TEST_CASE(members_of_messages_are_lost_by_name_or_not_at_all) {
+  const std::string named = R"({"role":"user","name":"ann","content":[{"type":"text","text":"x","name":null}]})";
+  BOOST_TEST(contents(named) == "unsupported_parameter messages[0].name");
+  const auto dropped = ask("", named, {.model = "gemini-2.5-flash", .leave_out = true});
+  BOOST_TEST(std::get<provider_request>(dropped).left_out == std::vector<std::string>{"messages[].name"},
+             boost::test_tools::per_element());
+  for (auto gone : {"function_call", "audio"}) {
+    const auto message = R"({"role":"assistant","content":"x",")" + std::string(gone) + R"(":{"id":"a"}})";
+    BOOST_TEST(body("", message, {.model = "gemini-2.5-flash", .leave_out = true}) ==
+               "unsupported_parameter messages[0]." + std::string(gone));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(how_to_sample_is_the_generation_config) {

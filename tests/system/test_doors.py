@@ -57,6 +57,15 @@ def test_the_list_of_models(world):
     assert status == 200 and [m["id"] for m in body["data"]] == ["smart", "gpt-*"]
     assert http_json(gateway.http, "GET", "/v1/models/smart")[2]["id"] == "smart"
     assert http_json(gateway.http, "GET", "/v1/models/nope")[0] == 404
+    # Anthropic's SDK asks the same path, and says which words it understands.
+    words = {"anthropic-version": "2023-06-01"}
+    status, _, body = http_json(gateway.http, "GET", "/v1/models", headers=words)
+    assert status == 200 and [(m["type"], m["id"], m["display_name"]) for m in body["data"]] == [
+        ("model", "smart", "smart"), ("model", "gpt-*", "gpt-*")]
+    assert (body["has_more"], body["first_id"], body["last_id"]) == (False, "smart", "gpt-*")
+    assert http_json(gateway.http, "GET", "/v1/models/smart", headers=words)[2]["type"] == "model"
+    status, _, body = http_json(gateway.http, "GET", "/v1/models/nope", headers=words)
+    assert (status, body["type"], body["error"]["type"]) == (404, "error", "not_found_error")
 
 
 @pytest.mark.parametrize("body,status,param", [
