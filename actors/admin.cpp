@@ -1,12 +1,15 @@
 #include "actors/admin.hpp"
 
+#include "actors/audit_keeper.hpp"
+#include "actors/client_orders.hpp"
+#include "actors/console_changes.hpp"
 #include "actors/console_json.hpp"
+#include "actors/console_values.hpp"
 #include "actors/everybody.hpp"
 #include "actors/overview.hpp"
 #include "actors/supervised.hpp"
 #include "actors/trial.hpp"
 #include "config/client_keys.hpp"
-#include "config/spelling.hpp"
 #include "config/units.hpp"
 #include "core/comparison.hpp"
 
@@ -14,8 +17,6 @@
 
 #include <charconv>
 #include <map>
-#include <sstream>
-#include <stdexcept>
 #include <thread>
 
 namespace mainstay {
@@ -24,11 +25,6 @@ namespace {
 
 constexpr auto patience = 1s;
 constexpr auto ask_again_after = 5ms; // whom we asked died: the successor is there by then
-
-/// An error the operator should read: becomes {"error": "..."}.
-class console_error : public std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 class console {
 public:
@@ -232,28 +228,9 @@ private:
   }
 
   void change_client() {
-    client_order o;
-    o.name = word(2);
-    const auto& what = word(1);
-    const bool creates = what == "create", rotates = what == "rotate";
-    const bool known = creates || rotates || what == "revoke" || what == "restore";
-    if (what == "hash") throw console_error("mainstayctl does it, with no node asked: say it to one that knows how");
-    if (!known || o.name.empty() || (!creates && !rotates && words_.size() > 3) || words_.size() % 2 == 0)
-      throw console_error(
-          "say: clients create NAME [--models A,B] [--rpm N] [--tpm N] [--concurrency N] [--daily-usd X] "
-          "[--priority P] [--max-priority P], clients rotate NAME [--keep TIME], clients revoke NAME or "
-          "clients restore NAME");
-    o.what = creates            ? client_order::way::create
-             : rotates          ? client_order::way::rotate
-             : what == "revoke" ? client_order::way::revoke
-                                : client_order::way::restore;
-    if (creates) o.terms = terms_said();
-    if (rotates) o.keep = grace_said();
-    if (creates && (!config::is_name(o.name) || o.name == "local" || o.name == "console"))
-      throw console_error("a name is 1 to 256 printable ASCII characters without blanks at its ends, and neither local "
-                          "nor console");
+    auto o = client_order_of(words_, *store_.settings);
     secret key;
-    if (creates || rotates) {
+    if (o.what == client_order::way::create || o.what == client_order::way::rotate) {
       key = config::make_client_key();
       o.hash = config::hash_client_key(key);
     }
@@ -261,69 +238,6 @@ private:
     if (!result.ok) throw console_error(result.text);
     json_.text("client", o.name).text("done", result.text);
     if (!key.empty()) json_.text("key", key.reveal()).text("note", "the key is shown this once; only its hash is kept");
-  }
-
-  client_terms terms_said() const {
-    client_terms t;
-    for (std::size_t i = 3; i < words_.size(); i += 2) {
-      const auto& option = words_[i];
-      if (option == "--models")
-        t.models = models_said(word(i + 1));
-      else if (option == "--rpm")
-        t.limits.rpm = static_cast<std::uint32_t>(number(i + 1, 1'000'000'000));
-      else if (option == "--tpm")
-        t.limits.tpm = number(i + 1, 1'000'000'000'000);
-      else if (option == "--concurrency")
-        t.limits.concurrency = static_cast<std::uint32_t>(number(i + 1, 1'000'000'000));
-      else if (option == "--daily-usd")
-        t.daily_usd = dollars_said(word(i + 1));
-      else if (option == "--priority")
-        t.level = level_said(word(i + 1));
-      else if (option == "--max-priority")
-        t.highest = level_said(word(i + 1));
-      else
-        throw console_error("unknown option " + option);
-    }
-    if (t.level && t.highest && *t.level < *t.highest) throw console_error("--priority is above --max-priority");
-    return t;
-  }
-
-  std::vector<std::string> models_said(const std::string& list) const {
-    std::vector<std::string> out;
-    std::istringstream in(list);
-    for (std::string name; std::getline(in, name, ',');) {
-      if (!config::is_name(name)) throw console_error("--models takes names with a comma between them");
-      const bool pattern = name.find_first_of("*?") != name.npos;
-      if (!pattern && !store_.settings->model(name)) throw console_error("there is no model named " + name);
-      out.push_back(name);
-    }
-    if (out.empty()) throw console_error("--models takes names with a comma between them");
-    return out;
-  }
-
-  double dollars_said(const std::string& text) const {
-    double usd = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), usd);
-    if (error != std::errc{} || end != text.data() + text.size() || !(usd >= 0 && usd <= 1e9))
-      throw console_error("--daily-usd takes an amount from 0 to 1000000000");
-    if (!store_.settings->prices)
-      throw console_error("a budget needs the section prices: without it nobody knows what a call costs");
-    return usd;
-  }
-
-  static priority level_said(const std::string& word) {
-    const auto level = priority_named(word);
-    if (!level) throw console_error("a priority is high, normal or low");
-    return *level;
-  }
-
-  duration grace_said() const {
-    constexpr auto longest = 30 * 24h;
-    if (words_.size() == 3) return {};
-    const auto time = config::parse_duration(word(4));
-    if (words_.size() != 5 || word(3) != "--keep" || !time || *time > longest)
-      throw console_error("--keep takes a time from 0s to 720h: so long the key of before stays good");
-    return *time;
   }
 
   void nodes() {
@@ -441,12 +355,6 @@ private:
     auto& text = word(i);
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
     if (error != std::errc{} || end != text.data() + text.size()) throw console_error("a number is missing");
-    return n;
-  }
-
-  std::uint64_t number(std::size_t i, std::uint64_t most) const {
-    const auto n = number(i);
-    if (n < 1 || n > most) throw console_error(word(i - 1) + " takes a number from 1 to " + std::to_string(most));
     return n;
   }
 
@@ -570,9 +478,19 @@ admin_actor::behavior_type behave(admin_actor::stateful_pointer<admin_state> sel
   return {
       [self, store](const console_ask& ask) {
         caf::scoped_actor asker{self->system()};
+        console_reply reply;
+        std::string why;
         try {
-          return console_reply{true, console(asker, *store, waiting_messages(self)).run(ask.words)};
-        } catch (const console_error& e) { return console_reply{false, console_json().text("error", e.what()).done()}; }
+          reply = {true, console(asker, *store, waiting_messages(self)).run(ask.words)};
+        } catch (const console_error& e) {
+          why = e.what();
+          reply = {false, console_json().text("error", why).done()};
+        }
+        if (auto change = change_asked(ask.words)) {
+          change->why = std::move(why);
+          write_change(store->audit.get(), *store->names, std::move(*change));
+        }
+        return reply;
       },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },

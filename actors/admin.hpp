@@ -8,6 +8,8 @@
 
 namespace mainstay {
 
+class audit_store;
+
 /// What only the daemon itself can do.
 struct daemon_hooks {
   struct outcome {
@@ -27,6 +29,7 @@ struct admin_store {
   directory_ptr names;
   config::settings_ptr settings;
   daemon_hooks hooks;
+  std::shared_ptr<audit_store> audit; // null: there is none
 };
 
 caf::strong_actor_ptr spawn_admin(caf::actor_system&, std::shared_ptr<admin_store>);

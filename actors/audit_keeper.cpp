@@ -76,6 +76,15 @@ bool audit_store::add(const run_report& r, const bytes_ptr& asked) {
   return !std::exchange(told_, true);
 }
 
+bool audit_store::add(audit_change c) {
+  audit_entry entry;
+  entry.time = std::chrono::system_clock::now();
+  entry.change = std::make_shared<const audit_change>(std::move(c));
+  std::lock_guard lock(guard_);
+  queue_.add(std::move(entry), 0, clock::now());
+  return !std::exchange(told_, true);
+}
+
 bool audit_store::failing() const {
   const auto began = began_.load();
   if (failing_ || (began != instant{} && clock::now() - began > hangs_after)) return true;
@@ -167,6 +176,10 @@ void audit_store::last_word() {
   std::lock_guard lock(guard_);
   const auto unwritten = queue_.size() + queue_.lost_untold();
   if (unwritten > 0) spdlog::error("audit {}: {} requests have no line", path_, unwritten);
+}
+
+void write_change(audit_store* audit, const directory& names, audit_change c) {
+  if (audit && audit->add(std::move(c))) caf::anon_send(names.audit_keeper, writes_wait{});
 }
 
 caf::strong_actor_ptr spawn_audit_keeper(caf::actor_system& sys, std::shared_ptr<audit_store> store) {

@@ -1,8 +1,9 @@
-// The audit keeper: writes a line for every request that is over (core/audit_chain) to the audit's file. Has a thread
-// of its own, because disks block. Lines wait in a bounded queue and are written many at a time, every tenth of a
-// second; the disk is told to have them once a second. A file that fails costs nobody a request: the queue waits with
-// what it can hold, what finds no room is counted and said in the next line, `failing` rings an alert, and the log says
-// when that begins and ends. The store outlives the actor, and writes the last lines when no actor is left.
+// The audit keeper: writes a line for every request that is over, and every change by an operator (core/audit_chain),
+// to the audit's file. Has a thread of its own, because disks block. Lines wait in a bounded queue and are written many
+// at a time, every tenth of a second; the disk is told to have them once a second. A file that fails costs nobody a
+// request: the queue waits with what it can hold, what finds no room is counted and said in the next line, `failing`
+// rings an alert, and the log says when that begins and ends. The store outlives the actor, and writes the last lines
+// when no actor is left.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -23,6 +24,8 @@ public:
 
   /// A run is over, which was asked that, or null. True: the keeper has to be told.
   bool add(const run_report&, const bytes_ptr& asked);
+  /// Likewise of a change that was made, or refused, now.
+  bool add(audit_change);
   /// Number of the last line.
   std::uint64_t seq() const noexcept { return seq_; }
   std::uint64_t lost() const;
@@ -58,6 +61,9 @@ private:
   std::atomic<bool> failing_{false};
   std::atomic<instant> began_{instant{}}; // with the writing that is under way; nothing: none is
 };
+
+/// Adds it and tells the keeper. Without an audit nothing.
+void write_change(audit_store*, const directory&, audit_change);
 
 caf::strong_actor_ptr spawn_audit_keeper(caf::actor_system&, std::shared_ptr<audit_store>);
 

@@ -308,7 +308,7 @@ struct supervisor_state {
     auto warm = std::make_shared<warmer_store>(s, d);
     adopt(
         "warmer", [=](caf::actor_system& y) { return spawn_warmer(y, warm); }, warmer_front);
-    auto admin = std::make_shared<admin_store>(admin_store{d, s, std::move(hooks)});
+    auto admin = std::make_shared<admin_store>(admin_store{d, s, std::move(hooks), kept.audit});
     adopt(
         "admin", [=](caf::actor_system& y) { return spawn_admin(y, admin); }, admin_front);
     configure_client(*s);

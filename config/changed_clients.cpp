@@ -16,6 +16,10 @@ client_settings made_from(const client_change& c) {
   out.daily_usd = c.made->daily_usd;
   out.highest = c.made->highest.value_or(priority::high);
   out.level = std::max(c.made->level.value_or(priority::normal), out.highest); // later is less urgent
+  out.per_address = c.made->per_address;
+  out.partial = c.made->partial;
+  out.canned = c.made->canned;
+  out.region = c.made->region;
   out.keys = c.keys;
   out.revoked = c.revoked;
   out.made_at_run_time = true;

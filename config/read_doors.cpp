@@ -1,6 +1,8 @@
 // The doors, and the rule that nothing listens off loopback that cannot ask who is calling, or that others can read.
 #include "config/sections.hpp"
 
+#include <algorithm>
+
 namespace mainstay::config {
 namespace {
 
@@ -57,11 +59,28 @@ void read_zmq(const cursor& at, door_draft& out) {
   out.places.push_back({"zmq", *listen, address->tcp, address->loopback(), how.has, how.cleartext});
 }
 
+/// Compared as they are: what looks like a pattern would let nobody in.
+void read_operators(const cursor& at, door_draft& out) {
+  out.admin_clients = at;
+  for (const auto& item : at.items()) {
+    const auto name = item.name();
+    if (!name) continue;
+    auto& all = out.value.admin_clients;
+    if (name->find('*') != name->npos || name->front() == '.')
+      item.error("is a pattern: names stand here as certificates have them");
+    else if (std::find(all.begin(), all.end(), *name) != all.end())
+      item.error("is in this list already");
+    else
+      all.push_back(*name);
+  }
+}
+
 void read_admin(const cursor& at, door_draft& out) {
-  const section s(at, {"listen", "cleartext"});
+  const section s(at, {"listen", "clients", "cleartext"});
   if (const auto* c = s.find("cleartext"))
     c->error("is not for the console, which knows its callers by their certificates: take it out");
   out.value.admin = read_listen(s, "admin", {}, out);
+  if (const auto* c = s.find("clients")) read_operators(*c, out);
 }
 
 void read_metrics(const cursor& at, door_draft& out) {
@@ -118,6 +137,8 @@ door_draft read_doors(const cursor& at) {
 
 void check_doors(const door_draft& doors, bool has_clients, bool has_tls) {
   const auto& places = doors.places;
+  if (doors.admin_clients && !has_tls)
+    doors.admin_clients->error("are names in certificates, and there are none without the section tls");
   for (std::size_t i = 0; i < places.size(); ++i) {
     check_exposure(places[i], has_clients, doors.value.metrics_token.has_value(), has_tls);
     for (std::size_t j = 0; j < i; ++j)

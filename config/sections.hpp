@@ -65,6 +65,7 @@ struct door_draft {
     bool encrypted = false, cleartext = false; // TLS or CURVE; told that there is none
   };
   std::vector<place> places;
+  std::optional<cursor> admin_clients; // where operators are named
 };
 door_draft read_doors(const cursor&);
 /// No two doors at one address; what listens off loopback asks for keys and is encrypted.

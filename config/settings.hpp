@@ -61,6 +61,7 @@ struct door_settings {
   std::optional<http_door> http;
   std::optional<zmq_door> zmq;
   std::optional<listen_address> admin, metrics;
+  std::vector<std::string> admin_clients; // names in certificates; empty: any of the authority's
   std::optional<certificate> metrics_tls; // none: in the clear
   std::optional<secret> metrics_token; // asked of who looks at the metrics door; none: only who is on this machine may
 };

@@ -13,6 +13,7 @@ namespace mainstay {
 namespace {
 
 constexpr std::size_t longest_text = 16u << 10, longest_line = 6 * longest_text + (64u << 10);
+constexpr std::size_t longest_of_change = 1u << 10; // each of its texts
 constexpr std::size_t hash_digits = 64;
 constexpr std::string_view before_hash = R"(,"hash":")", before_prev = R"(,"prev":")", before_lost = R"(,"lost":)";
 
@@ -43,6 +44,49 @@ template <class Number>
 void add_number(std::string& out, Number n) {
   char digits[32];
   out.append(digits, std::to_chars(digits, digits + sizeof digits, n).ptr);
+}
+
+/// An escape may take six times its character, and a line has an end.
+void add_change(std::string& out, const audit_change& c) {
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out += name;
+    add_text(out, audit_text(value, longest_of_change));
+  };
+  add(R"(,"who":)", c.who);
+  add(R"(,"change":)", c.what);
+  add(R"(,"name":)", c.name);
+  if (!c.with.empty()) add(R"(,"with":)", c.with);
+  add(R"(,"outcome":)", c.why.empty() ? "ok" : "failed");
+  if (!c.why.empty()) add(R"(,"why":)", c.why);
+}
+
+void add_request(std::string& out, const audit_entry& e) {
+  for (const auto& [name, value] :
+       {std::pair(R"(,"request_id":)", &e.request_id), std::pair(R"(,"client":)", &e.client),
+        std::pair(R"(,"model":)", &e.model), std::pair(R"(,"provider":)", &e.provider),
+        std::pair(R"(,"source":)", &e.source), std::pair(R"(,"outcome":)", &e.outcome)}) {
+    out += name;
+    add_text(out, *value);
+  }
+  out += R"(,"status":)";
+  add_number(out, e.status);
+  out += R"(,"input_tokens":)";
+  add_number(out, e.input_tokens);
+  out += R"(,"output_tokens":)";
+  add_number(out, e.output_tokens);
+  out += R"(,"cost_usd":)";
+  if (e.cost_usd)
+    add_number(out, *e.cost_usd);
+  else
+    out += "null";
+  if (!e.redacted.empty()) {
+    out += R"(,"redacted":)";
+    add_text(out, e.redacted);
+  }
+  if (!e.request.empty()) {
+    out += R"(,"request":)";
+    add_text(out, e.request);
+  }
 }
 
 bool take(std::string_view& text, std::string_view what) noexcept {
@@ -78,11 +122,11 @@ std::string times(std::uint64_t n, const char* one, const char* many) {
 
 } // namespace
 
-std::string audit_text(std::string_view request) {
-  if (request.size() <= longest_text) return std::string(request);
-  auto end = longest_text;
-  while (end > 0 && (static_cast<unsigned char>(request[end]) & 0xc0) == 0x80) --end; // not within a character
-  return std::string(request.substr(0, end));
+std::string audit_text(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return std::string(text);
+  auto end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end; // not within a character
+  return std::string(text.substr(0, end));
 }
 
 std::string audit_line(const audit_entry& e, audit_head& head, const audit_digest& digest) {
@@ -92,32 +136,10 @@ std::string audit_line(const audit_entry& e, audit_head& head, const audit_diges
   add_number(out, head.seq + 1);
   out += R"(,"time":)";
   add_text(out, date_text(e.time));
-  for (const auto& [name, value] :
-       {std::pair(R"(,"request_id":)", &e.request_id), std::pair(R"(,"client":)", &e.client),
-        std::pair(R"(,"model":)", &e.model), std::pair(R"(,"provider":)", &e.provider),
-        std::pair(R"(,"source":)", &e.source), std::pair(R"(,"outcome":)", &e.outcome)}) {
-    out += name;
-    add_text(out, *value);
-  }
-  out += R"(,"status":)";
-  add_number(out, e.status);
-  out += R"(,"input_tokens":)";
-  add_number(out, e.input_tokens);
-  out += R"(,"output_tokens":)";
-  add_number(out, e.output_tokens);
-  out += R"(,"cost_usd":)";
-  if (e.cost_usd)
-    add_number(out, *e.cost_usd);
+  if (e.change)
+    add_change(out, *e.change);
   else
-    out += "null";
-  if (!e.redacted.empty()) {
-    out += R"(,"redacted":)";
-    add_text(out, e.redacted);
-  }
-  if (!e.request.empty()) {
-    out += R"(,"request":)";
-    add_text(out, e.request);
-  }
+    add_request(out, e);
   if (e.lost > 0) {
     out += before_lost;
     add_number(out, e.lost);

@@ -1,15 +1,16 @@
-// The audit's lines: one JSON object for each request that is over, chained by hashes, and the judge of such a chain.
-// A line is what the values say and nothing else: members in a fixed order, no blanks, shortest numbers, so that the
-// same request after the same line is the same bytes. `hash` is SHA-256 over the line without that member, `prev` the
-// hash of the line before: a line that is changed, missing, repeated or in another place shows. What a chain cannot
-// show is that its end was cut off: for that its last hash must be known from elsewhere. The hash function is handed
-// in.
+// The audit's lines: one JSON object for each request that is over and each change by an operator, chained by hashes,
+// and the judge of such a chain. A line is what the values say and nothing else: members in a fixed order, no blanks,
+// shortest numbers, so that the same request after the same line is the same bytes. `hash` is SHA-256 over the line
+// without that member, `prev` the hash of the line before: a line that is changed, missing, repeated or in another
+// place shows. What a chain cannot show is that its end was cut off: for that its last hash must be known from
+// elsewhere. The hash function is handed in.
 #pragma once
 
 #include "core/clock.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,20 +20,30 @@ namespace mainstay {
 /// Hex digits of a SHA-256.
 using audit_digest = std::function<std::string(std::string_view)>;
 
+/// What an operator changed, or tried to.
+struct audit_change {
+  std::string who;  // the console, or a signal
+  std::string what; // "clients create"
+  std::string name; // of what was changed; empty: of all
+  std::string with; // how
+  std::string why;  // it came to nothing; empty: it was done
+};
+
 /// One request that is over. No text of any answer, and of the prompt only where that is wanted.
 struct audit_entry {
   utc_time time{}; // it came
   std::string request_id, client, model, provider, source, outcome;
   int status = 0;
   std::uint64_t input_tokens = 0, output_tokens = 0;
-  std::optional<double> cost_usd; // none: the price is not known
-  std::uint64_t lost = 0;         // so many before it found no room and have no line
-  std::string redacted;           // kinds and counts; empty: nothing was
-  std::string request;            // UTF-8; empty: it is not to be written
+  std::optional<double> cost_usd;             // none: the price is not known
+  std::uint64_t lost = 0;                     // so many before it found no room and have no line
+  std::string redacted;                       // kinds and counts; empty: nothing was
+  std::string request;                        // UTF-8; empty: it is not to be written
+  std::shared_ptr<const audit_change> change; // in place of a request; of the rest only `time` and `lost` count then
 };
 
-/// As much of a request as a line may have: 16 KiB at most, cut between two characters.
-std::string audit_text(std::string_view request);
+/// As much of a text as a line may have, cut between two characters.
+std::string audit_text(std::string_view, std::size_t most = 16u << 10);
 
 /// The last line of a chain, to go on from.
 struct audit_head {

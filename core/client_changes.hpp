@@ -3,7 +3,9 @@
 // Whether a client stands in the configuration is told with each order: it may change with every reload.
 #pragma once
 
+#include "core/address_meters.hpp"
 #include "core/clock.hpp"
+#include "core/feature.hpp"
 #include "core/limit_set.hpp"
 #include "core/priority.hpp"
 
@@ -21,6 +23,10 @@ struct client_terms {
   limit_set limits;
   std::optional<double> daily_usd;
   std::optional<priority> level, highest;
+  address_limits per_address;
+  feature_set partial;
+  bool canned = false;
+  std::string region; // empty: anywhere
   friend bool operator==(const client_terms&, const client_terms&) = default;
 };
 

@@ -157,6 +157,7 @@ void event_loop::loop(const std::string& name) {
 void event_loop::round() {
   std::array<epoll_event, events_a_round> events;
   auto count = epoll_wait(epoll_, events.data(), events.size(), wait_ms());
+  ++rounds_;
   for (int i = 0; i < count; ++i) {
     auto fd = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
     if (fd == wakeup_fd_mark) {

@@ -82,6 +82,8 @@ public:
   void unfollow(follower&) noexcept;
   void arm(timed& entry, instant due) noexcept { wheel_.arm(entry, due); }
   void disarm(timed& entry) noexcept { wheel_.disarm(entry); }
+  /// Grows with every round: who wants to work once in each can tell them apart.
+  std::uint64_t rounds() const noexcept { return rounds_; }
   /// Runs the task at that time, to the millisecond; there is no taking it back.
   void at(instant when, task);
 
@@ -113,7 +115,7 @@ private:
   std::vector<watched> watched_; // by descriptor
   std::vector<follower*> followers_;
   std::priority_queue<timer> timers_;
-  std::uint64_t timers_made_ = 0;
+  std::uint64_t timers_made_ = 0, rounds_ = 0;
   std::vector<task> own_;   // posted from the loop's thread
   std::vector<task> batch_; // being done
 

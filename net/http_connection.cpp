@@ -43,8 +43,9 @@ void connection::set_deadline(std::chrono::milliseconds from_now) { loop_.events
 /// While reading is paused the socket still tells of a connection that broke.
 void connection::set_interest() {
   if (phase_ == phase::closed) return;
-  const bool wants_room = writing_ || (tls_ && !paused_ && tls_->reading_wants_room());
-  loop_.events.rewatch(fd_, (paused_ ? 0u : EPOLLIN) | (wants_room ? EPOLLOUT : 0u));
+  const bool reads = !paused_ && !queued_;
+  const bool wants_room = writing_ || (tls_ && reads && tls_->reading_wants_room());
+  loop_.events.rewatch(fd_, (reads ? EPOLLIN : 0u) | (wants_room ? EPOLLOUT : 0u));
 }
 
 void connection::on_events(int, std::uint32_t events) {
@@ -54,7 +55,7 @@ void connection::on_events(int, std::uint32_t events) {
       flush();
       set_interest();
     }
-    if (paused_ && events & (EPOLLHUP | EPOLLERR)) return close();
+    if ((paused_ || queued_) && events & (EPOLLHUP | EPOLLERR)) return close();
     const bool tls_may_go_on = events & EPOLLOUT && tls_ && tls_->reading_wants_room();
     if (!paused_ && (tls_may_go_on || events & (EPOLLIN | EPOLLHUP | EPOLLERR))) readable();
   });
@@ -71,6 +72,22 @@ std::size_t connection::read_room() const noexcept {
 
 void connection::readable() {
   if (phase_ == phase::closed) return;
+  if (tls_ && !tls_->is_open()) return await_handshake();
+  read_on();
+}
+
+void connection::await_handshake() {
+  if (std::exchange(queued_, true)) return;
+  set_interest();
+  loop_.handshakes.join([weak = weak_from_this()] {
+    const auto c = weak.lock();
+    if (!c || c->phase_ == phase::closed) return;
+    c->queued_ = false;
+    c->guarded([&] { c->read_on(); });
+  });
+}
+
+void connection::read_on() {
   for (std::size_t taken = 0; taken < most_per_turn;) {
     auto room = read_room();
     if (room == 0) {

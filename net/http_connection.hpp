@@ -9,6 +9,7 @@
 #include "net/http_chunked.hpp"
 #include "net/http_exchange.hpp"
 #include "net/http_framing.hpp"
+#include "net/http_handshakes.hpp"
 #include "net/http_server.hpp"
 #include "net/http_wire.hpp"
 
@@ -29,6 +30,7 @@ struct http_loop {
   event_loop& events;
   server_settings settings;
   std::shared_ptr<handler> answers;
+  handshake_queue handshakes{events}; // followed by the server
   bool draining = false;
   std::array<char, 64u << 10> scratch; // every read lands here first
   bytes_ptr nothing = make_bytes({});
@@ -69,6 +71,8 @@ private:
   }
   void set_interest();
   void readable();
+  void read_on();
+  void await_handshake();
   std::size_t read_room() const noexcept;
   ssize_t receive(char* to, std::size_t room) noexcept;
   void input_ended();
@@ -108,6 +112,7 @@ private:
   bool writing_ = false;                        // waiting for room in the socket
   bool consuming_ = false, more_input_ = false; // in consume(), and whether it has more than this request
   bool paused_ = false;
+  bool queued_ = false; // for its handshake
   bool head_began_ = false, line_skipped_ = false;
   bool http11_ = true, keep_alive_ = true, bodiless_ = false, ended_ = false, unread_input_ = false;
   bool backed_up_ = false, blocked_ = false; // blocked: the socket is full

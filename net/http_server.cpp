@@ -88,6 +88,7 @@ struct server::impl final : event_loop::watcher, event_loop::timed {
     started = true;
     loop.on_closed = [this] { watch_callers(); };
     events->watch(listener, 0, *this);
+    events->follow(loop.handshakes);
     watch_callers();
   }
 
@@ -168,6 +169,7 @@ struct server::impl final : event_loop::watcher, event_loop::timed {
   void shut_down() {
     loop.draining = true;
     loop.on_closed = nullptr;
+    events->unfollow(loop.handshakes);
     stop_accepting();
     each_connection([](connection& c) { c.close(); });
     loop.answers = nullptr; // whoever still holds a response must not keep the handler, which may hold responses

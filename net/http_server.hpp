@@ -8,8 +8,8 @@
 // order, one at a time. Keep-alive connections idle longer than `idle_timeout` are closed. A reader that takes nothing
 // for `write_timeout` while bytes wait is disconnected. Unfinished bodies may hold sixteen times `body_limit` together:
 // beyond that the one that is the furthest from going on is refused with 503. At most `max_connections`; more wait in
-// the listen backlog. With TLS its handshake is part of the head's time, and HTTP in the clear is told so (400) and
-// closed.
+// the listen backlog. With TLS its handshake is part of the head's time, handshakes take turns with what open
+// connections have to do (net/http_handshakes), and HTTP in the clear is told so (400) and closed.
 #pragma once
 
 #include "net/bytes.hpp"

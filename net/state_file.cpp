@@ -32,9 +32,18 @@ namespace {
   "CREATE TABLE client_keys (client TEXT NOT NULL, place INTEGER NOT NULL, hash TEXT NOT NULL, until INTEGER,"         \
   " PRIMARY KEY (client, place)) STRICT, WITHOUT ROWID"
 
-constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS, MAINSTAY_REQUESTS, MAINSTAY_CLIENTS};
+#define MAINSTAY_CLIENT_TERMS                                                                                          \
+  "ALTER TABLE clients ADD COLUMN rps INTEGER;"                                                                        \
+  "ALTER TABLE clients ADD COLUMN address_rpm INTEGER;"                                                                \
+  "ALTER TABLE clients ADD COLUMN address_concurrency INTEGER;"                                                        \
+  "ALTER TABLE clients ADD COLUMN partial TEXT NOT NULL DEFAULT '';"                                                   \
+  "ALTER TABLE clients ADD COLUMN canned INTEGER NOT NULL DEFAULT 0;"                                                  \
+  "ALTER TABLE clients ADD COLUMN region TEXT NOT NULL DEFAULT ''"
 
-constexpr sqlite::file_form form{0x4d737431, 5, R"(
+constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS, MAINSTAY_REQUESTS, MAINSTAY_CLIENTS,
+                                    MAINSTAY_CLIENT_TERMS};
+
+constexpr sqlite::file_form form{0x4d737431, 6, R"(
   CREATE TABLE months (
     provider TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -43,7 +52,7 @@ constexpr sqlite::file_form form{0x4d737431, 5, R"(
     used INTEGER NOT NULL CHECK (used >= 0),
     PRIMARY KEY (provider, key)
   ) STRICT, WITHOUT ROWID;
-)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS ";" MAINSTAY_CLIENTS,
+)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS ";" MAINSTAY_CLIENTS ";" MAINSTAY_CLIENT_TERMS,
                                  true, upgrades};
 
 std::optional<std::int64_t> seconds_of(const std::optional<utc_time>& t) {
@@ -68,6 +77,21 @@ std::vector<std::string> names_in(const std::string& lines) {
   for (std::size_t from = 0, end; (end = lines.find('\n', from)) != lines.npos; from = end + 1)
     out.push_back(lines.substr(from, end - from));
   return out;
+}
+
+feature_set features_in(const std::string& lines) {
+  feature_set out;
+  const auto names = names_in(lines);
+  for (auto f : features)
+    if (std::find(names.begin(), names.end(), to_string(f)) != names.end()) out.add(f);
+  return out;
+}
+
+std::string lines_of(feature_set all) {
+  std::vector<std::string> names;
+  for (auto f : features)
+    if (all.has(f)) names.emplace_back(to_string(f));
+  return lines_of(names);
 }
 
 std::optional<std::string> word_of(const std::optional<priority>& p) {
@@ -168,10 +192,13 @@ void state_file::keep(const std::vector<cost_ledger::row>& costs) {
 
 std::vector<client_change> state_file::clients() {
   std::vector<client_change> out;
-  auto rows =
-      db_->prepare("SELECT name, revoked, file_key_until, made, models, rpm, tpm, concurrency, daily_usd, level, "
-                   "highest FROM clients ORDER BY name");
+  auto rows = db_->prepare(
+      "SELECT name, revoked, file_key_until, made, models, rpm, tpm, concurrency, daily_usd, level, "
+      "highest, rps, address_rpm, address_concurrency, partial, canned, region FROM clients ORDER BY name");
   auto keys = db_->prepare("SELECT hash, until FROM client_keys WHERE client = ? ORDER BY place");
+  const auto set = [](std::optional<std::uint32_t>& to, const std::optional<std::int64_t>& n) {
+    if (n) to = static_cast<std::uint32_t>(*n);
+  };
   const auto whole = [](const sqlite::statement& row, int column) -> std::optional<std::int64_t> {
     return row.is_null(column) ? std::nullopt : std::optional(row.number(column));
   };
@@ -181,12 +208,18 @@ std::vector<client_change> state_file::clients() {
     if (rows.number(3) != 0) {
       auto& t = c.made.emplace();
       t.models = names_in(rows.text(4));
-      if (const auto n = whole(rows, 5)) t.limits.rpm = static_cast<std::uint32_t>(*n);
+      set(t.limits.rpm, whole(rows, 5));
       if (const auto n = whole(rows, 6)) t.limits.tpm = static_cast<std::uint64_t>(*n);
-      if (const auto n = whole(rows, 7)) t.limits.concurrency = static_cast<std::uint32_t>(*n);
+      set(t.limits.concurrency, whole(rows, 7));
       if (!rows.is_null(8)) t.daily_usd = rows.real(8);
       if (!rows.is_null(9)) t.level = priority_named(rows.text(9));
       if (!rows.is_null(10)) t.highest = priority_named(rows.text(10));
+      set(t.limits.rps, whole(rows, 11));
+      set(t.per_address.rpm, whole(rows, 12));
+      set(t.per_address.concurrency, whole(rows, 13));
+      t.partial = features_in(rows.text(14));
+      t.canned = rows.number(15) != 0;
+      t.region = rows.text(16);
     }
     keys.begin(std::string_view(c.name));
     while (keys.next()) c.keys.push_back({keys.text(0), time_of(whole(keys, 1))});
@@ -202,10 +235,12 @@ void state_file::keep(const client_change& c) {
   if (!c.says_nothing()) {
     const auto t = c.made.value_or(client_terms{});
     db_->prepare("INSERT INTO clients (name, revoked, file_key_until, made, models, rpm, tpm, concurrency, daily_usd, "
-                 "level, highest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                 "level, highest, rps, address_rpm, address_concurrency, partial, canned, region) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .run(std::string_view(c.name), int{c.revoked}, seconds_of(c.file_key_until), int{c.made.has_value()},
              lines_of(t.models), t.limits.rpm, t.limits.tpm, t.limits.concurrency, t.daily_usd, word_of(t.level),
-             word_of(t.highest));
+             word_of(t.highest), t.limits.rps, t.per_address.rpm, t.per_address.concurrency, lines_of(t.partial),
+             int{t.canned}, std::string_view(t.region));
     auto put = db_->prepare("INSERT INTO client_keys (client, place, hash, until) VALUES (?, ?, ?, ?)");
     for (std::size_t i = 0; i < c.keys.size(); ++i)
       put.run(std::string_view(c.name), static_cast<int>(i), c.keys[i].hash, seconds_of(c.keys[i].until));

@@ -11,6 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdexcept>
 #include <sys/socket.h>
 
@@ -99,6 +100,54 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* size, const 
   return agreed ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+// --- who may come in ---
+
+using name_list = std::vector<std::string>;
+
+/// Where a context keeps its guests' names, which live as long as it does.
+int names_place() {
+  static const int place =
+      SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, [](void*, void* names, CRYPTO_EX_DATA*, int, long, void*) {
+        delete static_cast<name_list*>(names);
+      });
+  return place;
+}
+
+bool has_name(X509* shown, const name_list& names) {
+  if (names.empty()) return true;
+  constexpr unsigned as_they_are = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT;
+  for (const auto& name : names)
+    if (X509_check_host(shown, name.data(), name.size(), as_they_are, nullptr) == 1) return true;
+  return false;
+}
+
+int verify_guest(X509_STORE_CTX* chain, void* names) {
+  if (X509_verify_cert(chain) != 1) return 0;
+  if (has_name(X509_STORE_CTX_get0_cert(chain), *static_cast<const name_list*>(names))) return 1;
+  X509_STORE_CTX_set_error(chain, X509_V_ERR_CERT_REJECTED);
+  return 0;
+}
+
+void ask_for_certificates(SSL_CTX* context, tls_context::guests wanted) {
+  const auto from = reading(wanted.authority);
+  auto* store = SSL_CTX_get_cert_store(context);
+  bool any = false;
+  while (auto* one = PEM_read_bio_X509(from.get(), nullptr, nullptr, nullptr)) {
+    const bool taken = X509_STORE_add_cert(store, one) == 1 && SSL_CTX_add_client_CA(context, one) == 1;
+    X509_free(one);
+    if (!taken) refuse("the authority cannot be used");
+    any = true;
+  }
+  if (!any) refuse("there is no authority");
+  ERR_clear_error(); // of the end of the text
+  auto names = std::make_unique<name_list>(std::move(wanted.names));
+  if (SSL_CTX_set_ex_data(context, names_place(), names.get()) != 1) throw std::bad_alloc();
+  SSL_CTX_set_cert_verify_callback(context, verify_guest, names.release());
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
+}
+
 } // namespace
 
 void tls_context::deleter::operator()(ssl_ctx_st* p) const noexcept { SSL_CTX_free(p); }
@@ -118,6 +167,10 @@ tls_context::tls_context(const std::string& chain, const std::string& key)
   SSL_CTX_set_alpn_select_cb(c, select_protocol, nullptr);
   use_chain(c, chain);
   use_key(c, key);
+}
+
+tls_context::tls_context(const std::string& chain, const std::string& key, guests wanted) : tls_context(chain, key) {
+  ask_for_certificates(context_.get(), std::move(wanted));
 }
 
 tls_stream::tls_stream(const tls_context& context, int fd) : stream_(SSL_new(context.context_.get())) {
@@ -179,6 +232,14 @@ void tls_stream::end() noexcept {
   ERR_clear_error();
   SSL_shutdown(stream_.get());
   ERR_clear_error();
+}
+
+bool tls_stream::is_open() const noexcept { return SSL_is_init_finished(stream_.get()); }
+
+bool tls_stream::is_welcome_to(const tls_context& context) const noexcept {
+  auto* shown = SSL_get0_peer_certificate(stream_.get());
+  const auto* names = static_cast<const name_list*>(SSL_CTX_get_ex_data(context.context_.get(), names_place()));
+  return shown && names && has_name(shown, *names);
 }
 
 bool tls_stream::has_unread() const noexcept { return SSL_pending(stream_.get()) > 0; }

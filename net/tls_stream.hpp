@@ -1,8 +1,8 @@
-// TLS on accepted sockets: what a door's connections share (certificate, protocol, tickets), and the one stream of
-// each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation, no compression, no early data; sessions
-// are resumed by tickets, which a new context does not know. Promises: reads and writes never block nor raise a signal,
-// and answer as recv and sendmsg do; the handshake is part of the first reads; an idle stream holds no buffers. Time
-// limits are its owner's.
+// TLS on accepted sockets: what a door's connections share (certificate, protocol, tickets, who may come in), and the
+// one stream of each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation, no compression, no early
+// data; sessions are resumed by tickets, which a new context does not know. Promises: reads and writes never block nor
+// raise a signal, and answer as recv and sendmsg do; the handshake is part of the first reads; an idle stream holds no
+// buffers. Time limits are its owner's.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <string>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <vector>
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -20,6 +21,14 @@ class tls_context {
 public:
   /// PEM: a certificate with what leads to its issuer behind it, and its key. Throws std::runtime_error.
   tls_context(const std::string& chain, const std::string& key);
+
+  /// Who may come in where certificates are asked for.
+  struct guests {
+    std::string authority;          // PEM: who issued theirs
+    std::vector<std::string> names; // one of which is the subject's common name or a DNS name; empty: all of them
+  };
+  /// Mutual, without tickets: every connection shows its certificate.
+  tls_context(const std::string& chain, const std::string& key, guests);
 
 private:
   friend class tls_stream;
@@ -43,6 +52,10 @@ public:
   /// Tells the caller that nothing follows, if that is possible now.
   void end() noexcept;
 
+  /// The handshake is over.
+  bool is_open() const noexcept;
+  /// The certificate that was shown has a name that this one lets in.
+  bool is_welcome_to(const tls_context&) const noexcept;
   /// Bytes wait in here, of which the socket will not tell.
   bool has_unread() const noexcept;
   /// Reading goes on when the socket takes bytes: the handshake has something to say.

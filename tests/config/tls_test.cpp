@@ -184,6 +184,22 @@ BOOST_AUTO_TEST_CASE(the_console_leaves_loopback_with_mutual_tls_alone) {
                  "doors.admin.cleartext: is not for the console, which knows its callers by their certificates"));
 }
 
+BOOST_AUTO_TEST_CASE(operators_are_named_as_certificates_have_them) {
+  const auto named = [](const std::string& names, bool tls = true) {
+    return load(with_doors("doors: { http: { listen: 127.0.0.1:1 }, admin: { listen: 127.0.0.1:2, clients: " + names +
+                           " } }\n" + (tls ? "tls: { cert: cert.pem, key: key.pem, ca: ca.pem }\n" : "")));
+  };
+  const auto good = named("[ alice, ops.example.com ]");
+  expect_fine(good);
+  BOOST_TEST((good.value->doors.admin_clients == std::vector<std::string>{"alice", "ops.example.com"}));
+  BOOST_TEST(has(named("[ ]").errors, "doors.admin.clients: is an empty list"));
+  BOOST_TEST(has(named("[ alice, alice ]").errors, "doors.admin.clients[1]: is in this list already"));
+  for (const char* pattern : {"\"*\"", "\"*.example.com\"", ".example.com"})
+    BOOST_TEST(has(named("[ " + std::string(pattern) + " ]").errors, "doors.admin.clients[0]: is a pattern"));
+  BOOST_TEST(has(named("[ alice ]", false).errors,
+                 "doors.admin.clients: are names in certificates, and there are none without the section tls"));
+}
+
 BOOST_AUTO_TEST_CASE(curve_keys_are_read_as_zeromq_writes_them) {
   const auto result =
       with_curve("secret_key: \"${SECRET}\", clients: [ \"" + public_z85 + "\" ]", {{"SECRET", secret_z85}});

@@ -105,6 +105,39 @@ BOOST_AUTO_TEST_CASE(a_line_has_the_contracts_members_in_its_order) {
   BOOST_TEST(head.hash == digest(without));
 }
 
+BOOST_AUTO_TEST_CASE(a_change_stands_in_the_chain_with_who_what_and_how_it_ended) {
+  audit_head head{41, std::string(64, 'a')};
+  audit_entry e;
+  e.time = noon;
+  const auto of = [](audit_change c) { return std::make_shared<const audit_change>(std::move(c)); };
+  e.change = of({"console", "clients create", "shop", "--rpm 5", ""});
+  const std::string without =
+      R"({"seq":42,"time":"2026-03-04T12:00:00.005Z","who":"console","change":"clients create",)"
+      R"("name":"shop","with":"--rpm 5","outcome":"ok","prev":")" +
+      std::string(64, 'a') + R"("})";
+  const auto first = audit_line(e, head, digest);
+  BOOST_TEST(first == without.substr(0, without.size() - 1) + R"(,"hash":")" + digest(without) + R"("})");
+  e.change = of({"signal", "reload", "", "", "line 3:\nis wrong"});
+  e.lost = 2;
+  const auto second = audit_line(e, head, digest);
+  BOOST_TEST(second.find(R"("who":"signal","change":"reload","name":"","outcome":"failed",)"
+                         R"("why":"line 3:\u000ais wrong","lost":2,"prev":)") != second.npos);
+  const auto all = first + "\n" + second + "\n" + audit_line(entry(), head, digest) + "\n";
+  BOOST_TEST(verify({all}, 7, audit_verifier(digest, {41, std::string(64, 'a')})) == said{},
+             boost::test_tools::per_element());
+  auto forged = all;
+  forged.replace(forged.find("--rpm 5"), 7, "--rpm 9");
+  BOOST_TEST(verify({forged}, 100, audit_verifier(digest, {41, std::string(64, 'a')})).size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_change_of_any_length_is_a_line_that_can_be_verified) {
+  audit_head head;
+  audit_entry e;
+  const std::string endless(1u << 20, '\x01');
+  e.change = std::make_shared<const audit_change>(audit_change{endless, endless, endless, endless, endless});
+  BOOST_TEST(verify({audit_line(e, head, digest) + "\n"}).empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_cost_that_nobody_knows_is_null_and_lost_lines_are_told) {
   audit_head head;
   auto e = entry();

@@ -125,6 +125,11 @@ BOOST_AUTO_TEST_CASE(changes_of_clients_are_there_again_the_latest_of_each_and_n
   t.daily_usd = 1.5;
   t.level = priority::low;
   t.highest = priority::normal;
+  t.limits.rps = 3;
+  t.per_address = {60, 2};
+  t.partial.add(feature::json);
+  t.canned = true;
+  t.region = "eu";
   client_change rotated{"rotated"};
   rotated.keys = {{"sha256:c", {}}};
   rotated.file_key_until = noon;
@@ -148,6 +153,17 @@ BOOST_AUTO_TEST_CASE(a_file_from_before_clients_were_changed_keeps_what_it_has) 
   open().keep(revoked);
   BOOST_TEST((open().clients() == std::vector{revoked}));
   BOOST_TEST(told(open()) == "p/a 2027-2: 5; ");
+}
+
+BOOST_AUTO_TEST_CASE(a_client_from_before_it_could_have_all_terms_has_those_it_was_given) {
+  client_change made{"shop"};
+  made.keys = {{"sha256:a", {}}};
+  made.made.emplace().limits.rpm = 6;
+  open().keep(made);
+  for (std::string column : {"rps", "address_rpm", "address_concurrency", "partial", "canned", "region"})
+    sqlite::database(file).run(("ALTER TABLE clients DROP COLUMN " + column).c_str());
+  sqlite::database(file).run("PRAGMA user_version = 5");
+  BOOST_TEST((open().clients() == std::vector{made}));
 }
 
 BOOST_AUTO_TEST_CASE(costs_from_before_requests_were_counted_are_kept) {
@@ -202,7 +218,7 @@ BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_a
   BOOST_TEST(read("state.db") == before);
   std::filesystem::remove(file);
   open();
-  sqlite::database(file).run("PRAGMA user_version = 6");
+  sqlite::database(file).run("PRAGMA user_version = 7");
   BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
 }
 

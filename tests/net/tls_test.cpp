@@ -2,7 +2,9 @@
 #include "tests/net/http_door.hpp"
 #include "tests/support/certificates.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <future>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -39,6 +41,7 @@ public:
     int version = 0; // none: whatever both know
     std::string protocols;
     SSL_SESSION* resume = nullptr;
+    const issued* own = nullptr; // its certificate
   };
 
   explicit tls_caller(std::uint16_t port) : tls_caller(port, wish{}) {}
@@ -54,6 +57,7 @@ public:
       SSL_set_alpn_protos(stream_.get(), reinterpret_cast<const unsigned char*>(w.protocols.data()),
                           static_cast<unsigned>(w.protocols.size()));
     if (w.resume) SSL_set_session(stream_.get(), w.resume);
+    if (w.own) show(*w.own);
     SSL_set_fd(stream_.get(), fd_);
     connected_ = SSL_connect(stream_.get()) == 1;
     if (!connected_) reason_ = ERR_GET_REASON(ERR_peek_error());
@@ -110,6 +114,19 @@ public:
   bool ended() { return take(1).empty() && said_goodbye_; }
 
 private:
+  void show(const issued& own) {
+    auto* in = BIO_new_mem_buf(own.cert.data(), static_cast<int>(own.cert.size()));
+    const std::unique_ptr<X509, decltype(&X509_free)> cert(PEM_read_bio_X509(in, nullptr, nullptr, nullptr),
+                                                           &X509_free);
+    BIO_free(in);
+    in = BIO_new_mem_buf(own.key.data(), static_cast<int>(own.key.size()));
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+        PEM_read_bio_PrivateKey(in, nullptr, nullptr, nullptr), &EVP_PKEY_free);
+    BIO_free(in);
+    BOOST_TEST_REQUIRE(SSL_use_certificate(stream(), cert.get()) == 1);
+    BOOST_TEST_REQUIRE(SSL_use_PrivateKey(stream(), key.get()) == 1);
+  }
+
   int fd_;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
   std::unique_ptr<SSL, decltype(&SSL_free)> stream_;
@@ -117,6 +134,19 @@ private:
   int reason_ = 0;
   std::string got_;
 };
+
+/// What a client says first.
+std::string client_hello() {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> made(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+  const std::unique_ptr<SSL, decltype(&SSL_free)> client(SSL_new(made.get()), &SSL_free);
+  SSL_set_connect_state(client.get());
+  auto* out = BIO_new(BIO_s_mem());
+  SSL_set_bio(client.get(), BIO_new(BIO_s_mem()), out);
+  SSL_do_handshake(client.get());
+  char* text = nullptr;
+  const auto size = BIO_get_mem_data(out, &text);
+  return {text, static_cast<std::size_t>(size)};
+}
 
 std::shared_ptr<const tls_context> context(const issued& c) {
   return std::make_shared<const tls_context>(c.cert, c.key);
@@ -145,7 +175,7 @@ BOOST_AUTO_TEST_CASE(requests_are_answered_one_after_the_other_with_either_versi
   door d(settings());
   d.echo_paths();
   for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    tls_caller c(d.it.port(), {version, {}, nullptr});
+    tls_caller c(d.it.port(), {version, {}, nullptr, nullptr});
     BOOST_TEST_REQUIRE(c.connected());
     for (int i = 0; i < 10; ++i) {
       c.send(get("/" + std::to_string(i)));
@@ -158,7 +188,7 @@ BOOST_AUTO_TEST_CASE(requests_are_answered_one_after_the_other_with_either_versi
 BOOST_AUTO_TEST_CASE(versions_before_1_2_are_refused) {
   door d(settings());
   for (int version : {TLS1_VERSION, TLS1_1_VERSION}) {
-    tls_caller c(d.it.port(), {version, {}, nullptr});
+    tls_caller c(d.it.port(), {version, {}, nullptr, nullptr});
     BOOST_TEST(!c.connected());
     BOOST_TEST(c.reason() == SSL_AD_REASON_OFFSET + SSL_AD_PROTOCOL_VERSION);
   }
@@ -167,20 +197,20 @@ BOOST_AUTO_TEST_CASE(versions_before_1_2_are_refused) {
 
 BOOST_AUTO_TEST_CASE(only_ciphers_with_forward_secrecy_are_spoken) {
   door d(settings());
-  tls_caller c(d.it.port(), {TLS1_2_VERSION, {}, nullptr});
+  tls_caller c(d.it.port(), {TLS1_2_VERSION, {}, nullptr, nullptr});
   BOOST_TEST_REQUIRE(c.connected());
   BOOST_TEST(std::string(SSL_get_cipher_name(c.stream())).starts_with("ECDHE-"));
 }
 
 BOOST_AUTO_TEST_CASE(http_1_1_is_agreed_on_and_who_speaks_only_http_2_is_refused) {
   door d(settings());
-  tls_caller both(d.it.port(), {0, "\2h2\10http/1.1", nullptr});
+  tls_caller both(d.it.port(), {0, "\2h2\10http/1.1", nullptr, nullptr});
   BOOST_TEST_REQUIRE(both.connected());
   const unsigned char* chosen = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(both.stream(), &chosen, &size);
   BOOST_TEST(std::string(reinterpret_cast<const char*>(chosen), size) == "http/1.1");
-  tls_caller other(d.it.port(), {0, "\2h2", nullptr});
+  tls_caller other(d.it.port(), {0, "\2h2", nullptr, nullptr});
   BOOST_TEST(!other.connected());
 }
 
@@ -342,16 +372,7 @@ BOOST_AUTO_TEST_CASE(garbage_and_broken_handshakes_cost_only_their_own_connectio
   door d(s);
   d.echo_paths();
   std::mt19937 draw(7);
-  // What a client says first, to be cut and bent.
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> made(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
-  const std::unique_ptr<SSL, decltype(&SSL_free)> client(SSL_new(made.get()), &SSL_free);
-  SSL_set_connect_state(client.get());
-  auto* out = BIO_new(BIO_s_mem());
-  SSL_set_bio(client.get(), BIO_new(BIO_s_mem()), out);
-  SSL_do_handshake(client.get());
-  char* text = nullptr;
-  const auto size = BIO_get_mem_data(out, &text);
-  const std::string hello(text, static_cast<std::size_t>(size));
+  const auto hello = client_hello(); // to be cut and bent
   tls_caller honest(d.it.port());
   for (int i = 0; i < 300; ++i) {
     auto bytes = hello;
@@ -381,7 +402,7 @@ BOOST_AUTO_TEST_CASE(records_bent_after_the_handshake_end_the_connection) {
 BOOST_AUTO_TEST_CASE(nobody_negotiates_again) {
   door d(settings());
   d.echo_paths();
-  tls_caller c(d.it.port(), {TLS1_2_VERSION, {}, nullptr});
+  tls_caller c(d.it.port(), {TLS1_2_VERSION, {}, nullptr, nullptr});
   BOOST_TEST_REQUIRE(c.connected());
   SSL_renegotiate(c.stream());
   SSL_do_handshake(c.stream());
@@ -399,12 +420,12 @@ BOOST_AUTO_TEST_CASE(a_session_is_resumed_and_a_new_certificate_is_shown_to_whoe
   BOOST_TEST(first.body() == "/a"); // the ticket came before it
   const std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(SSL_get1_session(first.stream()),
                                                                           &SSL_SESSION_free);
-  tls_caller second(d.it.port(), {0, {}, session.get()});
+  tls_caller second(d.it.port(), {0, {}, session.get(), nullptr});
   BOOST_TEST_REQUIRE(second.connected());
   BOOST_TEST(SSL_session_reused(second.stream()) == 1);
 
   d.it.use_tls(context(issue("its successor")));
-  tls_caller third(d.it.port(), {0, {}, session.get()});
+  tls_caller third(d.it.port(), {0, {}, session.get(), nullptr});
   BOOST_TEST_REQUIRE(third.connected());
   BOOST_TEST(SSL_session_reused(third.stream()) == 0);
   BOOST_TEST(serial_of(third) != before);
@@ -412,6 +433,66 @@ BOOST_AUTO_TEST_CASE(a_session_is_resumed_and_a_new_certificate_is_shown_to_whoe
     c->send(get("/b"));
     BOOST_TEST(c->body() == "/b");
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_flood_of_handshakes_holds_up_nobody_whose_connection_is_open) {
+  certificate = issue("dear", nullptr, -1, 30, EVP_RSA_gen(3072));
+  constexpr std::size_t strangers = 60;
+  door d(settings());
+  std::promise<void> held, go;
+  d.script->answering = [&](asked a) { // on the loop's thread
+    if (a.what.path == "/hold") {
+      held.set_value();
+      go.get_future().wait();
+    }
+    a.answer->reply(200, {}, make_bytes(a.what.path));
+  };
+  tls_caller holder(d.it.port()), open(d.it.port());
+  BOOST_TEST_REQUIRE(open.connected());
+  std::vector<caller> flood;
+  while (flood.size() < strangers) flood.push_back(d.call());
+  while (d.it.connections() < strangers + 2) ::poll(nullptr, 0, 1);
+  holder.send(get("/hold"));
+  held.get_future().wait();
+  const auto hello = client_hello();
+  for (auto& c : flood) c.send(hello);
+  open.send(get("/now")); // behind all of them
+  go.set_value();
+  BOOST_TEST(open.body() == "/now");
+  const auto served = std::count_if(flood.begin(), flood.end(), [](auto& c) { return c.receive(0ms); });
+  BOOST_TEST(served < static_cast<std::ptrdiff_t>(strangers) / 2);
+  for (auto& c : flood) BOOST_TEST(c.take(1).size() == 1u); // each has its turn
+}
+
+BOOST_AUTO_TEST_CASE(certificates_are_asked_for_where_they_are_wanted_and_names_let_in) {
+  const auto authority = issue("authority"), other = issue("other authority");
+  const auto node = issue("node", &authority), alice = issue("alice", &authority), bob = issue("bob", &authority),
+             impostor = issue("alice", &other);
+  const auto answer = [&](std::vector<std::string> names, const issued* own, int version) {
+    auto s = settings();
+    s.tls =
+        std::make_shared<const tls_context>(node.cert, node.key, tls_context::guests{authority.cert, std::move(names)});
+    door d(s);
+    d.echo_paths();
+    tls_caller c(d.it.port(), {version, {}, nullptr, own});
+    return c.connected() && c.send(get("/in")) && c.body() == "/in"; // of TLS 1.3 a client is refused after its part
+  };
+  for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    BOOST_TEST(answer({}, &alice, version));
+    BOOST_TEST(answer({}, &bob, version));
+    BOOST_TEST(answer({"carol", "alice"}, &alice, version));
+    BOOST_TEST(answer({"localhost"}, &bob, version)); // by a DNS name
+    BOOST_TEST(!answer({}, nullptr, version));
+    BOOST_TEST(!answer({}, &impostor, version));
+    BOOST_TEST(!answer({"alice"}, &impostor, version));
+    BOOST_TEST(!answer({"alice"}, &bob, version));
+    for (const char* near : {"alic", "alice2", "*", "*host", "127.0.0.1"}) BOOST_TEST(!answer({near}, &alice, version));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_authority_is_needed_where_certificates_are_asked_for) {
+  BOOST_CHECK_THROW(tls_context(certificate.cert, certificate.key, {"", {}}), std::runtime_error);
+  BOOST_CHECK_THROW(tls_context(certificate.cert, certificate.key, {"rubbish", {}}), std::runtime_error);
 }
 
 BOOST_AUTO_TEST_CASE(a_context_needs_a_certificate_and_its_key) {

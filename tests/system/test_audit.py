@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import threading
 import time
@@ -140,6 +141,59 @@ def test_every_request_has_one_line_that_says_what_its_caller_was_told(house):
     assert not any(word in text for word in ("zanzibar", "stream", "echo", "key-app")), "no prompt, no answer, no key"
     assert house.path.stat().st_mode & 0o777 == 0o600
     assert verify(house.path)["lines"] == len(lines)
+
+
+CHANGE = ["seq", "time", "who", "change", "name", "outcome", "prev", "hash"]
+
+
+def test_what_operators_change_stands_in_the_same_chain_with_its_outcome_and_no_secret(house, tmp_path):
+    gateway = house.gateway(state={"path": str(tmp_path / "state.db")})
+    gateway.chat("before", headers=APP)
+    told, done = [], []
+
+    def change(*words, change, name="", how=None, ok=True, who="console"):
+        told.append(gateway.ctl(*words, check=ok))
+        done.append((who, change, name, how, "ok" if ok else "failed"))
+        house.written(1 + len(done))
+    change("clients", "create", "shop", "--rpm", "5", change="clients create", name="shop", how="--rpm 5")
+    change("clients", "create", "shop", change="clients create", name="shop", ok=False)
+    change("clients", "rotate", "bot", "--keep", "1m", change="clients rotate", name="bot", how="--keep 1m")
+    change("clients", "revoke", "bot", change="clients revoke", name="bot")
+    change("clients", "restore", "bot", change="clients restore", name="bot")
+    change("keys", "a-key", "disable", change="keys disable", name="a-key", ok=False)
+    key = gateway.ctl("keys")["keys"][0]["name"]
+    change("keys", key, "disable", change="keys disable", name=key)
+    change("keys", key, "enable", change="keys enable", name=key)
+    for way in ("open", "close", "auto"):
+        change("breakers", "a", way, change="breakers " + way, name="a")
+    change("cache", "clear", change="cache clear")
+    change("drill", "crash", "cache_actor", change="drill crash", name="cache_actor")
+    change("reload", change="reload")
+    for looks in ("clients", "keys", "breakers", "cache", "drill", "status"):
+        gateway.ctl(looks)
+    good = gateway.file.read_text()
+    gateway.file.write_text("rubbish")
+    change("reload", change="reload", ok=False)
+    gateway.signal(signal.SIGHUP)
+    done.append(("signal", "reload", "", None, "failed"))
+    house.written(1 + len(done))
+    gateway.file.write_text(good)
+    gateway.ctl("drain")
+    done.append(("console", "drain", "", None, "ok"))
+    assert gateway.wait() == 0
+    lines = [l for l in read(house.path) if "change" in l]
+    assert [(l["who"], l["change"], l["name"], l.get("with"), l["outcome"]) for l in lines] == done
+    for l in lines:
+        assert [m for m in l if m not in ("with", "why")] == CHANGE and ("why" in l) == (l["outcome"] == "failed")
+    assert "there is shop already" in lines[1]["why"]
+    assert len(read(house.path)) == 1 + len(done) and verify(house.path)["chain"] == "whole"
+    text = house.path.read_text()
+    assert not any(t[secret] in text for t in told for secret in ("key",) if secret in t)
+    house.gateway(state={"path": str(tmp_path / "state.db")})  # and a stop by a signal
+    assert house.now.stop() == 0
+    last = read(house.path)[-1]
+    assert (last["who"], last["change"], last["outcome"]) == ("signal", "drain", "ok")
+    assert verify(house.path)["chain"] == "whole"
 
 
 def test_the_hash_is_what_the_documentation_says(house):

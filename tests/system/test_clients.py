@@ -94,6 +94,32 @@ def test_a_client_is_made_asks_through_both_doors_and_lives_within_its_limits(ho
     house.nowhere(made["key"], made["key"][21:], FILE_KEY, BOT_KEY)
 
 
+def test_a_client_is_made_with_every_term_that_one_of_the_file_may_have_and_keeps_them_over_a_restart(house):
+    provider_there = provider("p", house.mock, region="eu")
+    g = house.gateway(providers=[provider_there], degradation={"canned": {"text": "We are closed."}})
+    made = g.ctl("clients", "create", "shop", "--rps", "7", "--address-rpm", "3", "--address-concurrency", "2", "--partial", "json,tools", "--canned", "yes", "--region", "eu")
+    terms = ("7 rps", "3 rpm, 2 at once", "tools, json", "yes", "eu")
+
+    def shown(name="shop"):
+        row = house.clients()[name]
+        return tuple(row[k] for k in ("limits", "per_address", "partial", "canned", "region"))
+    assert shown() == terms and shown("app") == ("none", "none", "none", "no", "any")
+    for wrong, says in ((("--partial", "images"), "--partial takes tools, json or both"), (("--partial", ""), "--partial takes"), (("--canned", "maybe"), "--canned takes yes or no"),
+                        (("--region", "mars"), "no provider stands in the region mars"), (("--address-rpm", "0"), "--address-rpm takes a number from 1"),
+                        (("--rps", "-1"), "--rps takes a number from 1"), (("--odd", "1"), "unknown option --odd")):
+        assert says in house.refused("create", "other", *wrong)
+    assert g.stop() == 0
+    g = house.gateway(providers=[provider_there], degradation={"canned": {"text": "We are closed."}})
+    assert shown() == terms
+    answers = [g.chat(f"from one address {i}", headers=key(made["key"])) for i in range(4)]
+    assert [a.status for a in answers] == [200, 200, 200, 429], "the limit of an address is in force"
+    made = g.ctl("clients", "create", "kiosk", "--canned", "yes")
+    house.mock.script({"status": 503})
+    assert g.chat("anybody there?", headers={**key(FILE_KEY), "x-mainstay-deadline-ms": "500"}).status >= 500
+    degraded = g.chat("anybody there?", headers={**key(made["key"]), "x-mainstay-deadline-ms": "500"})
+    assert degraded.status == 200 and degraded.body["choices"][0]["message"]["content"] == "We are closed."
+
+
 def test_a_key_is_rotated_with_grace_and_without(house):
     g = house.gateway()
     first = g.ctl("clients", "create", "shop")["key"]

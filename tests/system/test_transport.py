@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 import zmq
@@ -308,6 +309,62 @@ def test_strangers_cannot_keep_the_console_busy_or_use_up_the_descriptors(start,
         s.close()
     wait_for(lambda: descriptors() <= before + 2)
     assert watching.communicate("", 20 * SLOW) and watching.returncode == 0
+
+
+def test_only_named_certificates_open_the_console_and_a_reload_changes_who(start, authority, tmp_path):
+    ca = str(authority.path("pem"))
+    node, alice, bob = ({**authority.issue(name), "ca": ca} for name in ("node", "alice", "bob"))
+    gateway = start.keep(Closed(tmp_path, config(start.mock()), {"admin": {"clients": ["alice"]}}, tls=node))
+    assert ctl(gateway, "status", tls=alice)[0] == 0
+    for other in (bob, node):
+        code, said = ctl(gateway, "status", tls=other)
+        assert code == 2 and "it refuses this console's certificate: " in said, said
+    watching = subprocess.Popen([BIN / "mainstayctl", "--node", f"127.0.0.1:{gateway.admin}", *(w for k, v in alice.items() for w in (f"--tls-{k}", v)), "--json"],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watching.stdin.write("queue\n")
+    watching.stdin.flush()
+    assert json.loads(watching.stdout.readline())
+    gateway.more = {"admin": {"clients": ["bob", "carol"]}}
+    gateway.write(gateway.config)
+    gateway.reload()
+    assert ctl(gateway, "status", tls=bob)[0] == 0
+    assert ctl(gateway, "status", tls=alice)[0] == 2
+    said, _ = watching.communicate("queue\n", 20 * SLOW)
+    assert said == "" and watching.returncode == 2, "who is no operator any more has no console either"
+    gateway.more = {"admin": {"clients": ["localhost"]}}  # a DNS name that all of them have
+    gateway.write(gateway.config)
+    gateway.reload()
+    assert ctl(gateway, "status", tls=alice)[0] == ctl(gateway, "status", tls=bob)[0] == 0
+    gateway.more = {}
+    gateway.write(gateway.config)
+    gateway.reload()
+    assert ctl(gateway, "status", tls=node)[0] == 0, "nobody named: whom the authority issued one"
+
+
+def test_a_handshake_with_the_console_that_stalls_takes_no_processor_and_is_ended(start, authority, tmp_path):
+    ca = str(authority.path("pem"))
+    node, console = {**authority.issue("node"), "ca": ca}, {**authority.issue("console"), "ca": ca}
+    gateway = start.keep(Closed(tmp_path, config(start.mock()), {}, tls=node))
+
+    def processor_seconds():
+        fields = pathlib.Path(f"/proc/{gateway.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    assert ctl(gateway, "status", tls=console)[0] == 0
+    before, held = processor_seconds(), []
+    for i in range(20):
+        s = socket.create_connection(("127.0.0.1", gateway.admin), 10 * SLOW)
+        s.settimeout(20 * SLOW)
+        if i % 2:
+            s.sendall(b"\x16\x03\x01\x02\x00\x01")
+        held.append(s)
+    began = time.monotonic()
+    for s in held:
+        assert s.recv(100) == b"", "the node hangs up"
+    assert 3 < time.monotonic() - began < 15 * SLOW
+    assert processor_seconds() - before < 1, "nobody asks them again and again"
+    assert ctl(gateway, "status", tls=console)[0] == 0
+    held = [socket.create_connection(("127.0.0.1", gateway.admin), 10 * SLOW) for _ in range(5)]
+    assert gateway.stop() == 0, "and nobody is waited for in the end"
 
 
 def test_the_consoles_certificate_and_authority_are_replaced_with_a_reload_and_bad_files_never_reach_it(start, authority, tmp_path):

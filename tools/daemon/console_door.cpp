@@ -1,4 +1,4 @@
-// CAF's parts are its public ones: a doorman decides on each connection, a scribe carries one with a session of TLS as
+// CAF's parts are its public ones: a doorman decides on each connection, a scribe carries one with a stream of TLS as
 // its policy. Everything here runs on CAF's multiplexer thread, but for the end of a scribe, which may come elsewhere.
 #include "tools/daemon/console_door.hpp"
 
@@ -8,10 +8,12 @@
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/doorman_impl.hpp>
 #include <caf/io/network/stream_impl.hpp>
-#include <caf/openssl/session.hpp>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <functional>
+#include <future>
 #include <list>
 #include <mutex>
 #include <stdexcept>
@@ -24,21 +26,36 @@ namespace {
 
 namespace net = caf::io::network;
 
+constexpr auto handshake_limit = 5s;
+
+/// One connection. All but its end is the multiplexer thread's.
+struct guest {
+  guest(const tls_context& context, int socket) : fd(socket), stream(context, socket) {}
+  const int fd;
+  tls_stream stream;
+  std::uint64_t number = 0;
+  bool known = false;   // has shown a certificate that lets it in
+  bool leaving = false; // shown out; CAF will notice
+};
+
 /// The connections that are open, the oldest first.
 class guest_list {
 public:
-  struct guest {
-    int fd;
-    bool known = false;   // has shown a certificate, and spoken
-    bool leaving = false; // shown out; CAF will notice
-  };
   using place = std::list<guest>::iterator;
 
-  explicit guest_list(std::size_t most) : most_(most) {}
+  guest_list(std::shared_ptr<const tls_context> context, std::size_t most)
+    : context_(std::move(context)), most_(most) {}
 
+  /// Throws std::bad_alloc.
   place add(int fd) {
     std::lock_guard lock(mutex_);
-    return all_.insert(all_.end(), {fd});
+    const auto at = all_.emplace(all_.end(), *context_, fd);
+    at->number = ++numbers_;
+    return at;
+  }
+  std::uint64_t newest() {
+    std::lock_guard lock(mutex_);
+    return numbers_;
   }
   void remove(place at) {
     std::lock_guard lock(mutex_);
@@ -52,60 +69,101 @@ public:
   bool has_room() {
     std::lock_guard lock(mutex_);
     const auto staying = all_.size() - std::count_if(all_.begin(), all_.end(), [](auto& g) { return g.leaving; });
+    if (closed_) return false;
     if (staying < most_) return true;
     const auto oldest = std::find_if(all_.begin(), all_.end(), [](auto& g) { return !g.known && !g.leaving; });
     if (oldest == all_.end()) return false;
-    oldest->leaving = true;
-    ::shutdown(oldest->fd, SHUT_RDWR);
+    show_out(*oldest);
     return true;
+  }
+  /// Of a handshake.
+  void time_is_up(std::uint64_t number) {
+    std::lock_guard lock(mutex_);
+    for (auto& g : all_)
+      if (g.number == number && !g.known) show_out(g);
+  }
+  /// For connections to come; those of whom it does not let in are ended.
+  void use(std::shared_ptr<const tls_context> context) {
+    std::lock_guard lock(mutex_);
+    context_ = std::move(context);
+    for (auto& g : all_)
+      if (g.known && !g.stream.is_welcome_to(*context_)) show_out(g);
+  }
+
+  /// For good.
+  void close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (auto& g : all_) show_out(g);
   }
 
 private:
+  static void show_out(guest& g) {
+    g.leaving = true;
+    ::shutdown(g.fd, SHUT_RDWR);
+  }
+
+  std::shared_ptr<const tls_context> context_;
   const std::size_t most_;
   std::mutex mutex_;
   std::list<guest> all_;
+  std::uint64_t numbers_ = 0;
+  bool closed_ = false;
 };
 
-/// How a stream reads and writes.
+/// How a stream reads and writes. `opened` is called when the handshake is over.
 class tls_policy {
 public:
-  tls_policy(caf::openssl::session_ptr session, std::shared_ptr<guest_list> guests, int fd)
-    : session_(std::move(session)), guests_(std::move(guests)), place_(guests_->add(fd)) {}
+  tls_policy(std::shared_ptr<guest_list> guests, int fd, std::function<void()> opened)
+    : guests_(std::move(guests)), place_(guests_->add(fd)), opened_(std::move(opened)) {}
   ~tls_policy() { guests_->remove(place_); } // before the descriptor is closed
 
-  net::rw_state read_some(std::size_t& got, int fd, void* to, std::size_t room) {
-    const auto state = session_->read_some(got, fd, to, room);
-    if (got > 0 && !std::exchange(known_, true)) guests_->know(place_);
+  net::rw_state read_some(std::size_t& got, int, void* to, std::size_t room) {
+    const auto state = outcome(got, place_->stream.read(static_cast<char*>(to), room));
+    if (!place_->known && place_->stream.is_open()) {
+      guests_->know(place_);
+      opened_();
+    }
     return state;
   }
-  net::rw_state write_some(std::size_t& sent, int fd, const void* from, std::size_t size) {
-    return session_->write_some(sent, fd, from, size);
+  net::rw_state write_some(std::size_t& sent, int, const void* from, std::size_t size) {
+    const iovec all{const_cast<void*>(from), size};
+    return outcome(sent, size == 0 ? 0 : place_->stream.write(&all, 1), size == 0);
   }
-  bool must_read_more(int fd, std::size_t threshold) { return session_->must_read_more(fd, threshold); }
+  bool must_read_more(int, std::size_t) { return place_->stream.has_unread(); }
 
 private:
-  caf::openssl::session_ptr session_;
+  static net::rw_state outcome(std::size_t& done, ssize_t n, bool nothing_asked = false) {
+    done = n > 0 ? static_cast<std::size_t>(n) : 0;
+    const bool later = n < 0 && errno == EAGAIN;
+    return n > 0 || later || nothing_asked ? net::rw_state::success : net::rw_state::failure;
+  }
+
   std::shared_ptr<guest_list> guests_;
   guest_list::place place_;
-  bool known_ = false;
+  std::function<void()> opened_;
 };
 
+/// What CAF has to say first waits in it until the handshake is over: a stream that cannot write yet would be asked to
+/// again and again.
 class console_scribe final : public caf::io::scribe {
 public:
-  console_scribe(net::default_multiplexer& loop, int fd, caf::openssl::session_ptr session,
-                 std::shared_ptr<guest_list> guests)
-    : scribe(net::conn_hdl_from_socket(fd)), stream_(loop, fd, std::move(session), std::move(guests), fd) {}
+  console_scribe(net::default_multiplexer& loop, int fd, std::shared_ptr<guest_list> guests)
+    : scribe(net::conn_hdl_from_socket(fd)), stream_(loop, fd, std::move(guests), fd, [this] {
+        open_ = true;
+        stream_.flush(this);
+      }) {}
 
   void configure_read(caf::io::receive_policy::config how) override {
     stream_.configure_read(how);
-    if (std::exchange(launched_, true)) return;
-    stream_.start(this);
-    stream_.force_empty_write(this); // the handshake may have something to say first
+    if (!std::exchange(launched_, true)) stream_.start(this);
   }
   void ack_writes(bool) override {} // BASP asks for none
   std::vector<char>& wr_buf() override { return stream_.wr_buf(); }
   std::vector<char>& rd_buf() override { return stream_.rd_buf(); }
-  void flush() override { stream_.flush(this); }
+  void flush() override {
+    if (open_) stream_.flush(this);
+  }
   void graceful_shutdown() override {
     stream_.graceful_shutdown();
     detach(&stream_.backend(), false);
@@ -123,13 +181,13 @@ public:
 
 private:
   net::stream_impl<tls_policy> stream_;
-  bool launched_ = false;
+  bool launched_ = false, open_ = false;
 };
 
 class console_doorman final : public net::doorman_impl {
 public:
-  console_doorman(net::default_multiplexer& loop, int fd, std::shared_ptr<guest_list> guests)
-    : net::doorman_impl(loop, fd), guests_(std::move(guests)) {}
+  console_doorman(net::default_multiplexer& loop, int fd, std::shared_ptr<guest_list> guests, caf::actor porter)
+    : net::doorman_impl(loop, fd), guests_(std::move(guests)), porter_(std::move(porter)) {}
 
   bool new_connection() override {
     const int fd = acceptor_.accepted_socket();
@@ -137,9 +195,9 @@ public:
     caf::io::scribe_ptr scribe;
     try {
       net::nonblocking(fd, true);
-      auto session = caf::openssl::make_session(parent()->system(), fd, true);
-      if (session) scribe = caf::make_counted<console_scribe>(acceptor_.backend(), fd, std::move(session), guests_);
-    } catch (const std::exception& e) { // no descriptor for its files
+      scribe = caf::make_counted<console_scribe>(acceptor_.backend(), fd, guests_);
+      caf::delayed_anon_send(porter_, handshake_limit, guests_->newest());
+    } catch (const std::exception& e) { // no memory
       spdlog::warn("admin door: a connection could not be made: {}", e.what());
     }
     if (!scribe) return turn_away(fd);
@@ -155,41 +213,70 @@ private:
   }
 
   const std::shared_ptr<guest_list> guests_;
+  const caf::actor porter_;
 };
+
+/// Told of each handshake when its time is over.
+caf::behavior keep_time(caf::event_based_actor*, std::shared_ptr<guest_list> guests) {
+  return {[guests](std::uint64_t number) { guests->time_is_up(number); }};
+}
 
 class listener : public caf::io::middleman_actor_impl {
 public:
-  listener(caf::actor_config& config, caf::actor broker, std::size_t most_connections)
-    : middleman_actor_impl(config, std::move(broker)), guests_(std::make_shared<guest_list>(most_connections)) {}
+  listener(caf::actor_config& config, caf::actor broker, std::shared_ptr<guest_list> guests, caf::actor porter)
+    : middleman_actor_impl(config, std::move(broker)), guests_(std::move(guests)), porter_(std::move(porter)) {}
 
 protected:
   caf::expected<caf::io::doorman_ptr> open(std::uint16_t port, const char* host, bool reuse) override {
     auto fd = net::new_tcp_acceptor_impl(port, host, reuse);
     if (!fd) return std::move(fd.error());
     auto& loop = static_cast<net::default_multiplexer&>(system().middleman().backend());
-    return caf::io::doorman_ptr{caf::make_counted<console_doorman>(loop, *fd, guests_)};
+    return caf::io::doorman_ptr{caf::make_counted<console_doorman>(loop, *fd, guests_, porter_)};
   }
 
 private:
   const std::shared_ptr<guest_list> guests_;
+  const caf::actor porter_;
 };
 
 } // namespace
 
+struct console_door::staff {
+  std::shared_ptr<guest_list> guests;
+  caf::actor porter;
+  caf::io::middleman_actor listening;
+
+  ~staff() {
+    guests->close(); // CAF waits for streams that have something to say
+    caf::anon_send_exit(listening, caf::exit_reason::kill);
+    caf::anon_send_exit(porter, caf::exit_reason::kill);
+  }
+};
+
 console_door::console_door(caf::actor_system& sys, const console_actor& console, const std::string& host,
-                           std::uint16_t port, std::size_t most_connections)
-  : listener_(caf::actor_cast<caf::io::middleman_actor>(sys.spawn<listener, caf::hidden>(
-        sys.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")), most_connections))) {
+                           std::uint16_t port, std::size_t most_connections, std::shared_ptr<const tls_context> tls)
+  : system_(sys), staff_(std::make_unique<staff>()) {
+  staff_->guests = std::make_shared<guest_list>(std::move(tls), most_connections);
+  staff_->porter = sys.spawn<caf::hidden>(keep_time, staff_->guests);
+  staff_->listening = caf::actor_cast<caf::io::middleman_actor>(sys.spawn<listener, caf::hidden>(
+      sys.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")), staff_->guests, staff_->porter));
   caf::scoped_actor self{sys};
   std::string why;
-  self->request(listener_, caf::infinite, caf::publish_atom::value, port,
+  self->request(staff_->listening, caf::infinite, caf::publish_atom::value, port,
                 caf::actor_cast<caf::strong_actor_ptr>(console), sys.message_types(console), host, true)
       .receive([this](std::uint16_t got) { port_ = got; }, [&](const caf::error& e) { why = to_string(e); });
-  if (why.empty()) return;
-  caf::anon_send_exit(listener_, caf::exit_reason::kill);
-  throw std::runtime_error(why);
+  if (!why.empty()) throw std::runtime_error(why);
 }
 
-console_door::~console_door() { caf::anon_send_exit(listener_, caf::exit_reason::kill); }
+console_door::~console_door() = default;
+
+void console_door::use_tls(std::shared_ptr<const tls_context> tls) {
+  std::promise<void> done;
+  system_.middleman().backend().post([&] {
+    staff_->guests->use(std::move(tls));
+    done.set_value();
+  });
+  done.get_future().get();
+}
 
 } // namespace mainstay

@@ -7,7 +7,6 @@
 
 #include <caf/io/all.hpp>
 #include <caf/io/network/multiplexer.hpp>
-#include <caf/openssl/manager.hpp>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -77,6 +76,14 @@ std::shared_ptr<const tls_context> context_of(const std::optional<config::certif
   return c ? std::make_shared<const tls_context>(c->chain, c->key.reveal()) : nullptr;
 }
 
+/// Of the console, mutual.
+std::shared_ptr<const tls_context> console_context(const config::settings& s) {
+  const auto& c = s.tls;
+  if (!c) return nullptr;
+  return std::make_shared<const tls_context>(c->chain, c->key.reveal(),
+                                             tls_context::guests{c->ca, s.doors.admin_clients});
+}
+
 std::shared_ptr<const mq::curve_keys> keys_of(const config::door_settings::zmq_door& door) {
   if (!door.curve) return nullptr;
   return mq::make_curve_keys(door.curve->secret_key.reveal(), {door.curve->clients.begin(), door.curve->clients.end()});
@@ -87,14 +94,9 @@ std::shared_ptr<const mq::curve_keys> keys_of(const config::door_settings::zmq_d
 /// Measured on two cores (docs/architecture.md, "Threads"): CAF's defaults spend a quarter of a core polling.
 class daemon::system_config : public caf::actor_system_config {
 public:
-  explicit system_config(const console_tls* tls) {
+  system_config() {
     load<quiet_scheduler>();
     load<caf::io::middleman>();
-    if (tls) {
-      load<caf::openssl::manager>();
-      openssl_certificate = openssl_key = tls->certificate_path();
-      openssl_cafile = tls->authority_path();
-    }
     add_message_types<caf::id_block::mainstay>();
     set("scheduler.policy", caf::atom("stealing"));
     set("scheduler.max-threads", scheduler_threads);
@@ -112,9 +114,8 @@ daemon::daemon(std::string config_file, config::settings_ptr settings, bool json
     changes_(kept_.state ? kept_.state->earlier_clients : std::vector<client_change>{}),
     settings_(config::with_changes(from_file_, changes_.all())), live_(std::make_shared<live_settings>(settings_)),
     loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
-    console_tls_(settings_->tls ? std::make_unique<console_tls>(*settings_->tls) : nullptr),
-    system_config_(std::make_unique<system_config>(console_tls_.get())),
-    system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
+    system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
+    turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;
@@ -152,7 +153,10 @@ daemon_hooks daemon::hooks() {
   daemon_hooks h;
   h.reload = [this] { return reload(); };
   h.change_client = [this](const client_order& o) { return change_client(o); };
-  h.drain = [] { ::kill(::getpid(), SIGTERM); };
+  h.drain = [this] {
+    drain_asked_ = true;
+    ::kill(::getpid(), SIGTERM);
+  };
   h.ready = [this] { return ready_.load(); };
   h.version = MAINSTAY_VERSION;
   h.started = started_;
@@ -205,9 +209,9 @@ void daemon::open_doors() {
 void daemon::open_console(const config::listen_address& at) {
   const auto console = caf::actor_cast<console_actor>(house_.names->admin);
   try {
-    if (console_tls_) {
+    if (auto tls = console_context(*settings_)) {
       console_door_ = std::make_unique<console_door>(*system_, console, at.host, at.port,
-                                                     most_callers(most_consoles, console_share));
+                                                     most_callers(most_consoles, console_share), std::move(tls));
       return spdlog::info("admin door: {}:{}, mutual TLS", at.host, console_door_->port());
     }
     const auto published = system_->middleman().publish(console, at.port, at.host.c_str(), true);
@@ -224,15 +228,7 @@ void daemon::renew_encryption() {
   if (http_tls_ && doors.http && doors.http->tls) http_->use_tls(context_of(doors.http->tls));
   if (metrics_tls_ && doors.metrics && doors.metrics_tls) metrics_->use_tls(context_of(doors.metrics_tls));
   if (curve_ && doors.zmq && doors.zmq->curve) zmq_->use_keys(keys_of(*doors.zmq));
-  if (!console_tls_ || !settings_->tls) return;
-  std::promise<void> replaced;
-  system_->middleman().backend().post([&] {
-    try {
-      console_tls_->replace(*settings_->tls);
-      replaced.set_value();
-    } catch (...) { replaced.set_exception(std::current_exception()); }
-  });
-  replaced.get_future().get();
+  if (console_door_ && settings_->tls) console_door_->use_tls(console_context(*settings_));
 }
 
 std::string daemon::later_encryption(const config::settings& s) const {
@@ -242,7 +238,7 @@ std::string daemon::later_encryption(const config::settings& s) const {
        {later_door("doors.http.tls", http_ && http, http_tls_, http && s.doors.http->tls),
         later_door("doors.metrics.tls", metrics_ && metrics, metrics_tls_, metrics && s.doors.metrics_tls),
         later_door("doors.zmq.curve", zmq_ && zmq, curve_, zmq && s.doors.zmq->curve),
-        later_door("tls", settings_->doors.admin.has_value(), console_tls_ != nullptr, s.tls.has_value())})
+        later_door("tls", settings_->doors.admin.has_value(), console_door_ != nullptr, s.tls.has_value())})
     if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
   return all;
 }
@@ -285,6 +281,16 @@ daemon_hooks::outcome daemon::reload() {
   auto later = later_settings(*settings_);
   if (!later.empty()) spdlog::warn("reload: {}", later);
   return {true, "configuration " + settings_->hash + " is in force" + (later.empty() ? "" : "; " + later)};
+}
+
+void daemon::reload_by_signal() { audit_signal("reload", reload()); }
+
+void daemon::audit_signal(const char* what, const daemon_hooks::outcome& came_to) {
+  audit_change c;
+  c.who = "signal";
+  c.what = what;
+  if (!came_to.ok) c.why = came_to.text;
+  write_change(kept_.audit.get(), *house_.names, std::move(c));
 }
 
 std::string daemon::tell_household(const config::settings_ptr& s) {
@@ -393,6 +399,7 @@ void daemon::flush_reports() {
 
 int daemon::drain() {
   ready_ = false;
+  if (!drain_asked_ && !given_up_) audit_signal("drain", {true, ""});
   auto limit = [&] {
     std::lock_guard lock(reloading_);
     return given_up_ ? duration(0s) : settings_->drain;

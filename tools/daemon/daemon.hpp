@@ -6,7 +6,6 @@
 #include "actors/supervisor.hpp"
 #include "actors/turn.hpp"
 #include "tools/daemon/console_door.hpp"
-#include "tools/daemon/console_tls.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -27,8 +26,8 @@ public:
   daemon(std::string config_file, config::settings_ptr, bool json_logs);
   ~daemon();
 
-  /// Reads the file again. A wrong one is logged, every error, and changes nothing.
-  daemon_hooks::outcome reload();
+  /// Reads the file again, as a signal asked for. A wrong one is logged, every error, and changes nothing.
+  void reload_by_signal();
 
   /// Refuses what is new, finishes what runs, ends everything. Returns the exit code: 0, 3 if the limit cut something
   /// off, 4 if an actor was given up.
@@ -40,6 +39,9 @@ public:
 
 private:
   class system_config;
+  daemon_hooks::outcome reload();
+  /// A line of the audit about what a signal asked for.
+  void audit_signal(const char* what, const daemon_hooks::outcome&);
   /// Writes it down, and puts it in force: what is taken away before, what is given afterwards.
   daemon_hooks::outcome change_client(const client_order&);
   /// Why not; empty: it is on disk.
@@ -68,11 +70,11 @@ private:
   config::settings_ptr settings_; // in force: the file's, with the changes
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};
+  std::atomic<bool> drain_asked_{false}; // by the console
   instant started_ = clock::now();
   std::shared_ptr<live_settings> live_;
   std::shared_ptr<event_loop> loop_; // both HTTP doors, the calls to providers and the actors they speak to
   std::shared_ptr<http::client> client_;
-  std::unique_ptr<console_tls> console_tls_; // none: the console speaks in the clear
   std::unique_ptr<system_config> system_config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<turn> turn_;

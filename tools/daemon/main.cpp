@@ -116,7 +116,7 @@ int main(int argc, char** argv) {
       if (sigwait(&signals, &got) != 0) continue;
       if (got != SIGHUP) break;
       manager.reloading();
-      daemon.reload();
+      daemon.reload_by_signal();
       manager.ready();
     }
     manager.stopping();
