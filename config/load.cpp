@@ -51,7 +51,10 @@ public:
     if (const auto* c = s.find("queue")) read_queue(*c, out_);
     if (const auto* c = s.find("recovery")) read_recovery(*c, out_.recovery);
     if (const auto* c = s.find("cache")) out_.cache = read_cache(*c);
-    if (const auto* c = s.find("degradation")) out_.degradation = read_degradation(*c, takes_canned_answers());
+    if (const auto* c = s.find("degradation")) {
+      const bool may_be_made = s.find("state") != nullptr; // a client that takes them, by the console
+      out_.degradation = read_degradation(*c, may_be_made || takes_canned_answers());
+    }
     if (const auto* c = s.find("state")) out_.state = read_state(*c);
     if (const auto* c = s.find("journal")) out_.journal = read_journal(*c);
     check_files(s);

@@ -96,7 +96,7 @@ def test_a_client_is_made_asks_through_both_doors_and_lives_within_its_limits(ho
 
 def test_a_client_is_made_with_every_term_that_one_of_the_file_may_have_and_keeps_them_over_a_restart(house):
     provider_there = provider("p", house.mock, region="eu")
-    g = house.gateway(providers=[provider_there], degradation={"canned": {"text": "We are closed."}})
+    g = house.gateway(providers=[provider_there], degradation={"canned": {"general": "We are closed."}})
     made = g.ctl("clients", "create", "shop", "--rps", "7", "--address-rpm", "3", "--address-concurrency", "2", "--partial", "json,tools", "--canned", "yes", "--region", "eu")
     terms = ("7 rps", "3 rpm, 2 at once", "tools, json", "yes", "eu")
 
@@ -109,7 +109,7 @@ def test_a_client_is_made_with_every_term_that_one_of_the_file_may_have_and_keep
                         (("--rps", "-1"), "--rps takes a number from 1"), (("--odd", "1"), "unknown option --odd")):
         assert says in house.refused("create", "other", *wrong)
     assert g.stop() == 0
-    g = house.gateway(providers=[provider_there], degradation={"canned": {"text": "We are closed."}})
+    g = house.gateway(providers=[provider_there], degradation={"canned": {"general": "We are closed."}})
     assert shown() == terms
     answers = [g.chat(f"from one address {i}", headers=key(made["key"])) for i in range(4)]
     assert [a.status for a in answers] == [200, 200, 200, 429], "the limit of an address is in force"
@@ -241,7 +241,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(house):
                         (("create", "app"), "app is in the configuration: rotate gives it a new key, restore takes back what was changed here"),
                         (("create", "local"), "and neither local nor console"), (("create", "x\ny"), "printable ASCII"), (("create", " x"), "without blanks"),
                         (("create", "new", "--models", "smart,nothing"), "there is no model named nothing"), (("create", "new", "--models", ","), "--models takes names"),
-                        (("create", "new", "--rpm", "0"), "--rpm takes a number from 1"), (("create", "new", "--rpm", "many"), "a number is missing"),
+                        (("create", "new", "--rpm", "0"), "--rpm takes a number from 1"), (("create", "new", "--rpm", "many"), "--rpm takes a number from 1"),
                         (("create", "new", "--daily-usd", "5"), "a budget needs the section prices"), (("create", "new", "--priority", "top"), "a priority is high, normal or low"),
                         (("create", "new", "--priority", "high", "--max-priority", "low"), "--priority is above --max-priority"), (("create", "new", "--what", "5"), "unknown option --what"),
                         (("create", "new", "--rpm"), "say: clients create NAME"), (("rotate", "nobody"), "no client is named nobody"), (("revoke", "nobody"), "no client is named nobody"),
