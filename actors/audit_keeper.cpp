@@ -79,6 +79,8 @@ bool audit_store::add(const run_report& r, const bytes_ptr& asked) {
 bool audit_store::add(audit_change c) {
   audit_entry entry;
   entry.time = std::chrono::system_clock::now();
+  entry.outcome = c.why.empty() ? "ok" : "failed";
+  entry.cost_usd = 0;
   entry.change = std::make_shared<const audit_change>(std::move(c));
   std::lock_guard lock(guard_);
   queue_.add(std::move(entry), 0, clock::now());

@@ -56,37 +56,7 @@ void add_change(std::string& out, const audit_change& c) {
   add(R"(,"change":)", c.what);
   add(R"(,"name":)", c.name);
   if (!c.with.empty()) add(R"(,"with":)", c.with);
-  add(R"(,"outcome":)", c.why.empty() ? "ok" : "failed");
   if (!c.why.empty()) add(R"(,"why":)", c.why);
-}
-
-void add_request(std::string& out, const audit_entry& e) {
-  for (const auto& [name, value] :
-       {std::pair(R"(,"request_id":)", &e.request_id), std::pair(R"(,"client":)", &e.client),
-        std::pair(R"(,"model":)", &e.model), std::pair(R"(,"provider":)", &e.provider),
-        std::pair(R"(,"source":)", &e.source), std::pair(R"(,"outcome":)", &e.outcome)}) {
-    out += name;
-    add_text(out, *value);
-  }
-  out += R"(,"status":)";
-  add_number(out, e.status);
-  out += R"(,"input_tokens":)";
-  add_number(out, e.input_tokens);
-  out += R"(,"output_tokens":)";
-  add_number(out, e.output_tokens);
-  out += R"(,"cost_usd":)";
-  if (e.cost_usd)
-    add_number(out, *e.cost_usd);
-  else
-    out += "null";
-  if (!e.redacted.empty()) {
-    out += R"(,"redacted":)";
-    add_text(out, e.redacted);
-  }
-  if (!e.request.empty()) {
-    out += R"(,"request":)";
-    add_text(out, e.request);
-  }
 }
 
 bool take(std::string_view& text, std::string_view what) noexcept {
@@ -136,10 +106,33 @@ std::string audit_line(const audit_entry& e, audit_head& head, const audit_diges
   add_number(out, head.seq + 1);
   out += R"(,"time":)";
   add_text(out, date_text(e.time));
-  if (e.change)
-    add_change(out, *e.change);
+  for (const auto& [name, value] :
+       {std::pair(R"(,"request_id":)", &e.request_id), std::pair(R"(,"client":)", &e.client),
+        std::pair(R"(,"model":)", &e.model), std::pair(R"(,"provider":)", &e.provider),
+        std::pair(R"(,"source":)", &e.source), std::pair(R"(,"outcome":)", &e.outcome)}) {
+    out += name;
+    add_text(out, *value);
+  }
+  out += R"(,"status":)";
+  add_number(out, e.status);
+  out += R"(,"input_tokens":)";
+  add_number(out, e.input_tokens);
+  out += R"(,"output_tokens":)";
+  add_number(out, e.output_tokens);
+  out += R"(,"cost_usd":)";
+  if (e.cost_usd)
+    add_number(out, *e.cost_usd);
   else
-    add_request(out, e);
+    out += "null";
+  if (!e.redacted.empty()) {
+    out += R"(,"redacted":)";
+    add_text(out, e.redacted);
+  }
+  if (!e.request.empty()) {
+    out += R"(,"request":)";
+    add_text(out, e.request);
+  }
+  if (e.change) add_change(out, *e.change);
   if (e.lost > 0) {
     out += before_lost;
     add_number(out, e.lost);

@@ -39,7 +39,7 @@ struct audit_entry {
   std::uint64_t lost = 0;                     // so many before it found no room and have no line
   std::string redacted;                       // kinds and counts; empty: nothing was
   std::string request;                        // UTF-8; empty: it is not to be written
-  std::shared_ptr<const audit_change> change; // in place of a request; of the rest only `time` and `lost` count then
+  std::shared_ptr<const audit_change> change; // in place of a request: of the rest time and outcome say something
 };
 
 /// As much of a text as a line may have, cut between two characters.

@@ -105,22 +105,25 @@ BOOST_AUTO_TEST_CASE(a_line_has_the_contracts_members_in_its_order) {
   BOOST_TEST(head.hash == digest(without));
 }
 
-BOOST_AUTO_TEST_CASE(a_change_stands_in_the_chain_with_who_what_and_how_it_ended) {
+BOOST_AUTO_TEST_CASE(a_change_stands_in_the_chain_as_a_request_does_with_who_what_and_how_it_ended) {
   audit_head head{41, std::string(64, 'a')};
   audit_entry e;
   e.time = noon;
+  e.outcome = "ok";
+  e.cost_usd = 0;
   const auto of = [](audit_change c) { return std::make_shared<const audit_change>(std::move(c)); };
   e.change = of({"console", "clients create", "shop", "--rpm 5", ""});
-  const std::string without =
-      R"({"seq":42,"time":"2026-03-04T12:00:00.005Z","who":"console","change":"clients create",)"
-      R"("name":"shop","with":"--rpm 5","outcome":"ok","prev":")" +
-      std::string(64, 'a') + R"("})";
+  const std::string without = R"({"seq":42,"time":"2026-03-04T12:00:00.005Z","request_id":"","client":"","model":"",)"
+                              R"("provider":"","source":"","outcome":"ok","status":0,"input_tokens":0,)"
+                              R"("output_tokens":0,"cost_usd":0,"who":"console","change":"clients create",)"
+                              R"("name":"shop","with":"--rpm 5","prev":")" +
+                              std::string(64, 'a') + R"("})";
   const auto first = audit_line(e, head, digest);
   BOOST_TEST(first == without.substr(0, without.size() - 1) + R"(,"hash":")" + digest(without) + R"("})");
   e.change = of({"signal", "reload", "", "", "line 3:\nis wrong"});
   e.lost = 2;
   const auto second = audit_line(e, head, digest);
-  BOOST_TEST(second.find(R"("who":"signal","change":"reload","name":"","outcome":"failed",)"
+  BOOST_TEST(second.find(R"("cost_usd":0,"who":"signal","change":"reload","name":"",)"
                          R"("why":"line 3:\u000ais wrong","lost":2,"prev":)") != second.npos);
   const auto all = first + "\n" + second + "\n" + audit_line(entry(), head, digest) + "\n";
   BOOST_TEST(verify({all}, 7, audit_verifier(digest, {41, std::string(64, 'a')})) == said{},

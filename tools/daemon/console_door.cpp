@@ -128,15 +128,15 @@ public:
   }
   net::rw_state write_some(std::size_t& sent, int, const void* from, std::size_t size) {
     const iovec all{const_cast<void*>(from), size};
-    return outcome(sent, size == 0 ? 0 : place_->stream.write(&all, 1), size == 0);
+    return outcome(sent, place_->stream.write(&all, 1));
   }
   bool must_read_more(int, std::size_t) { return place_->stream.has_unread(); }
 
 private:
-  static net::rw_state outcome(std::size_t& done, ssize_t n, bool nothing_asked = false) {
+  static net::rw_state outcome(std::size_t& done, ssize_t n) {
     done = n > 0 ? static_cast<std::size_t>(n) : 0;
     const bool later = n < 0 && errno == EAGAIN;
-    return n > 0 || later || nothing_asked ? net::rw_state::success : net::rw_state::failure;
+    return n > 0 || later ? net::rw_state::success : net::rw_state::failure;
   }
 
   std::shared_ptr<guest_list> guests_;

@@ -153,10 +153,7 @@ daemon_hooks daemon::hooks() {
   daemon_hooks h;
   h.reload = [this] { return reload(); };
   h.change_client = [this](const client_order& o) { return change_client(o); };
-  h.drain = [this] {
-    drain_asked_ = true;
-    ::kill(::getpid(), SIGTERM);
-  };
+  h.drain = [] { ::kill(::getpid(), SIGTERM); };
   h.ready = [this] { return ready_.load(); };
   h.version = MAINSTAY_VERSION;
   h.started = started_;
@@ -283,12 +280,9 @@ daemon_hooks::outcome daemon::reload() {
   return {true, "configuration " + settings_->hash + " is in force" + (later.empty() ? "" : "; " + later)};
 }
 
-void daemon::reload_by_signal() { audit_signal("reload", reload()); }
-
-void daemon::audit_signal(const char* what, const daemon_hooks::outcome& came_to) {
-  audit_change c;
-  c.who = "signal";
-  c.what = what;
+void daemon::reload_by_signal() {
+  const auto came_to = reload();
+  audit_change c{"signal", "reload", "", "", ""};
   if (!came_to.ok) c.why = came_to.text;
   write_change(kept_.audit.get(), *house_.names, std::move(c));
 }
@@ -399,7 +393,6 @@ void daemon::flush_reports() {
 
 int daemon::drain() {
   ready_ = false;
-  if (!drain_asked_ && !given_up_) audit_signal("drain", {true, ""});
   auto limit = [&] {
     std::lock_guard lock(reloading_);
     return given_up_ ? duration(0s) : settings_->drain;

@@ -40,8 +40,6 @@ public:
 private:
   class system_config;
   daemon_hooks::outcome reload();
-  /// A line of the audit about what a signal asked for.
-  void audit_signal(const char* what, const daemon_hooks::outcome&);
   /// Writes it down, and puts it in force: what is taken away before, what is given afterwards.
   daemon_hooks::outcome change_client(const client_order&);
   /// Why not; empty: it is on disk.
@@ -70,7 +68,6 @@ private:
   config::settings_ptr settings_; // in force: the file's, with the changes
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};
-  std::atomic<bool> drain_asked_{false}; // by the console
   instant started_ = clock::now();
   std::shared_ptr<live_settings> live_;
   std::shared_ptr<event_loop> loop_; // both HTTP doors, the calls to providers and the actors they speak to
