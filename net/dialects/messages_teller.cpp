@@ -1,6 +1,8 @@
 // A chat's answer as Anthropic's Messages API gives it. A stream is a row of blocks, one open at a time; a provider's
-// own events go through as they are, but are read along, so that the row can be gone on with without them.
+// own events go through as they are, but are read along, so that the row can be gone on with without them. Chunks of a
+// chat may go on with one call while another is under way: what comes before a call has all its arguments waits.
 #include "net/dialects/chat_piece.hpp"
+#include "net/dialects/json_extent.hpp"
 #include "net/dialects/messages.hpp"
 #include "net/dialects/provider_dialect.hpp"
 #include "net/json_text.hpp"
@@ -129,6 +131,7 @@ public:
     }
     piece_ = {}; // nothing of it outlives its text
     begin();
+    tell_rest();
     close_block();
     if (!ended_)
       put("message_delta", R"({"type":"message_delta","delta":{)" + ending(finish_, stop_, refused_) + R"(},"usage":)" +
@@ -150,8 +153,11 @@ public:
 
 private:
   enum class block : std::uint8_t { none, text, thinking, tool, other };
-  struct tool_block {
-    std::uint64_t call, block;
+  enum class said : std::uint8_t { text, thinking, thoughts, call };
+  struct later { // raw, but for its own memory
+    said what;
+    std::uint64_t call = 0;
+    std::string text, id, name;
   };
 
   void put(std::string_view type, std::string data) { events_.push_back({type, std::move(data)}); }
@@ -167,14 +173,63 @@ private:
   }
 
   void tell(const chat_piece::choice& c) {
-    if (says(c.reasoning)) think(c.reasoning);
-    if (!c.thinking_blocks.empty()) close_thoughts(c.thinking_blocks);
+    if (says(c.reasoning)) tell(said::thinking, c.reasoning);
+    if (!c.thinking_blocks.empty()) tell(said::thoughts, c.thinking_blocks);
     for (const auto text : {c.content, c.refusal})
-      if (says(text)) say(text);
+      if (says(text)) tell(said::text, text);
     refused_ = refused_ || says(c.refusal);
-    for (const auto& call : c.calls) tell_call(call);
+    for (const auto& call : c.calls) tell_call(number_of(call), call.id, call.name, call.arguments);
     if (!c.finish_reason.empty()) finish_ = c.finish_reason;
     if (says(c.stop_reason)) stop_ = c.stop_reason;
+  }
+
+  std::uint64_t number_of(const chat_piece::call& call) {
+    const auto number = call.index.value_or(calls_.empty() ? 0 : calls_.back() + (call.id.empty() ? 0 : 1));
+    if (std::ranges::find(calls_, number) == calls_.end()) calls_.push_back(number);
+    return number;
+  }
+
+  /// For the call that is open to have its arguments.
+  bool waits() const { return !later_.empty() || (open_ == block::tool && !arguments_.complete()); }
+
+  void tell(said what, chat_piece::raw text) {
+    if (waits()) return later_.push_back({what, 0, std::string(text), {}, {}});
+    if (what == said::text) say(text);
+    if (what == said::thinking) think(text);
+    if (what == said::thoughts) close_thoughts(text);
+  }
+
+  void tell_call(std::uint64_t number, chat_piece::raw id, chat_piece::raw name, chat_piece::raw arguments) {
+    const bool goes_on = open_ == block::tool && number == call_;
+    if (!goes_on && waits())
+      return later_.push_back({said::call, number, std::string(arguments), std::string(id), std::string(name)});
+    if (!goes_on && !open_call(number, id, name)) return;
+    if (!says(arguments)) return;
+    add(at_, "input_json_delta", "partial_json", arguments);
+    if (const auto spelled = json::parse(arguments)) arguments_.feed(spelled->string_or_empty());
+    if (later_.empty() || !arguments_.complete()) return;
+    for (const auto& one : std::exchange(later_, {})) tell(one);
+  }
+
+  void tell(const later& one) {
+    if (one.what == said::call) return tell_call(one.call, one.id, one.name, one.text);
+    tell(one.what, one.text);
+  }
+
+  /// Nothing comes any more: whatever waited for arguments is told, each call with all that was said of it.
+  void tell_rest() {
+    while (!later_.empty()) {
+      close_block();
+      std::vector<later> others;
+      const auto waited = std::exchange(later_, {});
+      const auto& first = waited.front();
+      for (const auto& one : waited)
+        if (&one == &first || (first.what == said::call && one.what == said::call && one.call == first.call))
+          tell(one);
+        else
+          others.push_back(one);
+      for (const auto& one : others) tell(one);
+    }
   }
 
   void open_block(block kind, std::string_view content) {
@@ -229,18 +284,17 @@ private:
     }
   }
 
-  void tell_call(const chat_piece::call& call) {
-    const auto number = call.index.value_or(tools_.empty() ? 0 : tools_.back().call + (call.id.empty() ? 0 : 1));
-    auto known = std::ranges::find(tools_, number, &tool_block::call);
-    if (known == tools_.end()) {
-      std::string content = R"({"type":"tool_use","id":)";
-      content.append(call.id.empty() ? R"("")" : call.id).append(R"(,"name":)");
-      content.append(call.name.empty() ? R"("")" : call.name).append(R"(,"input":{}})");
-      open_block(block::tool, content);
-      tools_.push_back({number, at_});
-      known = tools_.end() - 1;
-    }
-    if (says(call.arguments)) add(known->block, "input_json_delta", "partial_json", call.arguments);
+  /// False: its block was there, and is over: it had all its arguments.
+  bool open_call(std::uint64_t number, chat_piece::raw id, chat_piece::raw name) {
+    if (std::ranges::find(told_, number) != told_.end()) return false;
+    told_.push_back(number);
+    std::string content = R"({"type":"tool_use","id":)";
+    content.append(id.empty() ? R"("")" : id).append(R"(,"name":)");
+    content.append(name.empty() ? R"("")" : name).append(R"(,"input":{}})");
+    open_block(block::tool, content);
+    call_ = number;
+    arguments_ = {};
+    return true;
   }
 
   static void append_call(std::string& out, const chat_piece::call& call) {
@@ -287,8 +341,11 @@ private:
   bool own_ = false;                                       // native events are not told any more
   bool refused_ = false;
   block open_ = block::none;
-  std::uint64_t at_ = 0, next_ = 0; // the open block, and the next one
-  std::vector<tool_block> tools_;
+  std::uint64_t at_ = 0, next_ = 0;         // the open block, and the next one
+  std::vector<std::uint64_t> calls_, told_; // their numbers, as they came; and those with a block
+  std::uint64_t call_ = 0;                  // whose block is open
+  json_extent arguments_;                   // its arguments
+  std::vector<later> later_;
   std::string finish_, stop_; // raw
 };
 

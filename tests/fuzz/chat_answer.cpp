@@ -27,7 +27,16 @@ json::value sorted(json::value v) {
 }
 std::string in_order(std::string_view text) { return json::to_text(sorted(*json::parse(text))); }
 
+/// Of two members of one name readers may choose either.
+bool has_twins(const json::value& v) {
+  if (v.is(json::kind::object))
+    for (std::size_t i = 0; i < v.items.size(); ++i)
+      if (v.find(v.items[i].name) != &v.items[i]) return true;
+  return std::ranges::any_of(v.items, has_twins);
+}
+
 void check_completion(std::string_view input) {
+  if (const auto tree = json::parse(input); tree && has_twins(*tree)) return;
   const auto facts = read_completion(input);
   const auto chunks = chunks_of(input, true);
   if (chunks.empty()) return;

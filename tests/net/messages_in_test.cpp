@@ -301,6 +301,35 @@ BOOST_AUTO_TEST_CASE(thoughts_words_and_calls_are_blocks_one_after_the_other) {
   BOOST_TEST(all[all.size() - 2].find(R"("stop_reason":"tool_use")") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(calls_that_are_told_across_each_other_are_whole_blocks_one_after_the_other) {
+  const auto call = [](int index, const std::string& begin, const std::string& arguments) {
+    return chunk_of(R"("tool_calls":[{"index":)" + std::to_string(index) + begin + R"(,"function":{)" +
+                    (begin.empty() ? "" : R"("name":"f",)") + R"("arguments":")" + arguments + R"("}}])");
+  };
+  const auto blocks = [](const told& all) {
+    std::string out;
+    for (auto& event : all) {
+      const auto tree = json::parse(event.substr(event.find(' ') + 1));
+      if (event.starts_with("content_block_start")) out += "[" + tree->find("content_block")->find("type")->text + " ";
+      if (event.starts_with("content_block_stop")) out += "]";
+      if (!event.starts_with("content_block_delta")) continue;
+      for (auto member : {"partial_json", "text"})
+        if (auto said = tree->find("delta")->find(member)) out += said->text;
+    }
+    return out;
+  };
+  auto t = messages_teller();
+  BOOST_TEST(blocks(tell_all(*t, {call(0, R"(,"id":"a")", ""), call(1, R"(,"id":"b")", ""), call(0, "", R"({\"x\")"),
+                                  call(1, "", R"({\"y\":\"}\")"), chunk_of(R"("content":"so")"), call(0, "", ":1}"),
+                                  call(1, "", "}"), chunk_of("", R"("tool_calls")")})) ==
+             R"([tool_use {"x":1}][tool_use {"y":"}"}][text so])");
+  // Arguments that never end keep nothing back for good.
+  auto cut = messages_teller();
+  BOOST_TEST(blocks(tell_all(*cut, {call(0, R"(,"id":"a")", "{"), call(1, R"(,"id":"b")", "{"),
+                                    call(2, R"(,"id":"c")", "{}"), call(1, "", "1"), call(0, "", "0")})) ==
+             "[tool_use {0][tool_use {1][tool_use {}]");
+}
+
 namespace {
 
 std::string native_chunk(const std::string& data, const std::string& delta = "") {
