@@ -306,6 +306,7 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
     rec.report().output_tokens = usage->output;
     rec.report().cached_tokens = usage->cached;
     rec.report().reasoning_tokens = usage->reasoning;
+    rec.report().cache_write_tokens = usage->cache_writes;
   }
   rec.tokens_spent += cost.input + cost.output;
   rec.report().charged_tokens += cost.input + cost.output;

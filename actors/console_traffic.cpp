@@ -89,6 +89,7 @@ void write_costs(console_json& j, const costs_view& v, std::string_view by) {
         .count("input_tokens", a.tokens.input)
         .count("output_tokens", a.tokens.output)
         .count("cached_tokens", a.tokens.cached)
+        .count("cache_write_tokens", a.tokens.cache_writes)
         .count("reasoning_tokens", a.tokens.reasoning)
         .number("batch_usd", a.batch_usd)
         .count("batched_calls", a.batched)
@@ -151,6 +152,7 @@ void write_metrics(console_json& j, const metrics_view& v) {
           .number("output_per_input", ratio(t.tokens.output, t.tokens.input))
           .count("cached_tokens", t.tokens.cached)
           .number("cached_percent", percent(ratio(t.tokens.cached, t.tokens.input)))
+          .count("cache_write_tokens", t.tokens.cache_writes)
           .count("reasoning_tokens", t.tokens.reasoning)
           .end_row();
     j.end_table();

@@ -366,7 +366,7 @@ void metrics_registry::count(const run_report& r) {
   count_retries(r, model);
   for (auto& reason : r.retry_reasons) b.retries.at({reason}).Increment();
   if (!r.cache_result.empty()) b.cache.at({r.cache_tier, r.cache_result}).Increment();
-  const token_usage used{r.input_tokens, r.output_tokens, r.cached_tokens, r.reasoning_tokens};
+  const token_usage used{r.input_tokens, r.output_tokens, r.cached_tokens, r.reasoning_tokens, r.cache_write_tokens};
   const std::pair<const char*, std::uint64_t> kinds[] = {
       {"input", used.input}, {"output", used.output}, {"cached", used.cached}, {"reasoning", used.reasoning}};
   for (auto [kind, n] : kinds) {

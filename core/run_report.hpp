@@ -50,7 +50,7 @@ struct run_report {
   int retries = 0;
   std::vector<std::string> retry_reasons;
   duration took{}, overhead{};
-  std::uint64_t input_tokens = 0, output_tokens = 0, cached_tokens = 0, reasoning_tokens = 0;
+  std::uint64_t input_tokens = 0, output_tokens = 0, cached_tokens = 0, reasoning_tokens = 0, cache_write_tokens = 0;
   std::uint64_t charged_tokens = 0;     // to keys, failed attempts included, estimated where nobody said
   std::string provider, target_model;   // who answered
   std::string cache_tier, cache_result; // "" if the cache was not asked

@@ -165,12 +165,13 @@ split_answer split_batch(std::string_view completion, const std::vector<batch_pa
   }
   for (auto i : answered) asked_weights.push_back(shared_tokens + parts[i].tokens * answered.size());
   const auto whole = out.usage.value_or(token_usage{});
-  const auto input = shares(whole.input, asked_weights), cached = shares(whole.cached, asked_weights);
+  const auto input = shares(whole.input, asked_weights), cached = shares(whole.cached, asked_weights),
+             writes = shares(whole.cache_writes, asked_weights);
   const auto output = shares(whole.output, said_weights), reasoning = shares(whole.reasoning, said_weights);
   for (std::size_t k = 0; k < answered.size(); ++k) {
     const auto i = answered[k];
     std::optional<token_usage> usage;
-    if (out.usage) usage = token_usage{input[k], output[k], cached[k], reasoning[k]};
+    if (out.usage) usage = token_usage{input[k], output[k], cached[k], reasoning[k], writes[k]};
     out.completions[i] = make_bytes(own_completion(*texts[i], facts.model, parts[i].name, now, usage));
   }
   return out;

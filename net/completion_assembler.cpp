@@ -21,7 +21,8 @@ constexpr std::size_t choice_limit = 128;
 
 // Said again rather than continued: providers repeat these in every delta.
 bool is_said_whole(std::string_view name) {
-  return name == "role" || name == "type" || name == "id" || name == "name" || name == "format";
+  return name == "role" || name == "type" || name == "id" || name == "name" || name == "format" ||
+         name == "thought_signature"; // the latest is of all that was said
 }
 
 std::optional<std::uint64_t> index_of(const value& v) {

@@ -40,10 +40,13 @@ namespace {
   "ALTER TABLE clients ADD COLUMN canned INTEGER NOT NULL DEFAULT 0;"                                                  \
   "ALTER TABLE clients ADD COLUMN region TEXT NOT NULL DEFAULT ''"
 
-constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS, MAINSTAY_REQUESTS, MAINSTAY_CLIENTS,
-                                    MAINSTAY_CLIENT_TERMS};
+#define MAINSTAY_CACHE_WRITES "ALTER TABLE costs ADD COLUMN cache_writes INTEGER NOT NULL DEFAULT 0"
 
-constexpr sqlite::file_form form{0x4d737431, 6, R"(
+constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS,        MAINSTAY_REQUESTS,
+                                    MAINSTAY_CLIENTS,    MAINSTAY_CLIENT_TERMS, MAINSTAY_CACHE_WRITES};
+
+constexpr sqlite::file_form form{0x4d737431, 7,
+                                 R"(
   CREATE TABLE months (
     provider TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -52,7 +55,8 @@ constexpr sqlite::file_form form{0x4d737431, 6, R"(
     used INTEGER NOT NULL CHECK (used >= 0),
     PRIMARY KEY (provider, key)
   ) STRICT, WITHOUT ROWID;
-)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS ";" MAINSTAY_CLIENTS ";" MAINSTAY_CLIENT_TERMS,
+)" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS ";" MAINSTAY_CLIENTS ";" MAINSTAY_CLIENT_TERMS
+                                 ";" MAINSTAY_CACHE_WRITES,
                                  true, upgrades};
 
 std::optional<std::int64_t> seconds_of(const std::optional<utc_time>& t) {
@@ -145,9 +149,9 @@ void state_file::keep(const load_pattern::cells& cells) {
 
 std::vector<cost_ledger::row> state_file::costs() {
   std::vector<cost_ledger::row> out;
-  auto rows =
-      db_->prepare("SELECT hour, client, model, provider, usd, saved_usd, calls, unpriced, saved, input, output, "
-                   "cached, reasoning, batch_usd, batched, answered, rescued, lost FROM costs ORDER BY hour");
+  auto rows = db_->prepare(
+      "SELECT hour, client, model, provider, usd, saved_usd, calls, unpriced, saved, input, output, "
+      "cached, reasoning, batch_usd, batched, answered, rescued, lost, cache_writes FROM costs ORDER BY hour");
   const auto count = [&rows](int column) { return static_cast<std::uint64_t>(rows.number(column)); };
   while (rows.next()) {
     cost_ledger::row r;
@@ -158,7 +162,7 @@ std::vector<cost_ledger::row> state_file::costs() {
     r.what.calls = count(6);
     r.what.unpriced = count(7);
     r.what.saved = count(8);
-    r.what.tokens = {count(9), count(10), count(11), count(12)};
+    r.what.tokens = {count(9), count(10), count(11), count(12), count(18)};
     r.what.batch_usd = rows.real(13);
     r.what.batched = count(14);
     r.what.answered = count(15);
@@ -171,10 +175,10 @@ std::vector<cost_ledger::row> state_file::costs() {
 
 void state_file::keep(const std::vector<cost_ledger::row>& costs) {
   sqlite::transaction all(*db_);
-  auto put =
-      db_->prepare("INSERT OR REPLACE INTO costs (hour, client, model, provider, usd, saved_usd, calls, unpriced, "
-                   "saved, input, output, cached, reasoning, batch_usd, batched, answered, rescued, lost) "
-                   "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  auto put = db_->prepare(
+      "INSERT OR REPLACE INTO costs (hour, client, model, provider, usd, saved_usd, calls, unpriced, "
+      "saved, input, output, cached, reasoning, batch_usd, batched, answered, rescued, lost, cache_writes) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const auto count = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
   std::int64_t newest = 0;
   for (const auto& [where, what] : costs) {
@@ -183,7 +187,7 @@ void state_file::keep(const std::vector<cost_ledger::row>& costs) {
     put.run(hour, where.client, where.model, where.provider, what.usd, what.saved_usd, count(what.calls),
             count(what.unpriced), count(what.saved), count(t.input), count(t.output), count(t.cached),
             count(t.reasoning), what.batch_usd, count(what.batched), count(what.answered), count(what.rescued),
-            count(what.lost));
+            count(what.lost), count(t.cache_writes));
     newest = std::max(newest, hour);
   }
   db_->prepare("DELETE FROM costs WHERE hour < ?").run(newest - std::int64_t{cost_ledger::kept_for.count()});

@@ -58,6 +58,12 @@ void append_url(std::string& out, std::string_view url) {
   out += '}';
 }
 
+void append_title(std::string& out, std::string_view title) {
+  if (title.empty()) return;
+  out += R"(,"title":)";
+  json::append_string(out, title);
+}
+
 /// A PDF, or text, which goes as text.
 anthropic_media append_document(std::string& out, const data_url& data, std::string_view title) {
   std::string source;
@@ -73,9 +79,7 @@ anthropic_media append_document(std::string& out, const data_url& data, std::str
     return anthropic_media::unreadable;
   }
   (out += R"({"type":"document","source":)") += source;
-  if (title.empty()) return anthropic_media::written;
-  out += R"(,"title":)";
-  json::append_string(out, title);
+  append_title(out, title);
   return anthropic_media::written;
 }
 
@@ -106,6 +110,7 @@ anthropic_media append_anthropic_media(std::string& out, const value& part) {
   if (!url.starts_with("https://")) return anthropic_media::unreadable;
   out += R"({"type":"document","source":)";
   append_url(out, url);
+  append_title(out, title);
   return anthropic_media::written;
 }
 

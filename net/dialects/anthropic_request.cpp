@@ -82,7 +82,7 @@ public:
   provider_request_or write() {
     if (terms_.begun && !family_.takes_prefill())
       return request_problem{"This model takes no beginning of an answer.", "messages", "unsupported_parameter"};
-    for (auto& lost : members_without_counterpart(*root_.find("messages"))) {
+    for (auto& lost : members_without_counterpart(root_)) {
       if (!terms_.leave_out) return no_counterpart(lost.place), std::move(*problem_);
       made_.left_out.push_back(std::move(lost.what));
     }
@@ -125,7 +125,7 @@ private:
   /// True: it is left out.
   bool unsupported(std::string_view param, std::string_view why = {}) {
     if (!terms_.leave_out) return no_counterpart(param, why);
-    if (std::ranges::find(made_.left_out, param) == made_.left_out.end()) made_.left_out.emplace_back(param);
+    if (made_.left_out.empty() || made_.left_out.back() != param) made_.left_out.emplace_back(param);
     return true;
   }
 
@@ -378,12 +378,10 @@ private:
     if (type == "text") return true;
     if (type != "json_object" && type != "json_schema")
       return fail("response_format.type", "Invalid value: expected text, json_object or json_schema.");
-    const auto named = type == "json_schema" ? wanted->find("json_schema") : nullptr;
-    const auto schema = named ? named->find("schema") : nullptr;
-    if (!schema || !schema->is(kind::object) || !family_.structured()) return unsupported("response_format");
-    auto closed = *schema;
-    close_objects(closed);
-    json::append(output("format") += R"({"type":"json_schema","schema":)", closed);
+    auto schema = schema_asked_for(*wanted);
+    if (!schema || !family_.structured()) return unsupported("response_format");
+    close_objects(*schema);
+    json::append(output("format") += R"({"type":"json_schema","schema":)", *schema);
     output_ += '}';
     return true;
   }

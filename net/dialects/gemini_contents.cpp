@@ -180,6 +180,9 @@ private:
   bool add_call(const value& call, std::size_t number) {
     const auto place = ".tool_calls[" + std::to_string(number) + "]";
     const auto function = call.find("function");
+    if (call.find("type") && text_of(call, "type") != "function")
+      return fail(place + ".type", "The provider of this model knows calls of functions only.",
+                  "unsupported_parameter");
     if (!function || !function->is(kind::object)) return wrong_type(place + ".function", "an object");
     const auto name = text_of(*function, "name"), arguments = text_of(*function, "arguments");
     const auto args = arguments.empty() ? value::make_object() : json::parse(arguments).value_or(value{});

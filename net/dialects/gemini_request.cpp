@@ -73,7 +73,7 @@ public:
     : root_(root), request_(request), terms_(terms), family_(gemini_family::of(terms.model)) {}
 
   provider_request_or write() {
-    for (auto& lost : members_without_counterpart(*root_.find("messages"))) {
+    for (auto& lost : members_without_counterpart(root_)) {
       if (!terms_.leave_out) return no_counterpart(lost.place), std::move(*problem_);
       made_.left_out.push_back(std::move(lost.what));
     }
@@ -245,7 +245,11 @@ private:
 
   bool logprobs() {
     const auto wanted = given("logprobs");
-    if (!wanted || wanted->text == "false") return true;
+    if (!wanted || wanted->text == "false") {
+      const auto top = given("top_logprobs");
+      return !top || top->text == "0" ||
+             fail("top_logprobs", "'top_logprobs' is only allowed when 'logprobs' is true.");
+    }
     if (!wanted->is(kind::boolean)) return wrong_type("logprobs", "a boolean");
     config("responseLogprobs") += "true";
     return number("top_logprobs", "logprobs");
@@ -279,9 +283,7 @@ private:
     if (type != "json_object" && type != "json_schema")
       return fail("response_format.type", "Invalid value: expected text, json_object or json_schema.");
     config("responseMimeType") += R"("application/json")";
-    const auto named = type == "json_schema" ? wanted->find("json_schema") : nullptr;
-    const auto schema = named ? named->find("schema") : nullptr;
-    if (schema && !schema->is(kind::null)) json::append(config("responseJsonSchema"), *schema);
+    if (const auto schema = schema_asked_for(*wanted)) json::append(config("responseJsonSchema"), *schema);
     return true;
   }
 

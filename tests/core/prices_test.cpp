@@ -43,6 +43,13 @@ BOOST_AUTO_TEST_CASE(what_is_put_into_the_cache_may_be_dearer_than_other_input) 
   BOOST_TEST(cost_of(p, {.input = 10, .cached = 8, .cache_writes = 100}) == 1 * 8 + 5 * 2, "bounded by the input");
 }
 
+BOOST_AUTO_TEST_CASE(parts_of_an_answer_come_to_the_sum_of_their_tokens) {
+  token_usage all{1, 2, 3, 4, 5};
+  all += {10, 20, 30, 40, 50};
+  BOOST_TEST((all.input == 11 && all.output == 22 && all.cached == 33 && all.reasoning == 44));
+  BOOST_TEST(all.cache_writes == 55u);
+}
+
 BOOST_AUTO_TEST_CASE(counts_that_cannot_be_are_bounded) {
   auto p = simple();
   p.usual.cached = 1;

@@ -163,6 +163,8 @@ BOOST_AUTO_TEST_CASE(pictures_and_files_become_blocks) {
              R"({"type":"document","source":{"type":"text","media_type":"text/plain","data":"京都"},"title":"a.txt"})");
   BOOST_TEST(block(R"({"type":"file","file":{"file_data":"https://x.example/a.pdf"}})") ==
              R"({"type":"document","source":{"type":"url","url":"https://x.example/a.pdf"}})");
+  BOOST_TEST(block(R"({"type":"file","file":{"file_data":"https://x.example/a.pdf","filename":"a"}})") ==
+             R"({"type":"document","source":{"type":"url","url":"https://x.example/a.pdf"},"title":"a"})");
   for (auto none : {R"({"type":"image_url","image_url":{"url":"http://x.example/a.png"}})",
                     R"({"type":"image_url","image_url":{"url":"data:image/png,ii"}})",
                     R"({"type":"file","file":{"file_id":"file-123"}})",
@@ -212,6 +214,14 @@ BOOST_AUTO_TEST_CASE(tools_may_must_or_must_not_be_called) {
       with_tools(R"(,"tool_choice":{"type":"any"})"));
 }
 
+BOOST_AUTO_TEST_CASE(members_of_tools_formats_and_streams_are_lost_by_name_or_not_at_all) {
+  const std::string tool =
+      R"(,"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"},"returns":"x"}}])";
+  BOOST_TEST(body(tool) == "unsupported_parameter tools[0].function.returns");
+  BOOST_TEST(left_out(tool) == R"(tools[].function.returns {"tools":[{"name":"f","input_schema":{"type":"object"}}]})");
+  BOOST_TEST(body(R"(,"stream":true,"stream_options":{"pace":1})") == "unsupported_parameter stream_options.pace");
+}
+
 BOOST_AUTO_TEST_CASE(members_of_messages_are_lost_by_name_or_not_at_all) {
   const std::string named =
       R"({"role":"user","name":"ann","content":"Hi"},{"role":"user","name":"bob","content":"Hi"})";
@@ -243,6 +253,10 @@ BOOST_AUTO_TEST_CASE(json_follows_a_schema_or_is_not_promised) {
   BOOST_TEST(body(R"(,"response_format":{"type":"json_object"})") == "unsupported_parameter response_format");
   BOOST_TEST(left_out(R"(,"response_format":{"type":"json_object"})") == "response_format {}");
   BOOST_TEST(rest(R"(,"response_format":{"type":"text"})") == "{}");
+  BOOST_TEST(
+      rest(
+          R"(,"response_format":{"type":"json_schema","json_schema":{"name":"n","description":"d","schema":{"type":"string"}}})") ==
+      R"({"output_config":{"format":{"type":"json_schema","schema":{"type":"string","description":"d"}}}})");
 }
 
 BOOST_AUTO_TEST_CASE(a_cap_is_always_given) {

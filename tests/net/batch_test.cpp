@@ -248,14 +248,18 @@ BOOST_AUTO_TEST_CASE(the_usage_is_shared_out_to_the_token) {
     std::vector<std::string> all;
     for (std::size_t i = 1; i <= n; ++i) all.push_back(entry(std::to_string(i), std::string(1 + random() % 500, 'a')));
     if (n > 2) all.erase(all.begin() + 1); // one of them is asked alone: the others bear what it cost
-    const auto in = random() % 100000, out = random() % 100000;
+    const auto in = random() % 100000, out = random() % 100000, read = random() % 1000, written = random() % 1000;
+    auto answer = saying(entries(all), "stop", in, out);
+    answer.insert(answer.size() - 2, R"(,"prompt_tokens_details":{"cached_tokens":)" + std::to_string(read) +
+                                         R"(,"cache_creation_tokens":)" + std::to_string(written) + "}");
     token_usage sum;
     std::size_t answered = 0;
-    for (auto& c : split_batch(saying(entries(all), "stop", in, out), parts_of(n), random() % 1000, noon).completions)
+    for (auto& c : split_batch(answer, parts_of(n), random() % 1000, noon).completions)
       if (c) sum += *read_completion(*c).usage, ++answered;
     BOOST_REQUIRE(answered == all.size());
     BOOST_REQUIRE(sum.input == in);
     BOOST_REQUIRE(sum.output == out);
+    BOOST_REQUIRE((sum.cached == read && sum.cache_writes == written));
   }
 }
 

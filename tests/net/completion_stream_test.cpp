@@ -273,6 +273,17 @@ BOOST_AUTO_TEST_CASE(usage_and_unknown_members_survive_and_the_padding_does_not)
   BOOST_TEST(read_completion(json::to_text(*whole)).valid);
 }
 
+BOOST_AUTO_TEST_CASE(of_several_signatures_the_latest_is_the_messages_own_and_none_is_made_of_two) {
+  const auto signed_with = [](const std::string& s) {
+    return R"("extra_content":{"google":{"thought_signature":")" + s + R"("}})";
+  };
+  const auto whole = json::parse(assembled({delta(R"("role":"assistant","content":"a",)" + signed_with("one")),
+                                            delta(R"("content":"b",)" + signed_with("two")), end}));
+  const auto message = whole->find("choices")->items[0].find("message");
+  BOOST_TEST(message->find("content")->text == "ab");
+  BOOST_TEST(json::to_text(*message->find("extra_content")) == R"({"google":{"thought_signature":"two"}})");
+}
+
 BOOST_AUTO_TEST_CASE(more_than_the_limit_is_not_held) {
   const auto text = delta(R"("content":"0123456789")");
   std::vector<std::string> chunks(10, text);

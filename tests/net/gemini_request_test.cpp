@@ -150,6 +150,8 @@ BOOST_AUTO_TEST_CASE(a_conversation_that_cannot_be_told_is_the_callers_problem) 
              "invalid_value messages[1].tool_calls[0].function.arguments");
   BOOST_TEST(contents(hello + R"(,{"role":"assistant","tool_calls":[{"id":"c"}]})") ==
              "invalid_type messages[1].tool_calls[0].function");
+  BOOST_TEST(contents(hello + R"(,{"role":"assistant","tool_calls":[{"id":"c","type":"custom","custom":{}}]})") ==
+             "unsupported_parameter messages[1].tool_calls[0].type");
   BOOST_TEST(contents(R"({"role":"function","content":"y"})") == "unsupported_parameter messages[0].role");
   BOOST_TEST(contents(R"({"role":"user","content":7})") == "invalid_type messages[0].content");
   for (auto nothing :
@@ -201,6 +203,16 @@ BOOST_AUTO_TEST_CASE(a_signature_of_what_was_said_goes_back_with_it) {
              R"([{"role":"model","parts":[{"text":"a"},{"text":"","thoughtSignature":"c2ln"}]}])");
 }
 
+BOOST_AUTO_TEST_CASE(members_of_tools_formats_and_streams_are_lost_by_name_or_not_at_all) {
+  const std::string tool = R"(,"tools":[{"type":"function","function":{"name":"f","returns":"x"}}])";
+  BOOST_TEST(body(tool) == "unsupported_parameter tools[0].function.returns");
+  const auto dropped = ask(tool, hello, {.model = "gemini-2.5-flash", .leave_out = true});
+  BOOST_TEST(std::get<provider_request>(dropped).left_out == std::vector<std::string>{"tools[].function.returns"},
+             boost::test_tools::per_element());
+  BOOST_TEST(body(R"(,"stream":true,"stream_options":{"pace":1})") == "unsupported_parameter stream_options.pace");
+  BOOST_TEST(body(R"(,"top_logprobs":3)") == "invalid_value top_logprobs");
+}
+
 BOOST_AUTO_TEST_CASE(members_of_messages_are_lost_by_name_or_not_at_all) {
   const std::string named = R"({"role":"user","name":"ann","content":[{"type":"text","text":"x","name":null}]})";
   BOOST_TEST(contents(named) == "unsupported_parameter messages[0].name");
@@ -221,6 +233,7 @@ BOOST_AUTO_TEST_CASE(how_to_sample_is_the_generation_config) {
       R"({"maxOutputTokens":5,"temperature":0.50,"topP":1e-1,"topK":40,"seed":2147483647,"presencePenalty":0.1,"frequencyPenalty":-2,"candidateCount":2,"responseLogprobs":true,"logprobs":3,"stopSequences":["a","漢"]})");
   BOOST_TEST(config(R"(,"stop":"x")") == R"({"stopSequences":["x"]})");
   BOOST_TEST(config(R"(,"max_tokens":5,"max_completion_tokens":7)") == R"({"maxOutputTokens":7})");
+  BOOST_TEST(config(R"(,"top_logprobs":0,"logprobs":false)") == "");
   BOOST_TEST(config(R"(,"temperature":"hot")") == "invalid_type temperature");
   BOOST_TEST(config(R"(,"stop":[1])") == "invalid_type stop");
   BOOST_TEST(config(R"(,"seed":1.5)") == "invalid_type seed");

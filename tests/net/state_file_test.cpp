@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(costs_are_written_over_those_of_the_same_place_and_the_olde
     r.what.calls = 3;
     r.what.unpriced = 1;
     r.what.saved = 4;
-    r.what.tokens = {10, 20, 5, 6};
+    r.what.tokens = {10, 20, 5, 6, 3};
     r.what.batch_usd = usd / 2;
     r.what.batched = 7;
     r.what.answered = 9;
@@ -108,10 +108,25 @@ BOOST_AUTO_TEST_CASE(costs_are_written_over_those_of_the_same_place_and_the_olde
   BOOST_TEST((first.where == row(0, "bot", 2).where && first.what.saved_usd == 4 && first.what.calls == 3));
   BOOST_TEST((first.what.unpriced == 1u && first.what.saved == 4u && first.what.tokens.input == 10u));
   BOOST_TEST((first.what.tokens.output == 20u && first.what.tokens.cached == 5u && first.what.tokens.reasoning == 6u));
+  BOOST_TEST(first.what.tokens.cache_writes == 3u);
   BOOST_TEST((first.what.batch_usd == 1 && first.what.batched == 7u && first.what.answered == 9u));
   BOOST_TEST((first.what.rescued == 8u && first.what.lost == 2u));
   open().keep({row(1 + static_cast<int>(cost_ledger::kept_for.count()), "shop", 3)});
   BOOST_TEST(all(open()) == "1 shop 0.100000; 841 shop 3.000000; ");
+}
+
+BOOST_AUTO_TEST_CASE(costs_of_a_file_from_before_cache_writes_were_counted_are_kept) {
+  cost_ledger::row r;
+  r.where.client = "shop";
+  r.what.tokens = {10, 20, 5, 6, 3};
+  open().keep({r});
+  sqlite::database(file).run("ALTER TABLE costs DROP COLUMN cache_writes; PRAGMA user_version = 6");
+  auto upgraded = open();
+  const auto kept = upgraded.costs();
+  BOOST_REQUIRE(kept.size() == 1u);
+  BOOST_TEST((kept[0].what.tokens.reasoning == 6u && kept[0].what.tokens.cache_writes == 0u));
+  upgraded.keep({r});
+  BOOST_TEST(upgraded.costs()[0].what.tokens.cache_writes == 3u);
 }
 
 BOOST_AUTO_TEST_CASE(changes_of_clients_are_there_again_the_latest_of_each_and_none_that_says_nothing) {

@@ -10,6 +10,7 @@ import pytest
 from harness import BIN, FAST, SLOW, model, provider, wait_for
 
 PRICES = {"m": {"input_cost_per_token": 1e-3, "output_cost_per_token": 2e-3, "cache_read_input_token_cost": 1e-4, "output_cost_per_reasoning_token": 4e-3},
+          "c/m": {"input_cost_per_token": 1e-3, "output_cost_per_token": 2e-3, "cache_read_input_token_cost": 1e-4, "cache_creation_input_token_cost": 7e-3},
           "b/m": {"input_cost_per_token": 1e-2, "output_cost_per_token": 2e-2}}
 SHOP, BOT = {"x-api-key": "key-shop-0123456789"}, {"x-api-key": "key-bot-0123456789"}
 
@@ -75,6 +76,24 @@ def test_plain_and_streamed_calls_cost_what_the_provider_counted(house):
     hours = house.by("hour")
     hour = list(hours)[-1]
     assert sum(row["calls"] for row in hours.values()) == 3 and abs((datetime.now(timezone.utc) - datetime.strptime(hour + "+0000", "%Y-%m-%d %H:%M%z")).total_seconds()) < 3700
+
+
+def test_what_is_put_into_a_providers_cache_has_its_own_price(house, start):
+    c = start.mock("c")
+    c.script({"cached_tokens": 2, "cache_write_tokens": 3})
+    gateway = house.gateway(providers=[provider("c", c, dialect="anthropic")], models=[model("smart", "c/m")])
+    question, expected, p = "a question of more than some words", 0.0, PRICES["c/m"]
+    for stream in False, True:
+        answer = gateway.chat(question, stream=stream, headers=SHOP, **({"stream_options": {"include_usage": True}} if stream else {}))
+        usage = next(e["usage"] for e in answer.events if e.get("usage")) if stream else answer.body["usage"]
+        assert usage["prompt_tokens_details"] == {"cached_tokens": 2, "cache_creation_tokens": 3}
+        expected += ((usage["prompt_tokens"] - 5) * p["input_cost_per_token"] + 2 * p["cache_read_input_token_cost"]
+                     + 3 * p["cache_creation_input_token_cost"] + usage["completion_tokens"] * p["output_cost_per_token"])
+        house.usd(expected)
+    assert house.by("client")["shop"]["cache_write_tokens"] == 6
+    wait_for(lambda: gateway.ctl("stats")["models"][0]["cache_write_tokens"] == 6)
+    gateway.stop()
+    assert house.gateway() and house.by("client")["shop"]["cache_write_tokens"] == 6  # kept in the file
 
 
 def test_what_a_broken_call_gave_is_paid_for_and_so_is_who_went_on(house):

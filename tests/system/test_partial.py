@@ -27,6 +27,24 @@ def is_partial(answer, dropped, question, **more):
     return True
 
 
+@pytest.mark.parametrize("dialect", ["anthropic", "gemini"])
+def test_what_messages_and_tools_say_that_a_dialect_lacks_is_named(start, dialect):
+    mock = start.mock()
+    strict, lax = provider("strict", mock, dialect=dialect), provider("lax", mock, dialect=dialect, unsupported="drop")
+    gateway = start.gateway({"providers": [strict, lax], "models": [model("strict", "strict/m"), model("lax", "lax/m")], "retry": FAST})
+    named = [{"role": "user", "name": "ann", "content": "who?"}]
+    tools = [{"type": "function", "function": {**TOOLS[0]["function"], "returns": "x"}}]
+    for more, place, what in (({"messages": named}, "messages[0].name", "messages[].name"),
+                              ({"tools": tools}, "tools[0].function.returns", "tools[].function.returns"),
+                              ({"stream_options": {"pace": 1}}, "stream_options.pace", "stream_options.pace")):
+        stream = "stream_options" in more
+        refused = gateway.chat("who?", stream, model="strict", **more)
+        assert refused.status == 400 and (refused.error["code"], refused.error["param"]) == ("unsupported_parameter", place), refused
+        answer = gateway.chat("who?", stream, model="lax", **more)
+        assert answer.complete("who?") and answer.headers["x-mainstay-dropped"] == what, answer
+    assert len(mock.seen()) == 3  # nobody was asked what would have been lost
+
+
 def test_a_caller_who_allows_it_is_answered_without_what_nobody_has(start):
     mock = start.mock()
     mock.script(NO_TOOLS, NO_JSON)

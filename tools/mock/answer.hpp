@@ -66,8 +66,8 @@ struct answer {
   std::vector<choice> choices;
   pieces thought; // empty: none
   std::uint64_t prompt_tokens = 0;
-  std::uint64_t tokens = 0;                              // pieces of all choices
-  std::uint64_t cached_tokens = 0, reasoning_tokens = 0; // as the script has it
+  std::uint64_t tokens = 0;                                                      // pieces of all choices
+  std::uint64_t cached_tokens = 0, cache_write_tokens = 0, reasoning_tokens = 0; // as the script has it
 };
 
 // What is wrong with the answer to a merged request.

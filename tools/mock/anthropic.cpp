@@ -24,12 +24,15 @@ void append_stop(std::string& out, const choice& c) {
   append_json_field(out, "stop_sequence", c.stopped_by);
 }
 
-// Tokens that came from the cache are not among input_tokens.
+// Tokens that came from the cache, or were put there, are not among input_tokens.
 void append_usage(std::string& out, const answer& a, std::uint64_t tokens) {
   auto cached = std::min(a.cached_tokens, a.prompt_tokens);
-  out += R"({"input_tokens":)" + std::to_string(a.prompt_tokens - cached);
-  out += R"(,"cache_creation_input_tokens":0,"cache_read_input_tokens":)" + std::to_string(cached);
-  out += R"(,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":)";
+  auto written = std::min(a.cache_write_tokens, a.prompt_tokens - cached);
+  out += R"({"input_tokens":)" + std::to_string(a.prompt_tokens - cached - written);
+  out += R"(,"cache_creation_input_tokens":)" + std::to_string(written);
+  out += R"(,"cache_read_input_tokens":)" + std::to_string(cached);
+  out += R"(,"cache_creation":{"ephemeral_5m_input_tokens":)" + std::to_string(written);
+  out += R"(,"ephemeral_1h_input_tokens":0},"output_tokens":)";
   out += std::to_string(tokens) + R"(,"output_tokens_details":{"thinking_tokens":)";
   out += std::to_string(std::min(a.reasoning_tokens, tokens)) + R"(},"service_tier":"standard"})";
 }

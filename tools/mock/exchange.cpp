@@ -169,6 +169,7 @@ asio::awaitable<void> exchange::play(route where, const chat_call& call, std::st
   } else {
     auto answer = make_answer(call, verdict_.words, verdict_.ignore_prefill, verdict_.spoil);
     answer.cached_tokens = verdict_.cached_tokens;
+    answer.cache_write_tokens = verdict_.cache_write_tokens;
     if (verdict_.reasoning_tokens) answer.reasoning_tokens = verdict_.reasoning_tokens;
     const answer_label label{provider_.given().name, verdict_.number};
     if (call.stream) {

@@ -100,6 +100,7 @@ void provider::apply_pace(const rule& r, verdict& v) {
   if (r.token_pause) v.token_pause = *r.token_pause;
   if (r.words) v.words = *r.words;
   if (r.cached_tokens) v.cached_tokens = *r.cached_tokens;
+  if (r.cache_write_tokens) v.cache_write_tokens = *r.cache_write_tokens;
   if (r.reasoning_tokens) v.reasoning_tokens = *r.reasoning_tokens;
   v.ignore_prefill |= r.ignore_prefill;
   if (r.spoil != spoiling::none) v.spoil = r.spoil;

@@ -40,7 +40,7 @@ struct verdict {
   span latency{};
   delay token_pause;
   std::uint32_t words = 0;
-  std::uint64_t cached_tokens = 0, reasoning_tokens = 0;
+  std::uint64_t cached_tokens = 0, cache_write_tokens = 0, reasoning_tokens = 0;
   bool ignore_prefill = false;
   spoiling spoil = spoiling::none;
   dice random;

@@ -74,7 +74,7 @@ struct rule {
   header_list headers; // of every answer, when there is no fault
   std::optional<delay> latency, token_pause;
   std::optional<std::uint32_t> words;
-  std::optional<std::uint64_t> cached_tokens, reasoning_tokens;
+  std::optional<std::uint64_t> cached_tokens, cache_write_tokens, reasoning_tokens;
   bool ignore_prefill = false;
   spoiling spoil = spoiling::none;
   std::optional<limits> limit;

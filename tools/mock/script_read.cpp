@@ -313,6 +313,7 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
   r.token_pause = read_delay(in, "token_ms");
   in.number("words", r.words, 0, most_words);
   in.number("cached_tokens", r.cached_tokens, 0, most);
+  in.number("cache_write_tokens", r.cache_write_tokens, 0, most);
   in.number("reasoning_tokens", r.reasoning_tokens, 0, most);
   std::optional<std::string> prefill;
   in.text("prefill", prefill);
@@ -328,7 +329,7 @@ rule read_rule(const Value& value, std::string where, std::vector<std::string>& 
   in.refuse_unknown();
   if (r.what && r.limit) in.wrong("limits and a fault belong in two rules");
   bool acts = r.what || !r.headers.empty() || r.latency || r.token_pause || r.words || r.cached_tokens ||
-              r.reasoning_tokens || r.limit || r.ignore_prefill || parts;
+              r.cache_write_tokens || r.reasoning_tokens || r.limit || r.ignore_prefill || parts;
   if (!acts && before == errors.size()) in.wrong("does nothing");
   return r;
 }

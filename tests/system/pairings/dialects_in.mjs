@@ -39,6 +39,17 @@ const checks = {
     assert(counted.input_tokens > 4)
     assert.match((await anthropic.messages.create(ask('a name')))._request_id, /^req_/)
   },
+  async 'models: the list, one of them and none, in the words of either'() {
+    const ids = []
+    for await (const model of anthropic.models.list()) assert.deepEqual([model.type, model.display_name], ['model', model.id]), ids.push(model.id)
+    const page = await anthropic.models.list({ limit: 1000 })
+    assert.deepEqual([ids[0], page.has_more, page.first_id, page.last_id, page.data.length], ['smart', false, 'smart', ids.at(-1), ids.length])
+    const one = await anthropic.models.retrieve('smart')
+    assert.deepEqual([one.type, one.id, Number.isNaN(Date.parse(one.created_at))], ['model', 'smart', false])
+    await assert.rejects(anthropic.models.retrieve('nope'), (e) => e instanceof Anthropic.NotFoundError && e.error.error.type === 'not_found_error')
+    await assert.rejects(new Anthropic({ baseURL: anthropic.baseURL, apiKey: 'nobody-knows-it', maxRetries: 0 }).models.list(), (e) => e instanceof Anthropic.AuthenticationError && e.error.error.type === 'authentication_error')
+    assert.equal((await openai.models.retrieve('smart')).object, 'model')
+  },
   async 'messages: errors are of their classes'() {
     await assert.rejects(anthropic.messages.create(ask('x', { model: 'nope' })), (e) => e instanceof Anthropic.NotFoundError && e.error.error.type === 'not_found_error' && e.requestID.startsWith('req_'))
     await assert.rejects(anthropic.messages.create(ask('x', { tool_choice: { type: 'maybe' } })), Anthropic.BadRequestError)
