@@ -163,7 +163,8 @@ BOOST_AUTO_TEST_CASE(changes_of_clients_are_there_again_the_latest_of_each_and_n
 
 BOOST_AUTO_TEST_CASE(a_file_from_before_clients_were_changed_keeps_what_it_has) {
   open().keep({{"p", "a", february, 5}});
-  sqlite::database(file).run("DROP TABLE clients; DROP TABLE client_keys; PRAGMA user_version = 4");
+  sqlite::database(file).run("ALTER TABLE costs DROP COLUMN cache_writes; DROP TABLE clients; DROP TABLE client_keys; "
+                             "PRAGMA user_version = 4");
   const client_change revoked{"app", true};
   open().keep(revoked);
   BOOST_TEST((open().clients() == std::vector{revoked}));
@@ -177,7 +178,7 @@ BOOST_AUTO_TEST_CASE(a_client_from_before_it_could_have_all_terms_has_those_it_w
   open().keep(made);
   for (std::string column : {"rps", "address_rpm", "address_concurrency", "partial", "canned", "region"})
     sqlite::database(file).run(("ALTER TABLE clients DROP COLUMN " + column).c_str());
-  sqlite::database(file).run("PRAGMA user_version = 5");
+  sqlite::database(file).run("ALTER TABLE costs DROP COLUMN cache_writes; PRAGMA user_version = 5");
   BOOST_TEST((open().clients() == std::vector{made}));
 }
 
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(costs_from_before_requests_were_counted_are_kept) {
   r.what.calls = 3;
   r.what.lost = 4;
   open().keep({r});
-  for (std::string column : {"batch_usd", "batched", "answered", "rescued", "lost"})
+  for (std::string column : {"batch_usd", "batched", "answered", "rescued", "lost", "cache_writes"})
     sqlite::database(file).run(("ALTER TABLE costs DROP COLUMN " + column).c_str());
   sqlite::database(file).run("DROP TABLE clients; DROP TABLE client_keys; PRAGMA user_version = 3");
   const auto kept = open().costs();
@@ -233,7 +234,7 @@ BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_a
   BOOST_TEST(read("state.db") == before);
   std::filesystem::remove(file);
   open();
-  sqlite::database(file).run("PRAGMA user_version = 7");
+  sqlite::database(file).run("PRAGMA user_version = 8");
   BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
 }
 

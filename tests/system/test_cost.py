@@ -91,7 +91,7 @@ def test_what_is_put_into_a_providers_cache_has_its_own_price(house, start):
                      + 3 * p["cache_creation_input_token_cost"] + usage["completion_tokens"] * p["output_cost_per_token"])
         house.usd(expected)
     assert house.by("client")["shop"]["cache_write_tokens"] == 6
-    wait_for(lambda: gateway.ctl("stats")["models"][0]["cache_write_tokens"] == 6)
+    wait_for(lambda: gateway.ctl("metrics")["models"][0]["cache_write_tokens"] == 6)
     gateway.stop()
     assert house.gateway() and house.by("client")["shop"]["cache_write_tokens"] == 6  # kept in the file
 
