@@ -66,9 +66,10 @@ public:
 
   void add_member(value& into, value&& member) {
     spend(into.items.size());
+    if (failed) return;
     if (auto have = into.find(member.name))
       add(*have, std::move(member));
-    else if (!failed)
+    else
       into.items.push_back(std::move(member));
   }
 
