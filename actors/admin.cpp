@@ -42,6 +42,9 @@ public:
     throw console_error("unknown command " + words[0] + "; try help");
   }
 
+  /// What of the order was not done, though it has an answer.
+  const std::string& undone() const noexcept { return undone_; }
+
 private:
   struct command {
     const char* name;
@@ -340,7 +343,8 @@ private:
       std::string left;
       for (auto& tier : ask<cache_cleared>(store_.names->cache, cache_clear{}).not_here)
         left += (left.empty() ? "all but " : " and ") + tier;
-      json_.text("cleared", left.empty() ? "all tiers" : left + ": no answer");
+      if (!left.empty()) undone_ = left + ": no answer";
+      json_.text("cleared", left.empty() ? "all tiers" : undone_);
     } else if (!word(1).empty() && word(1) != "stats") {
       throw console_error("say: cache [stats|clear|warm FILE]");
     }
@@ -466,8 +470,16 @@ private:
   admin_store& store_;
   std::uint64_t own_backlog_;
   std::vector<std::string> words_;
+  std::string undone_;
   console_json json_;
 };
+
+void note_change(const admin_store& store, const std::vector<std::string>& words, std::string why) {
+  auto change = change_asked(words);
+  if (!change) return;
+  change->why = std::move(why);
+  write_change(store.audit.get(), *store.names, std::move(*change));
+}
 
 struct admin_state {
   static inline const char* name = "admin";
@@ -481,15 +493,17 @@ admin_actor::behavior_type behave(admin_actor::stateful_pointer<admin_state> sel
         console_reply reply;
         std::string why;
         try {
-          reply = {true, console(asker, *store, waiting_messages(self)).run(ask.words)};
+          console one(asker, *store, waiting_messages(self));
+          reply = {true, one.run(ask.words)};
+          why = one.undone();
         } catch (const console_error& e) {
           why = e.what();
           reply = {false, console_json().text("error", why).done()};
+        } catch (const std::exception& e) { // what of it was done, nobody knows
+          note_change(*store, ask.words, e.what());
+          throw;
         }
-        if (auto change = change_asked(ask.words)) {
-          change->why = std::move(why);
-          write_change(store->audit.get(), *store->names, std::move(*change));
-        }
+        note_change(*store, ask.words, std::move(why));
         return reply;
       },
       [self](const ask_backlog&) { return waiting_messages(self); },

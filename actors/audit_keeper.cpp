@@ -81,6 +81,7 @@ bool audit_store::add(audit_change c) {
   entry.time = std::chrono::system_clock::now();
   entry.outcome = c.why.empty() ? "ok" : "failed";
   entry.cost_usd = 0;
+  for (auto* text : {&c.what, &c.name, &c.with, &c.why}) *text = audit_text(*text, longest_of_change); // they wait
   entry.change = std::make_shared<const audit_change>(std::move(c));
   std::lock_guard lock(guard_);
   queue_.add(std::move(entry), 0, clock::now());

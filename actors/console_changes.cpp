@@ -27,6 +27,8 @@ std::optional<audit_change> change_asked(const std::vector<std::string>& words) 
   if (what == "keys" && is_one_of(third, {"enable", "disable"})) return change("keys " + third, second, 3);
   if (what == "breakers" && is_one_of(third, {"open", "close", "auto"})) return change("breakers " + third, second, 3);
   if (what == "cache" && second == "clear") return change("cache clear", "", 2);
+  if (what == "cache" && second == "warming" && is_one_of(third, {"begin", "stop"}))
+    return change("cache warming " + third, "", 3);
   if (what == "drill" && !is_one_of(second, {"", "look"})) {
     const bool of_all = second == "stop" || third.starts_with("--");
     return change("drill " + second, of_all ? "" : third, of_all ? 2 : 3);

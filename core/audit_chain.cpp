@@ -13,7 +13,6 @@ namespace mainstay {
 namespace {
 
 constexpr std::size_t longest_text = 16u << 10, longest_line = 6 * longest_text + (64u << 10);
-constexpr std::size_t longest_of_change = 1u << 10; // each of its texts
 constexpr std::size_t hash_digits = 64;
 constexpr std::string_view before_hash = R"(,"hash":")", before_prev = R"(,"prev":")", before_lost = R"(,"lost":)";
 

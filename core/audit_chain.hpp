@@ -26,8 +26,9 @@ struct audit_change {
   std::string what; // "clients create"
   std::string name; // of what was changed; empty: of all
   std::string with; // how
-  std::string why;  // it came to nothing; empty: it was done
+  std::string why;  // the operator was told an error; empty: it was done
 };
+inline constexpr std::size_t longest_of_change = 1u << 10; // each of those texts, in bytes
 
 /// One request that is over. No text of any answer, and of the prompt only where that is wanted.
 struct audit_entry {

@@ -1,7 +1,7 @@
 // What a chat request asks for besides its conversation, in Anthropic's words
 // (docs.claude.com/en/api/messages).
 #include "net/dialects/anthropic_messages.hpp"
-#include "net/dialects/chat_members.hpp"
+#include "net/dialects/lost_members.hpp"
 #include "net/dialects/provider_dialect.hpp"
 #include "net/json_text.hpp"
 #include "net/json_tree.hpp"

@@ -1,8 +1,8 @@
 // What a chat request asks for besides its conversation, in Gemini's words. The mapping of reasoning_effort is that of
 // Google's own OpenAI dialect (ai.google.dev/gemini-api/docs/openai).
-#include "net/dialects/chat_members.hpp"
 #include "net/dialects/gemini_contents.hpp"
 #include "net/dialects/gemini_embeddings.hpp"
+#include "net/dialects/lost_members.hpp"
 #include "net/dialects/provider_dialect.hpp"
 #include "net/json_text.hpp"
 #include "net/json_tree.hpp"

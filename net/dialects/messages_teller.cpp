@@ -10,6 +10,7 @@
 #include "net/provider_error_body.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace mainstay {
 namespace {
@@ -73,6 +74,8 @@ std::string ending(chat_piece::raw finish, chat_piece::raw stop, bool refused) {
   out.append(by_sequence ? stop : std::string_view("null"));
   return out;
 }
+
+constexpr std::size_t most_waiting = 1u << 20; // bytes kept back for a call's arguments
 
 void append_thinking(std::string& out, std::string_view thinking, std::string_view signature) {
   out.append(R"({"type":"thinking","thinking":)").append(thinking).append(R"(,"signature":)").append(signature) += '}';
@@ -192,8 +195,14 @@ private:
   /// For the call that is open to have its arguments.
   bool waits() const { return !later_.empty() || (open_ == block::tool && !arguments_.complete()); }
 
+  void wait(later&& one) {
+    waiting_ += sizeof one + one.text.size() + one.id.size() + one.name.size();
+    later_.push_back(std::move(one));
+    if (waiting_ > most_waiting) tell_rest();
+  }
+
   void tell(said what, chat_piece::raw text) {
-    if (waits()) return later_.push_back({what, 0, std::string(text), {}, {}});
+    if (waits()) return wait({what, 0, std::string(text), {}, {}});
     if (what == said::text) say(text);
     if (what == said::thinking) think(text);
     if (what == said::thoughts) close_thoughts(text);
@@ -202,12 +211,13 @@ private:
   void tell_call(std::uint64_t number, chat_piece::raw id, chat_piece::raw name, chat_piece::raw arguments) {
     const bool goes_on = open_ == block::tool && number == call_;
     if (!goes_on && waits())
-      return later_.push_back({said::call, number, std::string(arguments), std::string(id), std::string(name)});
+      return wait({said::call, number, std::string(arguments), std::string(id), std::string(name)});
     if (!goes_on && !open_call(number, id, name)) return;
     if (!says(arguments)) return;
     add(at_, "input_json_delta", "partial_json", arguments);
     if (const auto spelled = json::parse(arguments)) arguments_.feed(spelled->string_or_empty());
     if (later_.empty() || !arguments_.complete()) return;
+    waiting_ = 0;
     for (const auto& one : std::exchange(later_, {})) tell(one);
   }
 
@@ -216,19 +226,20 @@ private:
     tell(one.what, one.text);
   }
 
-  /// Nothing comes any more: whatever waited for arguments is told, each call with all that was said of it.
+  /// Nothing is waited for any more: what there is is told, each call with all that was said of it where it began.
   void tell_rest() {
-    while (!later_.empty()) {
-      close_block();
-      std::vector<later> others;
-      const auto waited = std::exchange(later_, {});
-      const auto& first = waited.front();
-      for (const auto& one : waited)
-        if (&one == &first || (first.what == said::call && one.what == said::call && one.call == first.call))
-          tell(one);
-        else
-          others.push_back(one);
-      for (const auto& one : others) tell(one);
+    const auto waited = std::exchange(later_, {});
+    waiting_ = 0;
+    std::map<std::uint64_t, std::vector<const later*>> calls;
+    for (const auto& one : waited)
+      if (one.what == said::call) calls[one.call].push_back(&one);
+    for (const auto& one : waited) {
+      if (open_ == block::tool) close_block();
+      if (one.what != said::call) {
+        tell(one);
+        continue;
+      }
+      for (const auto* part : std::exchange(calls[one.call], {})) tell(*part);
     }
   }
 
@@ -346,6 +357,7 @@ private:
   std::uint64_t call_ = 0;                  // whose block is open
   json_extent arguments_;                   // its arguments
   std::vector<later> later_;
+  std::size_t waiting_ = 0;   // bytes in it
   std::string finish_, stop_; // raw
 };
 

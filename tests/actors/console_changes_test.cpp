@@ -28,6 +28,8 @@ BOOST_AUTO_TEST_CASE(every_change_is_one_with_its_name_and_how_it_is_made) {
   for (std::string way : {"open", "close", "auto"})
     BOOST_TEST(asked({"breakers", "openai", way}) == "breakers " + way + "|openai|");
   BOOST_TEST(asked({"cache", "clear"}) == "cache clear||");
+  BOOST_TEST(asked({"cache", "warming", "begin", "7"}) == "cache warming begin||");
+  BOOST_TEST(asked({"cache", "warming", "stop", "7"}) == "cache warming stop||");
   BOOST_TEST(asked({"drill", "slow", "openai", "--for", "10s", "--id", "7", "--by", "1s"}) ==
              "drill slow|openai|--for 10s --by 1s");
   BOOST_TEST(asked({"drill", "redis_frozen", "--for", "10s"}) == "drill redis_frozen||--for 10s");
@@ -39,9 +41,9 @@ BOOST_AUTO_TEST_CASE(every_change_is_one_with_its_name_and_how_it_is_made) {
 
 BOOST_AUTO_TEST_CASE(who_only_looks_changes_nothing) {
   const std::vector<std::vector<std::string>> looks{
-      {},        {"status"}, {"clients"},        {"clients", "hash"},    {"keys"},
-      {"cache"}, {"drill"},  {"cache", "stats"}, {"drill", "look", "7"}, {"breakers"},
-      {"help"},  {"cost"},   {"audit", "verify"}};
+      {},        {"status"}, {"clients"},         {"clients", "hash"},    {"keys"},
+      {"cache"}, {"drill"},  {"cache", "stats"},  {"drill", "look", "7"}, {"breakers"},
+      {"help"},  {"cost"},   {"audit", "verify"}, {"cache", "warming"},   {"cache", "warming", "lines", "7"}};
   for (const auto& words : looks) BOOST_TEST(asked(words) == "");
 }
 

@@ -328,6 +328,15 @@ BOOST_AUTO_TEST_CASE(calls_that_are_told_across_each_other_are_whole_blocks_one_
   BOOST_TEST(blocks(tell_all(*cut, {call(0, R"(,"id":"a")", "{"), call(1, R"(,"id":"b")", "{"),
                                     call(2, R"(,"id":"c")", "{}"), call(1, "", "1"), call(0, "", "0")})) ==
              "[tool_use {0][tool_use {1][tool_use {}]");
+  // Nor do they keep back without a bound.
+  auto flood = messages_teller();
+  const std::string words(1000, 'w');
+  (void)flood->chunk(call(0, R"(,"id":"a")", "{"));
+  std::size_t before = 0, events = 0;
+  for (; events == 0 && before < 2000; ++before)
+    events = flood->chunk(chunk_of(R"("content":")" + words + "\"")).size();
+  BOOST_TEST((before > 500 && before < 1100));
+  BOOST_TEST(events > 500u);
 }
 
 namespace {

@@ -82,12 +82,12 @@ public:
     for (auto& g : all_)
       if (g.number == number && !g.known) show_out(g);
   }
-  /// For connections to come; those of whom it does not let in are ended.
+  /// For connections to come; those of whom it does not let in are ended, and handshakes that began under the old one.
   void use(std::shared_ptr<const tls_context> context) {
     std::lock_guard lock(mutex_);
     context_ = std::move(context);
     for (auto& g : all_)
-      if (g.known && !g.stream.is_welcome_to(*context_)) show_out(g);
+      if (!g.known || !g.stream.is_welcome_to(*context_)) show_out(g);
   }
 
   /// For good.

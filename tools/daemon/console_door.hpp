@@ -16,7 +16,7 @@ namespace mainstay {
 
 class console_door {
 public:
-  /// Listens; the system has CAF's openssl module. Throws std::runtime_error.
+  /// Listens. Throws std::runtime_error.
   console_door(caf::actor_system&, const console_actor&, const std::string& host, std::uint16_t port,
                std::size_t most_connections, std::shared_ptr<const tls_context>);
   ~console_door();

@@ -138,7 +138,10 @@ void daemon::shut_down() {
   if (http_) http_->stop();
   if (zmq_) zmq_->stop();
   if (metrics_) metrics_->stop();
-  console_door_.reset();
+  {
+    std::lock_guard lock(reloading_); // a console may be asking for one
+    console_door_.reset();
+  }
   if (house_.supervisor) stop_household(*system_, house_);
   const auto last_word = std::exchange(house_, {}).last_word;
   client_.reset();

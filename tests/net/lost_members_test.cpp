@@ -1,4 +1,4 @@
-#include "net/dialects/chat_members.hpp"
+#include "net/dialects/lost_members.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -19,7 +19,7 @@ std::string lost(const std::string& messages) { return lost_of(R"("messages":[)"
 
 } // namespace
 
-BOOST_AUTO_TEST_SUITE(chat_members)
+BOOST_AUTO_TEST_SUITE(lost_members)
 
 BOOST_AUTO_TEST_CASE(what_every_dialect_has_a_place_for_is_not_lost) {
   BOOST_TEST(lost(R"({"role":"user","content":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]})") ==

@@ -1,4 +1,4 @@
-#include "net/dialects/chat_members.hpp"
+#include "net/dialects/lost_members.hpp"
 
 #include <algorithm>
 #include <span>
@@ -12,11 +12,12 @@ using json::kind;
 using json::value;
 using names = std::span<const std::string_view>;
 
-/// Thoughts that a provider did not sign are for people, and no provider takes them back; `annotations` are of an
-/// answer that the model gave, as its providers take it back without.
-constexpr std::string_view of_message[] = {"role",          "content",     "tool_calls",      "tool_call_id",
-                                           "refusal",       "is_error",    "thinking_blocks", "reasoning_content",
-                                           "cache_control", "annotations", "extra_content"};
+/// Thoughts that a provider did not sign are for people, and no provider takes them back; `annotations` and pictures of
+/// the model's own are of an answer that it gave, as its providers take it back without.
+constexpr std::string_view of_message[] = {"role",          "content",          "tool_calls",      "tool_call_id",
+                                           "refusal",       "is_error",         "thinking_blocks", "reasoning_content",
+                                           "cache_control", "annotations",      "extra_content",   "images",
+                                           "reasoning",     "reasoning_details"};
 constexpr std::string_view part_types[] = {"text", "image_url", "input_audio", "file", "refusal"};
 constexpr std::string_view beside_parts[] = {"type", "cache_control", "annotations"};
 constexpr std::string_view of_media[] = {"url", "detail", "data", "format", "file_data", "file_id", "filename"};
