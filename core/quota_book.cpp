@@ -1,0 +1,58 @@
+#include "core/quota_book.hpp"
+
+#include <algorithm>
+
+namespace mainstay {
+
+std::shared_ptr<quota_share> quota_book::share(const std::string& name, const quota_terms& terms) {
+  auto& s = shares_[name];
+  if (!s) s = std::make_shared<quota_share>(cluster_, name, terms, fresh_, start_);
+  if (s->terms().limit != terms.limit) s->limit_to(terms.limit);
+  return s;
+}
+
+std::vector<quota_book::message> quota_book::tick(instant now) {
+  std::vector<message> out;
+  addressed_asks asks;
+  for (auto& [name, share] : shares_) {
+    if (share->next_wake() > now) continue;
+    asks.clear();
+    share->tick(now, asks);
+    for (const auto& [to, ask] : asks) out.push_back({to, name, ask});
+  }
+  std::stable_sort(out.begin(), out.end(), [](const message& a, const message& b) { return a.to < b.to; });
+  if (now >= swept_ + 10s) {
+    swept_ = now;
+    std::erase_if(shares_, [&](const auto& s) { return s.second.use_count() == 1 && s.second->idle(now); });
+  }
+  return out;
+}
+
+instant quota_book::next_wake() const noexcept {
+  auto wake = shares_.empty() ? instant::max() : swept_ + 10s;
+  for (const auto& [name, share] : shares_) wake = std::min(wake, share->next_wake());
+  return wake;
+}
+
+std::optional<quota_grant> quota_book::on_ask(node_index from, const std::string& name, const quota_ask& ask,
+                                              instant now) {
+  const auto known = shares_.find(name);
+  if (known != shares_.end()) return known->second->on_ask(from, ask, now);
+  const auto terms = find_(name);
+  if (!terms) return {};
+  return share(name, *terms)->on_ask(from, ask, now);
+}
+
+void quota_book::on_grant(node_index from, const std::string& name, const quota_grant& grant, instant now) {
+  if (const auto s = shares_.find(name); s != shares_.end()) s->second->on_grant(from, grant, now);
+}
+
+void quota_book::on_peer(node_index peer, bool up, std::uint64_t incarnation, instant now) {
+  const auto before = cluster_.incarnation_of(peer);
+  const auto changed = cluster_.up(peer) != up || (up && before != incarnation);
+  cluster_.set_peer(peer, up, incarnation);
+  if (!changed) return;
+  for (auto& [name, share] : shares_) share->on_peer(peer, before, now);
+}
+
+} // namespace mainstay
