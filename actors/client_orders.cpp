@@ -61,16 +61,9 @@ priority level_said(const std::string& word) {
 }
 
 feature_set partial_said(const std::string& text) {
-  feature_set out;
-  const auto names = list_said(text);
-  const auto known = [&](const std::string& name) {
-    const auto f = std::find_if(features.begin(), features.end(), [&](auto one) { return to_string(one) == name; });
-    if (f != features.end()) out.add(*f);
-    return f != features.end();
-  };
-  if (names.empty() || !std::all_of(names.begin(), names.end(), known))
-    throw console_error("--partial takes tools, json or both, with a comma between them");
-  return out;
+  const auto named = features_named(text);
+  if (!named) throw console_error("--partial takes tools, json or both, with a comma between them");
+  return *named;
 }
 
 bool yes_said(const std::string& option, const std::string& word) {

@@ -54,23 +54,6 @@ void write_model(json_writer& w, const std::string& name, dialect shape) {
   w.EndObject();
 }
 
-/// "tools, json", or "none".
-std::optional<feature_set> read_features(std::string_view list) {
-  feature_set out;
-  for (bool more = list != "none"; more;) {
-    const auto comma = list.find(',');
-    auto word = list.substr(0, comma);
-    word.remove_prefix(std::min(word.find_first_not_of(" \t"), word.size()));
-    word = word.substr(0, word.find_last_not_of(" \t") + 1);
-    const auto f = std::find_if(features.begin(), features.end(), [&](auto known) { return to_string(known) == word; });
-    if (f == features.end()) return std::nullopt;
-    out.add(*f);
-    more = comma != list.npos;
-    if (more) list.remove_prefix(comma + 1);
-  }
-  return out;
-}
-
 std::uint64_t random_number() {
   thread_local std::mt19937_64 random{[] {
     std::random_device device;
@@ -188,7 +171,7 @@ std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr se
                               "region_not_allowed", name};
       in.make_particular().region = value;
     } else if (name == "x-mainstay-partial") {
-      auto named = read_features(value);
+      auto named = features_named(value);
       if (!named) return bad("x-mainstay-partial must be none, or tools and json with a comma between them", name);
       in.dispensable = *named;
     } else if (name == "x-mainstay-deadline-ms") {

@@ -45,11 +45,10 @@ void add_number(std::string& out, Number n) {
   out.append(digits, std::to_chars(digits, digits + sizeof digits, n).ptr);
 }
 
-/// An escape may take six times its character, and a line has an end.
 void add_change(std::string& out, const audit_change& c) {
   const auto add = [&](std::string_view name, std::string_view value) {
     out += name;
-    add_text(out, audit_text(value, longest_of_change));
+    add_text(out, value);
   };
   add(R"(,"who":)", c.who);
   add(R"(,"change":)", c.what);

@@ -28,7 +28,7 @@ struct audit_change {
   std::string with; // how
   std::string why;  // the operator was told an error; empty: it was done
 };
-inline constexpr std::size_t longest_of_change = 1u << 10; // each of those texts, in bytes
+inline constexpr std::size_t longest_of_change = 1u << 10; // bytes that each of those texts may have
 
 /// One request that is over. No text of any answer, and of the prompt only where that is wanted.
 struct audit_entry {

@@ -1,8 +1,10 @@
 // What a request may ask of a model beside text, and not every target can do: tools, and answers in JSON.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +37,23 @@ inline std::string to_string(feature_set all) {
   std::string out;
   for (auto f : features)
     if (all.has(f)) (out += out.empty() ? "" : ", ") += to_string(f);
+  return out;
+}
+
+/// The same read; "none" is none. Nothing: some name is no feature's.
+inline std::optional<feature_set> features_named(std::string_view list) {
+  feature_set out;
+  for (bool more = list != "none"; more;) {
+    const auto comma = list.find(',');
+    auto word = list.substr(0, comma);
+    word.remove_prefix(std::min(word.find_first_not_of(" \t"), word.size()));
+    word = word.substr(0, word.find_last_not_of(" \t") + 1);
+    const auto f = std::find_if(features.begin(), features.end(), [&](auto known) { return to_string(known) == word; });
+    if (f == features.end()) return std::nullopt;
+    out.add(*f);
+    more = comma != list.npos;
+    if (more) list.remove_prefix(comma + 1);
+  }
   return out;
 }
 

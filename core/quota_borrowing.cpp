@@ -5,12 +5,6 @@
 
 namespace mainstay {
 
-namespace {
-
-constexpr std::uint64_t less(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a - b : 0; }
-
-} // namespace
-
 void quota_share::on_grant(node_index from, const quota_grant& g, instant now) {
   const auto found = lenders_.find(from);
   if (found == lenders_.end() || g.incarnation != cluster_.incarnation()) return;

@@ -5,12 +5,6 @@
 
 namespace mainstay {
 
-namespace {
-
-constexpr std::uint64_t less(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a - b : 0; }
-
-} // namespace
-
 std::optional<quota_grant> quota_share::on_ask(node_index from, const quota_ask& ask, instant now) {
   if (from >= cluster_.size() || from == cluster_.self() || ask.incarnation != cluster_.incarnation_of(from)) return {};
   settle(now);

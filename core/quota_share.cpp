@@ -8,8 +8,6 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::uint64_t less(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a - b : 0; }
-
 double seconds_of(duration d) { return std::chrono::duration<double>(d).count(); }
 
 double decayed(double value, duration past, double seconds) { return value * std::exp(-seconds_of(past) / seconds); }

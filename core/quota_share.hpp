@@ -105,6 +105,8 @@ private:
     std::uint64_t promised = 0;        // to all others who ask, beyond what they have
   };
 
+  /// What is left of `a` without `b`.
+  static constexpr std::uint64_t less(std::uint64_t a, std::uint64_t b) noexcept { return a > b ? a - b : 0; }
   std::uint64_t charged(std::uint64_t amount) const noexcept { return std::min(amount, terms_.limit); }
   bool home_open(instant now) const noexcept { return now >= home_from_ || (terms_.held && unheard_.empty()); }
   std::uint64_t home_capacity(instant now) const noexcept { return home_open(now) ? home_ : 0; }

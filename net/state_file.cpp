@@ -83,21 +83,6 @@ std::vector<std::string> names_in(const std::string& lines) {
   return out;
 }
 
-feature_set features_in(const std::string& lines) {
-  feature_set out;
-  const auto names = names_in(lines);
-  for (auto f : features)
-    if (std::find(names.begin(), names.end(), to_string(f)) != names.end()) out.add(f);
-  return out;
-}
-
-std::string lines_of(feature_set all) {
-  std::vector<std::string> names;
-  for (auto f : features)
-    if (all.has(f)) names.emplace_back(to_string(f));
-  return lines_of(names);
-}
-
 std::optional<std::string> word_of(const std::optional<priority>& p) {
   if (!p) return std::nullopt;
   return std::string(to_string(*p));
@@ -221,7 +206,7 @@ std::vector<client_change> state_file::clients() {
       set(t.limits.rps, whole(rows, 11));
       set(t.per_address.rpm, whole(rows, 12));
       set(t.per_address.concurrency, whole(rows, 13));
-      t.partial = features_in(rows.text(14));
+      t.partial = features_named(rows.text(14)).value_or(feature_set{});
       t.canned = rows.number(15) != 0;
       t.region = rows.text(16);
     }
@@ -243,7 +228,7 @@ void state_file::keep(const client_change& c) {
                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .run(std::string_view(c.name), int{c.revoked}, seconds_of(c.file_key_until), int{c.made.has_value()},
              lines_of(t.models), t.limits.rpm, t.limits.tpm, t.limits.concurrency, t.daily_usd, word_of(t.level),
-             word_of(t.highest), t.limits.rps, t.per_address.rpm, t.per_address.concurrency, lines_of(t.partial),
+             word_of(t.highest), t.limits.rps, t.per_address.rpm, t.per_address.concurrency, to_string(t.partial),
              int{t.canned}, std::string_view(t.region));
     auto put = db_->prepare("INSERT INTO client_keys (client, place, hash, until) VALUES (?, ?, ?, ?)");
     for (std::size_t i = 0; i < c.keys.size(); ++i)

@@ -1,6 +1,7 @@
 #include "net/dialects/anthropic_messages.hpp"
 
 #include "net/dialects/anthropic_media.hpp"
+#include "net/dialects/lost_members.hpp"
 #include "net/json_text.hpp"
 
 #include <algorithm>
@@ -210,10 +211,9 @@ private:
     const auto thoughts = message.find("thinking_blocks");
     const bool calling = calls && calls->is(kind::array) && !calls->items.empty();
     signed_ = false;
-    for (auto name : {"function_call", "audio"}) // nobody would understand what follows without
-      if (const auto old = message.find(name); old && !old->is(kind::null))
-        return fail("." + std::string(name), "The provider of this model has no counterpart to it.",
-                    "unsupported_parameter");
+    if (const auto name = indispensable_member(message); !name.empty())
+      return fail("." + std::string(name), "The provider of this model has no counterpart to it.",
+                  "unsupported_parameter");
     if (!calling && !thoughts && text_of(message, "refusal").empty() && plain_message("assistant", message))
       return true;
     if (thoughts && thoughts->is(kind::array))

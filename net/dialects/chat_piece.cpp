@@ -51,7 +51,7 @@ enum class field : std::uint8_t {
   prompt_details,
   output_details,
   cached,
-  cache_creation,
+  cache_writes,
   reasoning_tokens,
   type,
   data,
@@ -82,7 +82,7 @@ constexpr named usage_fields[] = {{"prompt_tokens", field::prompt_tokens},
                                   {"prompt_tokens_details", field::prompt_details},
                                   {"completion_tokens_details", field::output_details},
                                   {"prompt_cache_hit_tokens", field::cached}}; // DeepSeek
-constexpr named prompt_fields[] = {{"cached_tokens", field::cached}, {"cache_creation_tokens", field::cache_creation}};
+constexpr named prompt_fields[] = {{"cached_tokens", field::cached}, {"cache_creation_tokens", field::cache_writes}};
 constexpr named output_fields[] = {{"reasoning_tokens", field::reasoning_tokens}};
 constexpr named native_fields[] = {{"type", field::type}, {"data", field::data}};
 constexpr named event_fields[] = {{"type", field::type}, {"index", field::index}, {"content_block", field::block}};
@@ -259,7 +259,7 @@ private:
     case field::prompt_tokens: u.input = n; break;
     case field::completion_tokens: u.output = n; break;
     case field::cached: u.cached = n; break;
-    case field::cache_creation: to_.cache_creation = n; break;
+    case field::cache_writes: u.cache_writes = n; break;
     case field::reasoning_tokens: u.reasoning = n; break;
     default: break;
     }
@@ -280,7 +280,6 @@ void read_piece(std::string_view text, chat_piece& into) {
   into.id = into.model = into.created = into.usage = {};
   into.choices.clear();
   into.counted.reset();
-  into.cache_creation = 0;
   into.native.reset();
   piece_reader reader(text, into);
   const bool whole = static_cast<bool>(json::read(text, reader));

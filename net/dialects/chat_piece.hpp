@@ -36,7 +36,6 @@ struct chat_piece {
   std::vector<choice> choices;
   raw usage; // as it is
   std::optional<token_usage> counted;
-  std::uint64_t cache_creation = 0;
   std::optional<native_event> native;
 };
 

@@ -1,6 +1,7 @@
 #include "net/dialects/gemini_contents.hpp"
 
 #include "net/dialects/gemini_media.hpp"
+#include "net/dialects/lost_members.hpp"
 #include "net/json_text.hpp"
 
 #include <charconv>
@@ -155,10 +156,9 @@ private:
   }
 
   bool add_assistant(const value& message) {
-    for (auto name : {"function_call", "audio"}) // nobody would understand what follows without
-      if (const auto old = message.find(name); old && !old->is(kind::null))
-        return fail("." + std::string(name), "The provider of this model has no counterpart to it.",
-                    "unsupported_parameter");
+    if (const auto name = indispensable_member(message); !name.empty())
+      return fail("." + std::string(name), "The provider of this model has no counterpart to it.",
+                  "unsupported_parameter");
     turn(speaker::model);
     const auto before = made.contents.size();
     if (!add_content(message, false)) return false;

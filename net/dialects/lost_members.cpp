@@ -126,6 +126,12 @@ std::vector<lost_member> members_without_counterpart(const value& request) {
   return std::move(all.found);
 }
 
+std::string_view indispensable_member(const value& message) {
+  for (std::string_view name : {"function_call", "audio"})
+    if (const auto old = message.find(name); old && !old->is(kind::null)) return name;
+  return {};
+}
+
 std::optional<value> schema_asked_for(const value& response_format) {
   const auto named = is_of(response_format, "json_schema") ? response_format.find("json_schema") : nullptr;
   const auto schema = named ? named->find("schema") : nullptr;

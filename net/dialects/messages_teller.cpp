@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 namespace mainstay {
 namespace {
@@ -42,20 +43,18 @@ void append_id(std::string& out, chat_piece::raw id) {
 
 struct counts {
   token_usage used;
-  std::uint64_t created = 0; // of the prompt, put into the provider's cache
   bool known = false;
 
   void take(const chat_piece& p) {
     if (!p.counted) return;
     used = *p.counted;
-    created = p.cache_creation;
     known = true;
   }
   /// Anthropic counts what was cached beside the input, not in it.
   std::string text() const {
-    const auto beside = std::min(used.input, used.cached + created);
+    const auto beside = std::min(used.input, used.cached + used.cache_writes);
     return R"({"input_tokens":)" + number(used.input - beside) + R"(,"cache_creation_input_tokens":)" +
-           number(created) + R"(,"cache_read_input_tokens":)" + number(used.cached) + R"(,"output_tokens":)" +
+           number(used.cache_writes) + R"(,"cache_read_input_tokens":)" + number(used.cached) + R"(,"output_tokens":)" +
            number(used.output) + "}";
   }
 };
@@ -187,8 +186,8 @@ private:
   }
 
   std::uint64_t number_of(const chat_piece::call& call) {
-    const auto number = call.index.value_or(calls_.empty() ? 0 : calls_.back() + (call.id.empty() ? 0 : 1));
-    if (std::ranges::find(calls_, number) == calls_.end()) calls_.push_back(number);
+    const auto number = call.index.value_or(calls_.empty() ? 0 : last_call_ + (call.id.empty() ? 0 : 1));
+    if (calls_.try_emplace(number, false).second) last_call_ = number;
     return number;
   }
 
@@ -297,8 +296,7 @@ private:
 
   /// False: its block was there, and is over: it had all its arguments.
   bool open_call(std::uint64_t number, chat_piece::raw id, chat_piece::raw name) {
-    if (std::ranges::find(told_, number) != told_.end()) return false;
-    told_.push_back(number);
+    if (std::exchange(calls_[number], true)) return false;
     std::string content = R"({"type":"tool_use","id":)";
     content.append(id.empty() ? R"("")" : id).append(R"(,"name":)");
     content.append(name.empty() ? R"("")" : name).append(R"(,"input":{}})");
@@ -352,10 +350,10 @@ private:
   bool own_ = false;                                       // native events are not told any more
   bool refused_ = false;
   block open_ = block::none;
-  std::uint64_t at_ = 0, next_ = 0;         // the open block, and the next one
-  std::vector<std::uint64_t> calls_, told_; // their numbers, as they came; and those with a block
-  std::uint64_t call_ = 0;                  // whose block is open
-  json_extent arguments_;                   // its arguments
+  std::uint64_t at_ = 0, next_ = 0;               // the open block, and the next one
+  std::unordered_map<std::uint64_t, bool> calls_; // by their numbers: has a block
+  std::uint64_t last_call_ = 0, call_ = 0;        // that came last, and whose block is open
+  json_extent arguments_;                         // its arguments
   std::vector<later> later_;
   std::size_t waiting_ = 0;   // bytes in it
   std::string finish_, stop_; // raw

@@ -20,9 +20,9 @@ std::string quoted(std::string_view inner) {
   return out.append(inner) += '"';
 }
 
-std::string usage_text(const token_usage& u, std::uint64_t cache_writes) {
+std::string usage_text(const token_usage& u) {
   return R"({"input_tokens":)" + number(u.input) + R"(,"input_tokens_details":{"cached_tokens":)" + number(u.cached) +
-         R"(,"cache_write_tokens":)" + number(cache_writes) + R"(},"output_tokens":)" + number(u.output) +
+         R"(,"cache_write_tokens":)" + number(u.cache_writes) + R"(},"output_tokens":)" + number(u.output) +
          R"(,"output_tokens_details":{"reasoning_tokens":)" + number(u.reasoning) + R"(},"total_tokens":)" +
          number(u.input + u.output) + "}";
 }
@@ -154,9 +154,7 @@ private:
   }
 
   void take_usage() {
-    if (!piece_.counted) return;
-    usage_ = piece_.counted;
-    cache_writes_ = piece_.cache_creation;
+    if (piece_.counted) usage_ = piece_.counted;
   }
 
   item open_item(item::kind what) const {
@@ -210,7 +208,7 @@ private:
         out += text_of(i, inside(finish_) == "length" && &i == &items_.back() ? "incomplete" : "completed");
       }
     out.append("],").append(echo_.members);
-    if (output && usage_) out.append(R"(,"usage":)").append(usage_text(*usage_, cache_writes_));
+    if (output && usage_) out.append(R"(,"usage":)").append(usage_text(*usage_));
     return out += '}';
   }
 
@@ -353,8 +351,7 @@ private:
   std::string base_, model_, created_; // of the first chunk: the id without its prefix, the others as JSON
   std::vector<item> items_;
   std::optional<token_usage> usage_;
-  std::uint64_t cache_writes_ = 0; // tokens of the prompt that were put into the provider's cache
-  std::string finish_;             // raw
+  std::string finish_; // raw
 };
 
 } // namespace
