@@ -37,9 +37,10 @@ public:
 
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
-    const section s(top, {"node",   "doors",    "clients", "providers",   "models",  "retry",   "deadline", "drain",
-                          "queue",  "recovery", "cache",   "degradation", "state",   "journal", "forecast", "alerts",
-                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy",  "tls"});
+    const section s(top, {"node",     "doors",   "clients",  "providers", "models",      "retry", "deadline",
+                          "drain",    "queue",   "recovery", "cache",     "degradation", "state", "journal",
+                          "forecast", "alerts",  "prices",   "timeouts",  "breaker",     "tiers", "tracing",
+                          "logs",     "privacy", "tls",      "cluster"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     if (const auto* c = s.find("privacy")) read_rules(*c);
@@ -140,6 +141,7 @@ private:
         std::any_of(doors.places.begin(), doors.places.end(), [](const auto& p) { return !p.loopback; });
     if (const auto* c = s.find("clients")) clients_ = read_clients(*c, exposed, out_.privacy);
     if (const auto* c = s.find("tls")) out_.tls = read_mutual_tls(*c);
+    if (const auto* c = s.find("cluster")) out_.cluster = read_cluster(*c, doors);
     check_doors(doors, s.find("clients") != nullptr, s.find("tls") != nullptr);
     out_.doors = std::move(doors.value);
     out_.clients = std::move(clients_.clients);

@@ -108,6 +108,15 @@ void check_exposure(const door_draft::place& place, bool has_clients, bool has_t
           "127.0.0.1");
     return;
   }
+  if (place.door == "cluster") {
+    if (!has_tls && !place.cleartext)
+      place.at.error(
+          "listens off loopback, where anybody could call: add the section tls (cert, key, ca), or write cleartext: "
+          "true where something else keeps strangers out, or listen on 127.0.0.1");
+    else if (!has_tls)
+      place.at.warn("listens off loopback in the clear, as cleartext says: whoever reaches it can be a node");
+    return;
+  }
   if (place.door == "metrics" && !has_token)
     place.at.error("listens off loopback, where anybody could look: add a token, or listen on 127.0.0.1");
   else if (place.door != "metrics" && !has_clients)

@@ -71,6 +71,9 @@ door_draft read_doors(const cursor&);
 /// No two doors at one address; what listens off loopback asks for keys and is encrypted.
 void check_doors(const door_draft&, bool has_clients, bool has_tls);
 
+// read_cluster.cpp
+cluster_settings read_cluster(const cursor&, door_draft&); // its door is one of them
+
 // read_tls.cpp
 std::optional<certificate> read_tls(const cursor&);        // a door's: cert, key
 std::optional<certificate> read_mutual_tls(const cursor&); // the node's: cert, key, ca

@@ -206,6 +206,13 @@ struct alert_settings {
   std::optional<secret> webhook_secret;
 };
 
+struct cluster_settings {
+  listen_address listen;
+  std::string address;            // of this node, as its peers' configurations name it
+  std::vector<std::string> peers; // likewise
+  bool cleartext = false;         // off loopback without TLS, told so
+};
+
 struct tracing_settings {
   std::string endpoint;                                // of an OTLP/HTTP collector, without /v1/traces
   double sample = 0.01;                                // share of the traces that begin here
@@ -240,6 +247,7 @@ struct settings {
   privacy_rules_ptr privacy;               // null: nothing is replaced or denied
   std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
   std::optional<alert_settings> alerts;    // none: rates are not judged, nobody is told
+  std::optional<cluster_settings> cluster; // none: this node is alone
   std::optional<tracing_settings> tracing; // none: what callers say of traces is passed on, and that is all
   log_settings logs;
   std::shared_ptr<const price_table> prices; // null: nobody knows what calls cost
