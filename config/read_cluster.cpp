@@ -38,16 +38,15 @@ void read_peers(const cursor& list, const std::string& own, cluster_settings& ou
 
 cluster_settings read_cluster(const cursor& at, door_draft& doors) {
   cluster_settings out;
-  const section s(at, {"listen", "advertise", "peers", "cleartext"});
+  const section s(at, {"listen", "advertise", "peers", "names", "cleartext"});
   s.flag("cleartext", out.cleartext);
   const auto* listen = s.need("listen");
   const auto text = listen ? listen->text() : std::nullopt;
+  const auto address = text ? parse_listen(text->text) : std::nullopt;
   if (text) {
-    const auto address = parse_listen(text->text);
     if (address) {
       out.listen = *address;
       out.address = text->text;
-      doors.places.push_back({"cluster", *listen, *address, is_loopback(address->host), false, out.cleartext});
     } else {
       listen->error("must be an address and a port, such as 127.0.0.1:4300");
     }
@@ -58,6 +57,14 @@ cluster_settings read_cluster(const cursor& at, door_draft& doors) {
       listen->error("is no address that peers could name: add advertise, by which they know this node");
   }
   if (const auto* c = s.need("peers")) read_peers(*c, out.address, out);
+  if (const auto* c = s.find("names")) {
+    out.names = read_certificate_names(*c);
+    doors.cluster_names = *c;
+    if (out.cleartext) c->error("are names in certificates, and there are none with cleartext: true");
+  }
+  const bool near = address && is_loopback(address->host) &&
+                    std::ranges::all_of(out.peers, [](auto& p) { return is_loopback(parse_listen(p)->host); });
+  if (address) doors.places.push_back({"cluster", *listen, *address, near, false, out.cleartext});
   if (out.peers.empty() && s.find("peers")) s.find("peers")->warn("is empty: a cluster of one node is none");
   return out;
 }

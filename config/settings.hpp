@@ -210,7 +210,8 @@ struct cluster_settings {
   listen_address listen;
   std::string address;            // of this node, as its peers' configurations name it
   std::vector<std::string> peers; // likewise
-  bool cleartext = false;         // off loopback without TLS, told so
+  std::vector<std::string> names; // in peers' certificates; empty: any of the authority's
+  bool cleartext = false;         // without TLS, told so
 };
 
 struct tracing_settings {
@@ -227,7 +228,7 @@ struct log_settings {
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
-  std::optional<certificate> tls;       // of the console, mutual; none: it is on loopback, in the clear
+  std::optional<certificate> tls;       // of console and cluster, mutual; none: they are on loopback, in the clear
   std::vector<client_settings> clients; // none: loopback callers only, no key asked
   std::shared_ptr<const key_ring> ring; // of their keys; null: nobody has any
   std::vector<provider_settings> providers;

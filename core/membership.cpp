@@ -16,12 +16,12 @@ std::string cluster_name(std::vector<std::string> addresses) {
 
 std::string_view membership::to_string(standing s) noexcept {
   switch (s) {
-  case standing::away: return "away";
+  case standing::connecting: return "connecting";
   case standing::up: return "up";
   case standing::unreachable: return "unreachable";
   case standing::refused: return "refused";
   }
-  return "away";
+  return "connecting";
 }
 
 membership::membership(settings with, node_identity own, std::vector<std::string> peers)
@@ -58,7 +58,7 @@ void membership::set(peer& p, standing state, std::string why, instant now) {
 void membership::down(peer& p, std::string why, instant now) {
   if (p.seen.state != standing::up) return;
   ++p.seen.losses;
-  p.untold = news{p.seen.address, false, 0, why};
+  p.untold = news{p.seen.address, false, p.seen.who ? p.seen.who->incarnation : 0, why};
   set(p, standing::unreachable, std::move(why), now);
 }
 
@@ -71,12 +71,12 @@ membership::decisions membership::tick(instant now, const std::function<double()
   for (auto& [address, p] : peers_) {
     if (p.link == peer::link::dialling && now >= p.dial_until) {
       out.drop.push_back(address);
-      on_lost(address, now);
+      on_lost(address, "nobody answers there", now);
     }
     if (p.link == peer::link::there && now - p.heard >= with_.patience) down(p, "it is silent", now);
     if (p.link == peer::link::there && now - p.heard >= with_.give_up) {
       out.drop.push_back(address);
-      on_lost(address, now);
+      on_lost(address, p.seen.why, now);
     }
     if (std::exchange(p.lost, false)) {
       const auto least = p.pause / 2;
@@ -163,12 +163,15 @@ void membership::on_round_trip(const std::string& address, duration took) {
   mean = mean ? *mean + (took - *mean) / 8 : took; // as TCP smooths its own (RFC 6298)
 }
 
-void membership::on_lost(const std::string& address, instant now) {
+void membership::on_lost(const std::string& address, std::string why, instant now) {
   const auto found = peers_.find(address);
   if (found == peers_.end()) return;
   auto& p = found->second;
   if (p.link == peer::link::none) return;
-  down(p, "its link broke", now);
+  if (p.seen.state == standing::up)
+    down(p, std::move(why), now);
+  else
+    set(p, p.seen.state == standing::refused ? standing::unreachable : p.seen.state, std::move(why), now);
   p.link = peer::link::none;
   p.lost = true;
 }

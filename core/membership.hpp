@@ -39,12 +39,13 @@ public:
     duration hello = 1s;                     // for a dial, or an introduction, to succeed
     duration first_pause = 100ms, longest_pause = 1s, refused_pause = 5s;
   };
-  enum class standing : std::uint8_t { away, up, unreachable, refused }; // away: never heard of since the start
+  enum class standing : std::uint8_t { connecting, up, unreachable, refused }; // connecting: never heard of since the start
   static std::string_view to_string(standing) noexcept;
 
   membership(settings, node_identity own, std::vector<std::string> peers);
 
   const node_identity& own() const noexcept { return own_; }
+  void set_config(std::string hash) { own_.config = std::move(hash); }
   /// Why that node is none of ours; none: it is.
   std::optional<std::string> refuse(const node_identity&) const;
 
@@ -52,8 +53,8 @@ public:
   struct news {
     std::string peer; // its address
     bool up = false;
-    std::uint64_t incarnation = 0; // while up: of whoever is there now
-    std::string why;               // it is not
+    std::uint64_t incarnation = 0; // of who is there, or was
+    std::string why;               // it is not up
   };
   struct decisions {
     std::vector<std::string> dial, beat, drop;
@@ -72,12 +73,12 @@ public:
   void on_heard(const std::string& address, instant now);
   void on_round_trip(const std::string& address, duration);
   /// Its link is gone, or could not be made.
-  void on_lost(const std::string& address, instant now);
+  void on_lost(const std::string& address, std::string why, instant now);
 
   struct view {
     std::string address;
-    standing state = standing::away;
-    std::string why;                  // refused or unreachable
+    standing state = standing::connecting;
+    std::string why;                  // it is not up
     std::optional<node_identity> who; // as last heard
     instant since{};
     std::optional<duration> round_trip;

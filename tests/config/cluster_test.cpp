@@ -49,9 +49,24 @@ BOOST_AUTO_TEST_CASE(each_peer_is_another_node_once) {
 BOOST_AUTO_TEST_CASE(off_loopback_it_is_encrypted_or_says_that_it_is_not) {
   const std::string at = "listen: 10.0.0.1:4300, peers: [ 10.0.0.2:4300 ]";
   BOOST_TEST(says(cluster(at), "add the section tls"));
+  BOOST_TEST(says(cluster("listen: 127.0.0.1:4300, peers: [ 10.0.0.2:4300 ]"), "add the section tls"));
   const auto told = cluster(at + ", cleartext: true");
   expect_fine(told);
   BOOST_TEST(says(told, "whoever reaches it can be a node"));
+}
+
+BOOST_AUTO_TEST_CASE(names_are_of_certificates) {
+  const std::string at = "listen: 127.0.0.1:4300, peers: [ 127.0.0.1:4301 ], names: ";
+  BOOST_TEST(says(cluster(at + "[ node.example ]"), "none without the section tls"));
+  BOOST_TEST(says(cluster(at + "[ '*.example' ]"), "is a pattern"));
+  BOOST_TEST(says(cluster(at + "[ a, a ]"), "in this list already"));
+  BOOST_TEST(says(cluster(at + "[ a ], cleartext: true"), "none with cleartext"));
+}
+
+BOOST_AUTO_TEST_CASE(more_than_a_thousand_peers_are_too_many) {
+  std::string peers;
+  for (int i = 0; i < 1001; ++i) peers += (i ? ", " : "") + ("127.0.1.1:" + std::to_string(1000 + i));
+  BOOST_TEST(says(cluster("listen: 127.0.0.1:4300, peers: [ " + peers + " ]"), "more than 1000 peers"));
 }
 
 BOOST_AUTO_TEST_CASE(no_other_door_stands_there) {

@@ -1,0 +1,324 @@
+#include "actors/cluster.hpp"
+
+#include "actors/jitter.hpp"
+#include "actors/supervised.hpp"
+#include "actors/turn.hpp"
+#include "net/json_tree.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <charconv>
+#include <random>
+
+namespace mainstay {
+
+namespace {
+
+constexpr std::size_t most_values = 64; // in a head of our own
+
+std::string text_in(const json::value& head, std::string_view member) {
+  const auto found = head.find(member);
+  return std::string(found ? found->string_or_empty() : "");
+}
+
+/// As a number or, where 64 bits are needed, as text: not every reader of JSON keeps them.
+std::uint64_t number_in(const json::value& head, std::string_view member) {
+  const auto found = head.find(member);
+  std::uint64_t n = 0;
+  if (found) std::from_chars(found->text.data(), found->text.data() + found->text.size(), n);
+  return n;
+}
+
+std::string words_of(const node_identity& who) {
+  auto head = json::value::make_object();
+  head.set("address", json::value::make_string(who.address));
+  head.set("name", json::value::make_string(who.name));
+  head.set("cluster", json::value::make_string(who.cluster));
+  head.set("version", json::value::make_string(who.version));
+  head.set("config", json::value::make_string(who.config));
+  head.set("protocol", json::value::make_number(who.protocol));
+  head.set("incarnation", json::value::make_string(std::to_string(who.incarnation)));
+  return json::to_text(head);
+}
+
+node_identity identity_in(const json::value& head) {
+  node_identity who;
+  who.address = text_in(head, "address");
+  who.name = text_in(head, "name");
+  who.cluster = text_in(head, "cluster");
+  who.version = text_in(head, "version");
+  who.config = text_in(head, "config");
+  who.protocol = static_cast<std::uint32_t>(number_in(head, "protocol"));
+  who.incarnation = number_in(head, "incarnation");
+  return who;
+}
+
+std::size_t size_of(const std::string& kind, const std::string& head, const std::string& body) {
+  return kind.size() + head.size() + body.size();
+}
+
+struct cluster_state {
+  static inline const char* name = "cluster";
+  cluster_actor::pointer self = nullptr;
+  std::shared_ptr<cluster_store> store;
+  cluster_actor own;
+  std::uint64_t generation = 0;
+
+  void take_over() {
+    for (auto& [address, link] : store->peers)
+      if (link.handle) self->monitor(link.handle);
+    tick();
+  }
+
+  void say(cluster_store::link& to, std::string kind, std::string head, std::string body = {}) {
+    ++to.traffic.messages_out;
+    to.traffic.bytes_out += size_of(kind, head, body);
+    self->send(to.handle, peer_message{peer_protocol, std::move(kind), std::move(head), std::move(body)},
+               caf::actor_cast<caf::strong_actor_ptr>(own));
+  }
+
+  void beat(cluster_store::link& link) {
+    link.beat_at = clock::now();
+    link.window.beat(++link.beats);
+    say(link, "beat", R"({"n":)" + std::to_string(link.beats) + "}");
+  }
+
+  void tick() {
+    auto todo = store->who.tick(clock::now(), [] { return draw(); });
+    for (auto& address : todo.drop) forget(address);
+    for (auto& address : todo.dial) store->links->dial(address, own);
+    for (auto& address : todo.beat)
+      if (auto& link = store->peers[address]; link.handle) beat(link);
+    for (auto& news : todo.told) tell(news);
+    send_at(self, store->who.next_wake(clock::now()), run_wake{++generation});
+  }
+
+  void tell(const membership::news& news) {
+    if (news.up)
+      spdlog::info("peer {} is up", news.peer);
+    else
+      spdlog::warn("peer {} is not reached: {}", news.peer, news.why);
+    std::vector<peer_listener> all;
+    for (auto& [prefix, who] : store->listeners)
+      if (std::find(all.begin(), all.end(), who) == all.end()) all.push_back(who);
+    for (auto& who : all) self->send(who, peer_changed{news.peer, news.up, news.incarnation});
+  }
+
+  void listen(const peer_listen& l) {
+    store->listeners[l.prefix] = l.who;
+    for (auto& p : store->who.look())
+      if (p.state == membership::standing::up) self->send(l.who, peer_changed{p.address, true, p.who->incarnation});
+  }
+
+  peer_listener listener_of(const std::string& kind) const {
+    const std::string* longest = nullptr;
+    peer_listener found;
+    for (auto& [prefix, who] : store->listeners)
+      if (kind.starts_with(prefix) && (!longest || prefix.size() >= longest->size())) longest = &prefix, found = who;
+    return found;
+  }
+
+  void send(send_to& m) {
+    using verdict = peer_window::verdict;
+    using reason = peer_refused::reason;
+    const auto found = store->peers.find(m.peer);
+    if (found == store->peers.end() || !found->second.known || !store->who.is_up(m.peer))
+      return refuse(m, found, reason::unreachable);
+    auto& link = found->second;
+    const auto size = size_of(m.kind, m.head, m.body);
+    const auto room = link.window.judge(size);
+    if (room != verdict::fits) return refuse(m, found, room == verdict::full ? reason::full : reason::too_large);
+    say(link, std::move(m.kind), std::move(m.head), std::move(m.body));
+    if (link.window.sent(size)) beat(link);
+  }
+
+  void refuse(send_to& m, std::map<std::string, cluster_store::link>::iterator peer, peer_refused::reason why) {
+    if (peer != store->peers.end()) ++peer->second.traffic.refused;
+    const auto who = m.refused ? m.refused : listener_of(m.kind);
+    if (who) self->send(who, peer_refused{std::move(m.peer), std::move(m.kind), std::move(m.head), why});
+  }
+
+  void forget(const std::string& address) {
+    auto& link = store->peers[address];
+    if (link.handle) self->demonitor(link.handle.address());
+    link.handle = nullptr;
+    link.known = false;
+    link.window.lost();
+    store->links->drop(address);
+  }
+
+  void linked(const link_made& made) {
+    const auto found = store->peers.find(made.address);
+    if (found == store->peers.end()) return store->links->drop(made.address);
+    auto& link = found->second;
+    if (link.known) return store->links->drop(made.address); // it came to us meanwhile
+    attach(link, made.peer);
+    say(link, "hello", words_of(store->who.own()));
+  }
+
+  void failed(const link_failed& f) {
+    if (f.refused) return refused(f.address, f.why);
+    store->who.on_lost(f.address, f.why, clock::now());
+    tick();
+  }
+
+  void attach(cluster_store::link& link, const caf::strong_actor_ptr& whom) {
+    const auto handle = caf::actor_cast<peer_actor>(whom);
+    if (link.handle == handle) return;
+    if (link.handle) self->demonitor(link.handle.address());
+    link.handle = handle;
+    link.window.lost(); // with the link before
+    self->monitor(handle);
+  }
+
+  void hear(peer_message& m, const caf::strong_actor_ptr& from) {
+    if (!from) return;
+    if (m.kind == "hello" || m.kind == "welcome") return introduced(m, from);
+    const auto found = std::find_if(store->peers.begin(), store->peers.end(), [&](auto& p) {
+      return p.second.handle && caf::actor_cast<caf::strong_actor_ptr>(p.second.handle) == from;
+    });
+    if (found == store->peers.end()) return count_stranger();
+    auto& [address, link] = *found;
+    ++link.traffic.messages_in;
+    link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
+    if (m.kind == "refused") {
+      const auto head = json::parse(m.head, most_values);
+      return refused(address, "it says: " + (head ? text_in(*head, "why") : ""));
+    }
+    if (!link.known) return count_stranger();
+    const bool back = !store->who.is_up(address);
+    const auto now = clock::now();
+    store->who.on_heard(address, now);
+    if (back) tick();
+    if (m.kind == "beat") return say(link, "beat.heard", std::move(m.head));
+    if (m.kind == "beat.heard") return beat_answered(address, link, m, now);
+    if (const auto who = listener_of(m.kind))
+      self->send(who, peer_said{address, std::move(m.kind), std::move(m.head), std::move(m.body)});
+    else
+      count_stranger();
+  }
+
+  void beat_answered(const std::string& address, cluster_store::link& link, const peer_message& m, instant now) {
+    const auto head = json::parse(m.head, most_values);
+    const auto n = head ? number_in(*head, "n") : 0;
+    if (n == 0 || n > link.beats) return count_stranger();
+    link.window.answered(n);
+    if (n == link.beats) store->who.on_round_trip(address, now - link.beat_at);
+  }
+
+  void count_stranger() { ++store->strangers; }
+
+  void introduced(const peer_message& m, const caf::strong_actor_ptr& from) {
+    const auto head = json::parse(m.head, most_values);
+    if (!head) return count_stranger();
+    auto who = identity_in(*head);
+    if (m.version != peer_protocol) who.protocol = m.version;
+    const auto known = store->peers.find(who.address);
+    if (const auto why = store->who.refuse(who)) {
+      cluster_store::link stranger;
+      stranger.handle = caf::actor_cast<peer_actor>(from);
+      auto words = json::value::make_object();
+      words.set("why", json::value::make_string(*why));
+      say(stranger, "refused", json::to_text(words));
+      if (known != store->peers.end() && !known->second.known) return refused(who.address, *why);
+      count_stranger();
+      if (std::exchange(store->told, *why) != *why) spdlog::warn("a node was refused: {}", *why);
+      return;
+    }
+    auto& link = known->second;
+    attach(link, from);
+    link.known = true;
+    link.told.clear();
+    ++link.traffic.messages_in;
+    link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
+    store->who.on_hello(who, clock::now());
+    if (m.kind == "hello") say(link, "welcome", words_of(store->who.own()));
+    tick();
+  }
+
+  /// Other peers need a restart; what is shown of this node does not.
+  void reconfigure(const config::settings& s) {
+    if (store->who.own().config == s.hash) return;
+    store->who.set_config(s.hash);
+    for (auto& [address, link] : store->peers)
+      if (link.known && store->who.is_up(address)) say(link, "welcome", words_of(store->who.own()));
+  }
+
+  /// By it or by us: logged once, for it is tried again.
+  void refused(const std::string& address, const std::string& why) {
+    auto& told = store->peers[address].told;
+    if (std::exchange(told, why) != why) spdlog::warn("peer {} is none of ours: {}", address, why);
+    store->who.on_refused(address, why, clock::now());
+    forget(address);
+    tick();
+  }
+
+  void lost(const caf::actor_addr& who) {
+    for (auto& [address, link] : store->peers)
+      if (link.handle && link.handle.address() == who) {
+        store->who.on_lost(address, "its link broke", clock::now());
+        forget(address);
+      }
+    tick();
+  }
+};
+
+cluster_actor::behavior_type behave(cluster_actor::stateful_pointer<cluster_state> self,
+                                    std::shared_ptr<cluster_store> store, cluster_actor own) {
+  live_supervised(self);
+  auto& st = self->state;
+  st.self = self;
+  st.store = std::move(store);
+  st.own = std::move(own);
+  self->set_down_handler([&st](caf::down_msg& down) { st.lost(down.source); });
+  st.take_over();
+  return {
+      [&st](peer_message& m, const caf::strong_actor_ptr& from) { st.hear(m, from); },
+      [&st](const link_made& made) { st.linked(made); },
+      [&st](const link_failed& f) { st.failed(f); },
+      [&st](send_to& m) { st.send(m); },
+      [&st](const peer_listen& l) { st.listen(l); },
+      [&st](const run_wake& w) {
+        if (w.generation == st.generation) st.tick();
+      },
+      [&st](const look&) {
+        cluster_view v;
+        v.own = st.store->who.own();
+        v.peers = st.store->who.look();
+        for (auto& [address, link] : st.store->peers) v.traffic[address] = link.traffic;
+        v.strangers = st.store->strangers;
+        return v;
+      },
+      [](const inject_fault& f) { fail_as_told(f); },
+      [&st](const take_settings& t) { st.reconfigure(*t.value); },
+      [self](const ask_backlog&) { return waiting_messages(self); },
+  };
+}
+
+node_identity identity_of(const config::settings& s, std::string version) {
+  std::random_device random;
+  node_identity own;
+  own.address = s.cluster->address;
+  own.name = s.node;
+  auto all = s.cluster->peers;
+  all.push_back(own.address);
+  own.cluster = cluster_name(std::move(all));
+  own.version = std::move(version);
+  own.config = s.hash;
+  own.protocol = peer_protocol;
+  own.incarnation = std::uint64_t{random()} << 32 | random();
+  return own;
+}
+
+} // namespace
+
+cluster_store::cluster_store(const config::settings& s, std::string version, std::shared_ptr<peer_links> l)
+  : who({}, identity_of(s, std::move(version)), s.cluster->peers), links(std::move(l)) {
+  for (auto& address : s.cluster->peers) peers[address];
+}
+
+caf::strong_actor_ptr spawn_cluster(caf::actor_system& sys, std::shared_ptr<cluster_store> store, cluster_actor own) {
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own)));
+}
+
+} // namespace mainstay
