@@ -150,7 +150,8 @@ private:
         .count("recovered_runs", d.recovered);
     if (store_.names->cluster) {
       const auto peers = ask<cluster_view>(store_.names->cluster).peers;
-      const auto up = std::count_if(peers.begin(), peers.end(), [](auto& p) { return p.state == membership::standing::up; });
+      const auto up =
+          std::count_if(peers.begin(), peers.end(), [](auto& p) { return p.state == membership::standing::up; });
       json_.text("peers", std::to_string(up) + " of " + std::to_string(peers.size()) + " up");
     }
     const auto drill = ask<drill_book::view>(store_.names->drills);

@@ -37,7 +37,7 @@ struct cluster_store {
     std::uint64_t beats = 0;
     instant beat_at{}; // of the last one
     peer_window window;
-    cluster_view::traffic traffic;
+    cluster_view::flow traffic;
     std::string told; // why it is refused, as it was last logged
   };
   membership who;

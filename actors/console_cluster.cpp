@@ -12,9 +12,10 @@ void write_peers(console_json& j, const cluster_view& v, instant now) {
         .text("node", p.who ? p.who->name : "")
         .text("state", membership::to_string(p.state))
         .text("version", p.who ? p.who->version : "")
-        .text("config", !p.who ? "" : p.who->config == v.own.config ? "same" : "different: " + p.who->config)
-        .number("round_trip_ms",
-                p.round_trip ? std::chrono::duration<double, std::milli>(*p.round_trip).count() : 0)
+        .text("config", !p.who                          ? ""
+                        : p.who->config == v.own.config ? "same"
+                                                        : "different: " + p.who->config)
+        .number("round_trip_ms", p.round_trip ? std::chrono::duration<double, std::milli>(*p.round_trip).count() : 0)
         .number("seconds", p.since == instant{} ? 0 : std::chrono::duration<double>(now - p.since).count())
         .count("losses", p.losses)
         .count("messages_in", t.messages_in)

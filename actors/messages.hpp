@@ -729,14 +729,14 @@ struct link_failed {
   bool refused = false; // by its certificate or ours: not soon to be tried again
 };
 struct cluster_view {
-  struct traffic {
+  struct flow {
     std::uint64_t messages_in = 0, messages_out = 0, bytes_in = 0, bytes_out = 0;
     std::uint64_t refused = 0; // not sent
   };
   node_identity own;
   std::vector<membership::view> peers;
-  std::map<std::string, traffic> traffic; // by address
-  std::uint64_t strangers = 0;            // messages from nobody known, or of no known kind
+  std::map<std::string, flow> traffic; // by address
+  std::uint64_t strangers = 0;         // messages from nobody known, or of no known kind
 };
 
 template <class Inspector>

@@ -39,7 +39,12 @@ public:
     duration hello = 1s;                     // for a dial, or an introduction, to succeed
     duration first_pause = 100ms, longest_pause = 1s, refused_pause = 5s;
   };
-  enum class standing : std::uint8_t { connecting, up, unreachable, refused }; // connecting: never heard of since the start
+  enum class standing : std::uint8_t {
+    connecting,
+    up,
+    unreachable,
+    refused
+  }; // connecting: never heard of since the start
   static std::string_view to_string(standing) noexcept;
 
   membership(settings, node_identity own, std::vector<std::string> peers);

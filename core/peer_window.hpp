@@ -39,9 +39,9 @@ private:
     std::size_t bytes, messages; // between the beat before and this one
   };
   bounds most_;
-  std::size_t bytes_ = 0, messages_ = 0;           // under way
+  std::size_t bytes_ = 0, messages_ = 0;             // under way
   std::size_t fresh_bytes_ = 0, fresh_messages_ = 0; // of these, after the last beat
-  std::deque<mark> marks_;                         // unanswered, the oldest first; those with nothing before them left out
+  std::deque<mark> marks_; // unanswered, the oldest first; those with nothing before them left out
 };
 
 } // namespace mainstay

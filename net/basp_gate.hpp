@@ -1,7 +1,7 @@
 // Who may be reached over one connection of CAF's (BASP 0.17): one actor, and nobody else. CAF itself delivers to every
 // actor whose number is written on a message, and makes room for as much as it announces. Promises: what is for others
-// is made to be for nobody, which CAF drops, or answers with an error; messages that are to be passed on to other nodes,
-// or are larger than `largest`, end the connection. Knows headers only: the bytes are its owner's.
+// is made to be for nobody, which CAF drops, or answers with an error; messages that are to be passed on to other
+// nodes, or are larger than `largest`, end the connection. Knows headers only: the bytes are its owner's.
 #pragma once
 
 #include <array>

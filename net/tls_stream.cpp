@@ -153,8 +153,7 @@ void ask_for_certificates(SSL_CTX* context, tls_context::guests wanted) {
 void tls_context::deleter::operator()(ssl_ctx_st* p) const noexcept { SSL_CTX_free(p); }
 void tls_stream::deleter::operator()(ssl_st* p) const noexcept { SSL_free(p); }
 
-tls_context::tls_context(const std::string& chain, const std::string& key)
-  : context_(SSL_CTX_new(TLS_method())) {
+tls_context::tls_context(const std::string& chain, const std::string& key) : context_(SSL_CTX_new(TLS_method())) {
   auto* c = context_.get();
   ERR_clear_error();
   if (!c || SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 || SSL_CTX_set_cipher_list(c, ciphers_of_tls12) != 1)

@@ -1,8 +1,8 @@
 // TLS on accepted sockets, and on those between nodes: what a door's connections share (certificate, protocol, tickets,
-// who may come in), and the one stream of each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation, no compression, no early
-// data; sessions are resumed by tickets, which a new context does not know. Promises: reads and writes never block nor
-// raise a signal, and answer as recv and sendmsg do; the handshake is part of the first reads; an idle stream holds no
-// buffers. Time limits are its owner's.
+// who may come in), and the one stream of each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation,
+// no compression, no early data; sessions are resumed by tickets, which a new context does not know. Promises: reads
+// and writes never block nor raise a signal, and answer as recv and sendmsg do; the handshake is part of the first
+// reads; an idle stream holds no buffers. Time limits are its owner's.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +41,8 @@ private:
 class tls_stream {
 public:
   enum class side : bool { accepting, dialling };
-  /// On a non-blocking socket that stays its owner's. Who dials needs a mutual context: whoever may come in there is who
-  /// may be reached. Throws std::bad_alloc.
+  /// On a non-blocking socket that stays its owner's. Who dials needs a mutual context: whoever may come in there is
+  /// who may be reached. Throws std::bad_alloc.
   tls_stream(const tls_context&, int fd, side = side::accepting);
 
   /// Up to `room` bytes of what was sent; 0: the caller has ended its side, or the connection broke off without a word;

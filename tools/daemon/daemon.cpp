@@ -120,10 +120,10 @@ daemon::daemon(std::string config_file, config::settings_ptr settings, bool json
   : json_logs_(json_logs), file_(std::move(config_file)), from_file_(std::move(settings)),
     kept_(open_files(file_, *from_file_)),
     changes_(kept_.state ? kept_.state->earlier_clients : std::vector<client_change>{}),
-    settings_(config::with_changes(from_file_, changes_.all())), cluster_(settings_->cluster), live_(std::make_shared<live_settings>(settings_)),
-    loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
-    system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
-    turn_(std::make_unique<turn>(*system_, loop_)) {
+    settings_(config::with_changes(from_file_, changes_.all())), cluster_(settings_->cluster),
+    live_(std::make_shared<live_settings>(settings_)), loop_(std::make_shared<event_loop>("mainstay-loop")),
+    client_(std::make_shared<http::client>(loop_)), system_config_(std::make_unique<system_config>()),
+    system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;

@@ -68,7 +68,7 @@ private:
   config::settings_ptr from_file_;
   kept_files kept_; // opened before anything else
   client_changes changes_;
-  config::settings_ptr settings_; // in force: the file's, with the changes
+  config::settings_ptr settings_;                         // in force: the file's, with the changes
   const std::optional<config::cluster_settings> cluster_; // as at the start
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};

@@ -158,7 +158,9 @@ void await_link(caf::event_based_actor* self, const caf::io::middleman_actor& by
             else
               self->send(whom, link_failed{address, "whoever answers there is no node", true});
           },
-          [=](const caf::error& e) { self->send(whom, link_failed{address, text_of(e), e == refused}); });
+          [=](const caf::error& e) {
+            self->send(whom, link_failed{address, text_of(e), e == refused});
+          });
 }
 
 } // namespace
