@@ -27,7 +27,7 @@ bool basp_gate::admit(header& h) const noexcept {
   if (h[0] != direct_message && h[0] != monitor_message) return true;
   if ((h[flags_at] & by_name) == 0 && number_at(h, receiver_at, 8) == receiver_) return true;
   h[flags_at] &= static_cast<unsigned char>(~by_name);
-  std::fill(h.begin() + receiver_at, h.end(), 0);
+  std::fill(h.begin() + receiver_at, h.end(), 0xff); // 0 would be malformed
   return true;
 }
 

@@ -32,17 +32,17 @@ BOOST_AUTO_TEST_CASE(messages_to_the_one_actor_go_through_as_they_are) {
 
 BOOST_AUTO_TEST_CASE(messages_to_any_other_actor_are_for_nobody) {
   for (auto operation : {2u, 4u})
-    for (std::uint64_t other : {1ull, 299ull, 301ull, 300ull << 8, 300ull << 32, ~0ull}) {
+    for (std::uint64_t other : {1ull, 299ull, 301ull, 300ull << 8, 300ull << 32}) {
       auto h = header(operation, other, 10);
       BOOST_TEST(gate.admit(h));
-      BOOST_TEST((h == header(operation, 0, 10)));
+      BOOST_TEST((h == header(operation, ~0ull, 10)));
     }
 }
 
 BOOST_AUTO_TEST_CASE(names_are_no_way_in_even_if_they_spell_its_number) {
   auto h = header(2, 300, 10, 1);
   BOOST_TEST(gate.admit(h));
-  BOOST_TEST((h == header(2, 0, 10)));
+  BOOST_TEST((h == header(2, ~0ull, 10)));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_for_other_nodes_or_is_too_large_ends_the_connection) {

@@ -12,6 +12,7 @@
 #include <spdlog/spdlog.h>
 
 #include <future>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdexcept>
 #include <sys/socket.h>

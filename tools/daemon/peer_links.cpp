@@ -13,8 +13,10 @@
 #include <future>
 #include <limits>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,23 +35,31 @@ struct found_addresses {
 };
 
 struct descriptor {
-  int fd = -1;
+  descriptor(int f = -1) : fd(f) {}
+  descriptor(const descriptor&) = delete;
   ~descriptor() {
     if (fd >= 0) ::close(fd);
   }
   int release() noexcept { return std::exchange(fd, -1); }
+  int fd;
 };
 
 std::string reason(int error) { return std::error_code(error, std::generic_category()).message(); }
 
-bool ready(int fd, short what, instant until) {
-  pollfd p{fd, what, 0};
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
-  return left > 0 && ::poll(&p, 1, static_cast<int>(left)) == 1;
-}
+/// How long a dial may wait, and what ends all dials at once.
+struct patience {
+  instant until;
+  int ending; // readable from then on
+
+  bool ready(int fd, short what) const {
+    pollfd both[] = {{fd, what, 0}, {ending, POLLIN, 0}};
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
+    return left > 0 && ::poll(both, 2, static_cast<int>(left)) > 0 && both[1].revents == 0;
+  }
+};
 
 /// Why not; empty: it is.
-std::string connect_to(const std::string& host, std::uint16_t port, instant until, descriptor& out) {
+std::string connect_to(const std::string& host, std::uint16_t port, const patience& wait, descriptor& out) {
   found_addresses found;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -63,7 +73,7 @@ std::string connect_to(const std::string& host, std::uint16_t port, instant unti
   if (::connect(out.fd, found.all->ai_addr, found.all->ai_addrlen) == 0) return {};
   int error = errno;
   socklen_t size = sizeof error;
-  if (error == EINPROGRESS && ready(out.fd, POLLOUT, until))
+  if (error == EINPROGRESS && wait.ready(out.fd, POLLOUT))
     ::getsockopt(out.fd, SOL_SOCKET, SO_ERROR, &error, &size);
   else if (error == EINPROGRESS)
     error = ETIMEDOUT;
@@ -71,7 +81,7 @@ std::string connect_to(const std::string& host, std::uint16_t port, instant unti
 }
 
 /// Waits for the peer's first word, for only that says that it took our certificate.
-std::string shake_hands(tls_stream& stream, int fd, instant until, bool& refused_by_one) {
+std::string shake_hands(tls_stream& stream, int fd, const patience& wait, bool& refused_by_one) {
   for (;;) {
     const auto n = stream.await();
     if (n > 0) return {};
@@ -79,7 +89,7 @@ std::string shake_hands(tls_stream& stream, int fd, instant until, bool& refused
       refused_by_one = *stream.why() != '\0';
       return refused_by_one ? std::string("TLS: ") + stream.why() : "it closed the connection during the TLS handshake";
     }
-    if (!ready(fd, stream.reading_wants_room() ? POLLOUT : POLLIN, until)) return "no answer to the TLS handshake";
+    if (!wait.ready(fd, stream.reading_wants_room() ? POLLOUT : POLLIN)) return "no answer to the TLS handshake";
   }
 }
 
@@ -89,9 +99,19 @@ class dialled_links::book {
 public:
   book(std::shared_ptr<const tls_context> tls, std::uint64_t receiver)
     : guests(std::make_shared<guest_list>(std::move(tls), std::numeric_limits<std::size_t>::max(),
-                                          basp_gate(receiver, actor_door::largest_message))) {}
+                                          basp_gate(receiver, actor_door::largest_message))),
+      ending_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
+    if (ending_.fd < 0) throw std::bad_alloc();
+  }
 
   const std::shared_ptr<guest_list> guests;
+
+  patience wait() const { return {clock::now() + dial_limit, ending_.fd}; }
+  /// Every dial, and every link that was dialled.
+  void end() {
+    ::eventfd_write(ending_.fd, 1);
+    guests->close();
+  }
 
   void keep(const std::string& address, std::uint64_t number) {
     std::lock_guard lock(mutex_);
@@ -105,6 +125,7 @@ public:
   }
 
 private:
+  const descriptor ending_;
   std::mutex mutex_;
   std::map<std::string, std::uint64_t> all_; // numbers of guests
 };
@@ -118,15 +139,15 @@ public:
 
 protected:
   caf::expected<caf::io::scribe_ptr> connect(const std::string& host, std::uint16_t port) override {
-    const auto until = clock::now() + dial_limit;
+    const auto wait = book_->wait();
     descriptor socket;
     bool refused_by_one = false;
-    auto why = connect_to(host, port, until, socket);
+    auto why = connect_to(host, port, wait, socket);
     try {
       std::optional<tls_stream> stream;
       if (const auto tls = why.empty() ? book_->guests->context() : nullptr) {
         stream.emplace(*tls, socket.fd, tls_stream::side::dialling);
-        why = shake_hands(*stream, socket.fd, until, refused_by_one);
+        why = shake_hands(*stream, socket.fd, wait, refused_by_one);
       }
       if (!why.empty()) return caf::make_error(refused_by_one ? refused : caf::sec::cannot_connect_to_node, why);
       auto guest = book_->guests->add(socket.release(), std::move(stream));
@@ -203,12 +224,23 @@ void dialled_links::use_tls(std::shared_ptr<const tls_context> tls) {
   done.get_future().get();
 }
 
+/// Waits for the diallers: what one of them said when CAF's workers are gone would be read by nobody, and keep it.
 void dialled_links::close() {
-  std::lock_guard lock(mutex_);
-  closed_ = true;
-  if (book_) book_->guests->close();
-  for (auto& [address, by] : diallers_) caf::anon_send_exit(by, caf::exit_reason::kill);
-  diallers_.clear();
+  std::map<std::string, caf::io::middleman_actor> diallers;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    if (book_) book_->end();
+    diallers.swap(diallers_);
+  }
+  if (diallers.empty()) return;
+  caf::scoped_actor self{system_};
+  for (auto& [address, by] : diallers) {
+    self->monitor(by);
+    caf::anon_send_exit(by, caf::exit_reason::kill);
+  }
+  std::size_t left = diallers.size();
+  self->receive_while([&] { return left > 0; })([&](const caf::down_msg&) { --left; });
 }
 
 } // namespace mainstay

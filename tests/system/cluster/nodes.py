@@ -99,7 +99,7 @@ class Namespaces:
         name = f"mst{uuid.uuid4().hex[:8]}"
         if os.geteuid() != 0 or ip("netns", "add", name).returncode != 0:
             return False
-        linked = ip("-n", name, "link", "add", "a", "type", "veth", "peer", "name", "b").returncode == 0
+        linked = ip("-n", name, "link", "add", "to0", "type", "veth", "peer", "name", "to1").returncode == 0
         ip("netns", "del", name)
         return linked
 
