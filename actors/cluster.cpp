@@ -238,8 +238,8 @@ struct cluster_state {
 
   /// Other peers need a restart; what is shown of this node does not.
   void reconfigure(const config::settings& s) {
-    if (store->who.own().config == s.hash) return;
-    store->who.set_config(s.hash);
+    if (store->who.own().config == s.common_hash) return;
+    store->who.set_config(s.common_hash);
     for (auto& [address, link] : store->peers)
       if (link.known && store->who.is_up(address)) say(link, "welcome", words_of(store->who.own()));
   }
@@ -304,7 +304,7 @@ node_identity identity_of(const config::settings& s, std::string version) {
   all.push_back(own.address);
   own.cluster = cluster_name(std::move(all));
   own.version = std::move(version);
-  own.config = s.hash;
+  own.config = s.common_hash;
   own.protocol = peer_protocol;
   own.incarnation = std::uint64_t{random()} << 32 | random();
   return own;

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <yaml-cpp/eventhandler.h>
 
@@ -33,7 +34,10 @@ std::string content_hash(const std::string& text) {
 
 class loader {
 public:
-  loader(std::string hash, reading& shared) : shared_(shared) { out_.hash = std::move(hash); }
+  loader(std::string hash, std::string common_hash, reading& shared) : shared_(shared) {
+    out_.hash = std::move(hash);
+    out_.common_hash = std::move(common_hash);
+  }
 
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
@@ -259,6 +263,23 @@ bool holds_one(const std::string& yaml, findings& found) {
   return false;
 }
 
+/// What nodes of one cluster should have in common: the file without the sections that are each node's own.
+std::string common_part(const YAML::Node& root, const std::string& yaml) {
+  static const std::set<std::string> own = {"node", "doors", "state", "tls", "cluster", "journal"};
+  if (!root.IsMap()) return yaml;
+  std::map<std::size_t, bool> begins; // whether it is one's own
+  for (const auto& section : root)
+    if (section.first.Mark().pos >= 0)
+      begins[std::min(static_cast<std::size_t>(section.first.Mark().pos), yaml.size())] =
+          section.first.IsScalar() && own.contains(section.first.Scalar());
+  std::string all;
+  for (auto at = begins.begin(); at != begins.end(); ++at) {
+    const auto next = std::next(at);
+    if (!at->second) all.append(yaml, at->first, (next == begins.end() ? yaml.size() : next->first) - at->first);
+  }
+  return all;
+}
+
 settings_ptr read_yaml(const std::string& yaml, reading& shared) {
   if (!holds_one(yaml, shared.found)) return nullptr;
   const auto root = YAML::Load(yaml);
@@ -266,7 +287,7 @@ settings_ptr read_yaml(const std::string& yaml, reading& shared) {
     shared.found.error({}, "the file is empty");
     return nullptr;
   }
-  return loader(content_hash(yaml), shared).read(root);
+  return loader(content_hash(yaml), content_hash(common_part(root, yaml)), shared).read(root);
 }
 
 // An error text, or the file's content in `out`.

@@ -253,6 +253,7 @@ struct settings {
   log_settings logs;
   std::shared_ptr<const price_table> prices; // null: nobody knows what calls cost
   std::string hash;                          // of the file's content, hex: tells versions apart
+  std::string common_hash; // likewise, without what is each node's own: node, doors, state, tls, cluster, journal
 
   const provider_settings* provider(const std::string& name) const noexcept;
   /// Null: nobody of that name may ask.

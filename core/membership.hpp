@@ -23,7 +23,7 @@ struct node_identity {
   std::string name;    // as its own configuration names it
   std::string cluster; // of the addresses of all its nodes: cluster_name()
   std::string version; // of the program: shown, for versions may differ while nodes are restarted one by one
-  std::string config;  // its configuration's hash: shown
+  std::string config;  // the hash of what configurations have in common: shown
   std::uint32_t protocol = 0;
   std::uint64_t incarnation = 0; // of this process
 };

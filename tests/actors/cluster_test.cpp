@@ -105,7 +105,7 @@ struct node {
   void begin(const std::string& name, std::vector<std::string> peers) {
     mainstay::config::settings s;
     s.node = name;
-    s.hash = "hash of " + name;
+    s.common_hash = "hash of " + name;
     s.cluster.emplace();
     s.cluster->address = address;
     s.cluster->peers = std::move(peers);

@@ -69,6 +69,21 @@ BOOST_AUTO_TEST_CASE(more_than_a_thousand_peers_are_too_many) {
   BOOST_TEST(says(cluster("listen: 127.0.0.1:4300, peers: [ " + peers + " ]"), "more than 1000 peers"));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_each_nodes_own_is_not_among_what_they_have_in_common) {
+  const auto hash = [](const std::string& text) {
+    const auto result = load(text);
+    expect_fine(result);
+    return result.value->common_hash;
+  };
+  const auto rest = std::string(providers) + models;
+  const auto a =
+      hash("node: { name: a }\n" + (doors + rest) + "cluster: { listen: 127.0.0.1:1, peers: [ 127.0.0.1:2 ] }\n");
+  BOOST_TEST(
+      a == hash("node: { name: b }\n" + (doors + rest) + "cluster: { listen: 127.0.0.1:2, peers: [ 127.0.0.1:1 ] }\n"));
+  BOOST_TEST(a == hash("doors: { http: { listen: 127.0.0.1:1 } }\n" + rest));
+  BOOST_TEST(a != hash(doors + rest + "drain: 7s\n"));
+}
+
 BOOST_AUTO_TEST_CASE(no_other_door_stands_there) {
   BOOST_TEST(says(cluster("listen: 127.0.0.1:8080, peers: [ 127.0.0.1:4301 ]"), "same address as the door http"));
 }

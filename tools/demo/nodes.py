@@ -35,7 +35,7 @@ def place(first, taken):
 
 class Node:
     def __init__(self, name, at, peers, template, directory, program):
-        self.name, self.at, self.directory = name, at, pathlib.Path(directory) / name
+        self.name, self.at, self.peers, self.directory = name, at, len(peers), pathlib.Path(directory) / name
         self.directory.mkdir()
         config = self.directory / "mainstay.yaml"
         text = template.replace("node: { name: alpha }", f"node: {{ name: {name} }}")
@@ -50,10 +50,13 @@ class Node:
         return (self.directory / "log").read_text()
 
     def ready(self):
+        """And whoever is to be there has been found."""
         if self.process.poll() is not None:
             sys.exit(f"node {self.name} ended with code {self.process.returncode}:\n{self.log()}")
         try:
-            return urllib.request.urlopen(f"http://{self.at['metrics']}/readyz", timeout=1).status == 200
+            urllib.request.urlopen(f"http://{self.at['metrics']}/readyz", timeout=1).read()
+            text = urllib.request.urlopen(f"http://{self.at['metrics']}/metrics", timeout=1).read().decode()
+            return sum(line.startswith("mainstay_peer_up") and line.endswith(" 1") for line in text.splitlines()) == self.peers
         except OSError:
             return False
 

@@ -33,10 +33,12 @@ class Node(Gateway):
         return self.ctl("status", check=False).get("state") == "ready"
 
     def ctl(self, *words, check=True):
-        if not self.namespace:
-            return super().ctl(*words, check=check)
-        done = subprocess.run(["ip", "netns", "exec", self.namespace, BIN / "mainstayctl", "--node", f"127.0.0.1:{self.admin}", "--json", *words],
+        tls = self.config.get("tls")
+        shown = ["--tls-cert", tls["cert"], "--tls-key", tls["key"], "--tls-ca", tls["ca"]] if tls else []
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        done = subprocess.run([*inside, BIN / "mainstayctl", "--node", f"127.0.0.1:{self.admin}", *shown, "--json", *words],
                               capture_output=True, text=True, timeout=60 * SLOW)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
         return {"error": done.stderr} if done.returncode == 2 else json.loads(done.stdout or done.stderr)
 
     def peers(self):

@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import pytest
-import yaml
 
 from harness import BIN, SLOW, free_ports, wait_for
 from nodes import NOTICED, RETURNED, Cluster, Namespaces, Node
@@ -32,7 +31,7 @@ def test_nodes_find_each_other_and_say_who_they_are(whole):
     a = whole.nodes[0]
     for address, row in a.peers().items():
         assert row["node"] == f"n{whole.addresses.index(address)}" and row["version"] and row["why"] == ""
-        assert row["config"].startswith("different: "), "their files differ"
+        assert row["config"] == "same", "but for what is each node's own"
         assert row["messages_in"] > 0 and row["messages_out"] > 0 and row["bytes_in"] > 0 and row["bytes_out"] > 0
         wait_for(lambda address=address: 0 < a.peers()[address]["round_trip_ms"] < 100 * SLOW, 2)
         assert a.metric("mainstay_peer_up", peer=address) == 1
@@ -67,6 +66,16 @@ def test_who_is_killed_or_frozen_is_missed_within_a_second_and_welcome_again(who
     assert time.monotonic() - begun < RETURNED
     assert [o.peers()[victim.address]["losses"] for o in others] == [n + 1 for n in before]
     assert others[0].peers()[others[1].address]["losses"] == 0
+
+
+def test_links_outlive_the_actor_that_keeps_them(whole):
+    a = whole.nodes[0]
+    before = {k: r["losses"] for k, r in a.peers().items()}
+    a.ctl("drill", "crash", "cluster")
+    wait_for(lambda: any(r["actor"] == "cluster" and r["restarts"] == 1 for r in a.ctl("actors")["actors"]), 2)
+    sent = [r["messages_in"] for r in a.peers().values()]
+    wait_for(lambda: all(r["messages_in"] > s for r, s in zip(a.peers().values(), sent)), 2)
+    assert {k: r["losses"] for k, r in a.peers().items()} == before and whole.all_up()
 
 
 def test_nodes_are_replaced_one_by_one_and_the_others_do_not_notice(tmp_path):
@@ -140,15 +149,14 @@ def test_whoever_is_no_node_is_told_apart(tmp_path):
 
 def test_other_peers_wait_for_a_restart_and_a_new_configuration_is_told_at_once(whole):
     a, b = whole.nodes[0], whole.nodes[1]
-    more = {**a.config, "cluster": {**a.config["cluster"], "peers": [*a.config["cluster"]["peers"], "127.0.0.1:1"]}}
-    seen = b.peers()[a.address]["config"]
-    a.write(more)
+    a.write({**a.config, "drain": "7s", "cluster": {**a.config["cluster"], "peers": [*a.config["cluster"]["peers"], "127.0.0.1:1"]}})
     said = a.ctl("reload")
     assert "cluster: takes effect with a restart; until then this node keeps its peers" in str(said), said
     assert len(a.peers()) == 2
-    wait_for(lambda: b.peers()[a.address]["config"] != seen, 2)
+    wait_for(lambda: b.peers()[a.address]["config"].startswith("different: "), 2)
     a.write(a.config)
     assert "cluster" not in str(a.ctl("reload"))
+    wait_for(lambda: b.peers()[a.address]["config"] == "same", 2)
 
 
 @pytest.mark.skipif(not Namespaces.possible(), reason="network namespaces need root")
