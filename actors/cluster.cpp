@@ -15,6 +15,7 @@ namespace mainstay {
 namespace {
 
 constexpr std::size_t most_values = 64; // in a head of our own
+constexpr auto strangers_pause = 10s;   // between lines of the log about nodes that are no peers
 
 std::string text_in(const json::value& head, std::string_view member) {
   const auto found = head.find(member);
@@ -222,13 +223,16 @@ struct cluster_state {
       say(stranger, "refused", json::to_text(words));
       if (known != store->peers.end() && !known->second.known) return refused(who.address, *why);
       count_stranger();
-      if (std::exchange(store->told, *why) != *why) spdlog::warn("a node was refused: {}", *why);
+      if (const auto now = clock::now(); now >= store->tell_again) {
+        store->tell_again = now + strangers_pause;
+        spdlog::warn("a node was refused: {}", *why);
+      }
       return;
     }
     auto& link = known->second;
     attach(link, from);
     link.known = true;
-    link.told.clear();
+    link.told = false;
     ++link.traffic.messages_in;
     link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
     store->who.on_hello(who, clock::now());
@@ -244,10 +248,9 @@ struct cluster_state {
       if (link.known && store->who.is_up(address)) say(link, "welcome", words_of(store->who.own()));
   }
 
-  /// By it or by us: logged once, for it is tried again.
+  /// By it or by us: logged once, for it is tried again, and either may be the first to say so.
   void refused(const std::string& address, const std::string& why) {
-    auto& told = store->peers[address].told;
-    if (std::exchange(told, why) != why) spdlog::warn("peer {} is none of ours: {}", address, why);
+    if (!std::exchange(store->peers[address].told, true)) spdlog::warn("peer {} is none of ours: {}", address, why);
     store->who.on_refused(address, why, clock::now());
     forget(address);
     tick();

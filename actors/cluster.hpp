@@ -38,14 +38,14 @@ struct cluster_store {
     instant beat_at{}; // of the last one
     peer_window window;
     cluster_view::flow traffic;
-    std::string told; // why it is refused, as it was last logged
+    bool told = false; // the log says that it is refused
   };
   membership who;
   std::shared_ptr<peer_links> links;
   std::map<std::string, link> peers;              // by address
   std::map<std::string, peer_listener> listeners; // by the beginning of the kinds they are told of
   std::uint64_t strangers = 0;                    // messages from nobody who had introduced itself, or of unknown kinds
-  std::string told;                               // likewise, of a stranger
+  instant tell_again{};                           // of them in the log
 };
 
 /// `own`: this actor's stable name, by which peers know it.

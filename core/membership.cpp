@@ -1,6 +1,7 @@
 #include "core/membership.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace mainstay {
@@ -13,6 +14,41 @@ std::string cluster_name(std::vector<std::string> addresses) {
   for (const auto& a : addresses) (all += all.empty() ? "" : ",") += a;
   return all;
 }
+
+namespace {
+
+constexpr std::size_t most_named = 3, longest_name = 80;
+
+std::vector<std::string> addresses_of(const std::string& cluster) {
+  std::vector<std::string> all;
+  for (std::size_t at = 0, end; at < cluster.size(); at = end + 1) {
+    end = std::min(cluster.find(',', at), cluster.size());
+    all.push_back(cluster.substr(at, end - at));
+  }
+  std::ranges::sort(all);
+  return all;
+}
+
+/// Some of those who are in `these` and not in `those`.
+std::string only_in(const std::vector<std::string>& these, const std::vector<std::string>& those) {
+  std::vector<std::string> found;
+  std::ranges::set_difference(these, those, std::back_inserter(found));
+  std::string text;
+  for (std::size_t i = 0; i < found.size() && i < most_named; ++i)
+    (text += i ? ", " : "") += found[i].substr(0, longest_name);
+  return found.size() > most_named ? text + ", ..." : text;
+}
+
+/// How the nodes of that one differ from ours.
+std::string difference(const std::string& theirs, const std::string& ours) {
+  const auto a = addresses_of(theirs), b = addresses_of(ours);
+  const auto more = only_in(a, b), fewer = only_in(b, a);
+  std::string text = more.empty() ? "" : "it has " + more;
+  if (!fewer.empty()) text += (text.empty() ? "it has no " : ", and no ") + fewer;
+  return text;
+}
+
+} // namespace
 
 std::string_view membership::to_string(standing s) noexcept {
   switch (s) {
@@ -40,7 +76,7 @@ std::optional<std::string> membership::refuse(const node_identity& other) const 
     return "it speaks version " + std::to_string(other.protocol) + " of the nodes' protocol, and this node " +
            std::to_string(own_.protocol);
   if (other.cluster != own_.cluster)
-    return "it is of another cluster: its nodes are " + other.cluster + ", ours " + own_.cluster;
+    return "it is of another cluster, of other nodes: " + difference(other.cluster, own_.cluster);
   if (!peers_.contains(other.address)) return "it says that its address is " + other.address + ", which is no peer's";
   if (other.name == own_.name) return "its name is " + other.name + ", which is this node's";
   for (const auto& [address, p] : peers_)

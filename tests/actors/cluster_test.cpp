@@ -143,7 +143,7 @@ struct node {
     return false;
   }
   void send(const std::string& to, const std::string& kind, std::string body) {
-    caf::anon_send(cluster, send_to{to, kind, R"({"a":1})", std::move(body), nullptr});
+    caf::anon_send(cluster, send_to{to, kind, R"({"a":1})", std::move(body), {}});
   }
 };
 

@@ -142,6 +142,12 @@ BOOST_AUTO_TEST_CASE(who_is_none_of_ours_hears_why) {
   BOOST_TEST(why([](auto& o) { o.config = "other", o.version = "2.0"; }) == "", "nodes are restarted one by one");
   BOOST_TEST(why([](auto& o) { o.protocol = 2; }).find("version 2") != std::string::npos);
   BOOST_TEST(why([](auto& o) { o.cluster = "elsewhere"; }).find("another cluster") != std::string::npos);
+  BOOST_TEST(why([](auto& o) {
+               o.cluster = cluster_name({b, a, "10.0.0.9:1"});
+             }).ends_with("it has 10.0.0.9:1, and no 10.0.0.3:4300"));
+  std::vector<std::string> many;
+  for (int i = 0; i < 1000; ++i) many.push_back(std::string(1000, 'x') + std::to_string(i));
+  BOOST_TEST(why([&](auto& o) { o.cluster = cluster_name(many); }).size() < 500u);
   BOOST_TEST(why([](auto& o) { o.address = "10.9.9.9:1"; }).find("no peer's") != std::string::npos);
   BOOST_TEST(why([](auto& o) { o.name = "alpha"; }).find("this node's") != std::string::npos);
   BOOST_TEST(why([](auto& o) { o.name = "gamma"; }).find("that of the node") != std::string::npos);

@@ -72,7 +72,7 @@ def test_links_outlive_the_actor_that_keeps_them(whole):
     a = whole.nodes[0]
     before = {k: r["losses"] for k, r in a.peers().items()}
     a.ctl("drill", "crash", "cluster")
-    wait_for(lambda: any(r["actor"] == "cluster" and r["restarts"] == 1 for r in a.ctl("actors")["actors"]), 2)
+    wait_for(lambda: any(r["name"] == "cluster" and r["restarts"] == 1 for r in a.ctl("actors")["actors"]), 2)
     sent = [r["messages_in"] for r in a.peers().values()]
     wait_for(lambda: all(r["messages_in"] > s for r, s in zip(a.peers().values(), sent)), 2)
     assert {k: r["losses"] for k, r in a.peers().items()} == before and whole.all_up()
