@@ -133,7 +133,7 @@ struct cluster_state {
     if (link.window.sent(size)) beat(link);
   }
 
-  void refuse(send_to& m, std::map<std::string, cluster_store::link>::iterator peer, peer_refused::reason why) {
+  void refuse(send_to& m, cluster_store::peer_map::iterator peer, peer_refused::reason why) {
     if (peer != store->peers.end()) ++peer->second.traffic.refused;
     const auto who = m.refused ? m.refused : listener_of(m.kind);
     if (who) self->send(who, peer_refused{std::move(m.peer), std::move(m.kind), std::move(m.head), why});
@@ -141,11 +141,17 @@ struct cluster_state {
 
   void forget(const std::string& address) {
     auto& link = store->peers[address];
-    if (link.handle) self->demonitor(link.handle.address());
-    link.handle = nullptr;
+    detach(link);
     link.known = false;
     link.window.lost();
     store->links->drop(address);
+  }
+
+  void detach(cluster_store::link& link) {
+    if (!link.handle) return;
+    self->demonitor(link.handle.address());
+    store->speakers.erase(link.handle.address());
+    link.handle = nullptr;
   }
 
   void linked(const link_made& made) {
@@ -153,7 +159,7 @@ struct cluster_state {
     if (found == store->peers.end()) return store->links->drop(made.address);
     auto& link = found->second;
     if (link.known) return store->links->drop(made.address); // it came to us meanwhile
-    attach(link, made.peer);
+    attach(*found, made.peer);
     say(link, "hello", words_of(store->who.own()));
   }
 
@@ -163,23 +169,28 @@ struct cluster_state {
     tick();
   }
 
-  void attach(cluster_store::link& link, const caf::strong_actor_ptr& whom) {
+  void attach(cluster_store::peer_map::value_type& peer, const caf::strong_actor_ptr& whom) {
+    auto& [address, link] = peer;
     const auto handle = caf::actor_cast<peer_actor>(whom);
     if (link.handle == handle) return;
-    if (link.handle) self->demonitor(link.handle.address());
+    if (const auto other = store->speakers.find(handle.address()); other != store->speakers.end()) {
+      const auto earlier = other->second->first; // one node has one address
+      store->who.on_lost(earlier, "it goes by another address", clock::now());
+      forget(earlier);
+    }
+    detach(link);
     link.handle = handle;
     link.window.lost(); // with the link before
+    store->speakers[handle.address()] = &peer;
     self->monitor(handle);
   }
 
   void hear(peer_message& m, const caf::strong_actor_ptr& from) {
     if (!from) return;
     if (m.kind == "hello" || m.kind == "welcome") return introduced(m, from);
-    const auto found = std::find_if(store->peers.begin(), store->peers.end(), [&](auto& p) {
-      return p.second.handle && caf::actor_cast<caf::strong_actor_ptr>(p.second.handle) == from;
-    });
-    if (found == store->peers.end()) return count_stranger();
-    auto& [address, link] = *found;
+    const auto found = store->speakers.find(caf::actor_cast<caf::actor_addr>(from));
+    if (found == store->speakers.end()) return count_stranger();
+    auto& [address, link] = *found->second;
     ++link.traffic.messages_in;
     link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
     if (m.kind == "refused") {
@@ -230,7 +241,7 @@ struct cluster_state {
       return;
     }
     auto& link = known->second;
-    attach(link, from);
+    attach(*known, from);
     link.known = true;
     link.told = false;
     ++link.traffic.messages_in;
@@ -257,11 +268,11 @@ struct cluster_state {
   }
 
   void lost(const caf::actor_addr& who) {
-    for (auto& [address, link] : store->peers)
-      if (link.handle && link.handle.address() == who) {
-        store->who.on_lost(address, "its link broke", clock::now());
-        forget(address);
-      }
+    const auto found = store->speakers.find(who);
+    if (found == store->speakers.end()) return;
+    const auto address = found->second->first;
+    store->who.on_lost(address, "its link broke", clock::now());
+    forget(address);
     tick();
   }
 };

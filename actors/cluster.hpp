@@ -12,6 +12,7 @@
 
 #include <map>
 #include <string>
+#include <unordered_map>
 
 namespace mainstay {
 
@@ -42,10 +43,12 @@ struct cluster_store {
   };
   membership who;
   std::shared_ptr<peer_links> links;
-  std::map<std::string, link> peers;              // by address
-  std::map<std::string, peer_listener> listeners; // by the beginning of the kinds they are told of
-  std::uint64_t strangers = 0;                    // messages from nobody who had introduced itself, or of unknown kinds
-  instant tell_again{};                           // of them in the log
+  using peer_map = std::map<std::string, link>;
+  peer_map peers;                                                      // by address
+  std::unordered_map<caf::actor_addr, peer_map::value_type*> speakers; // who is known under which address, and only one
+  std::map<std::string, peer_listener> listeners;                      // by the beginning of the kinds they are told of
+  std::uint64_t strangers = 0; // messages from nobody who had introduced itself, or of unknown kinds
+  instant tell_again{};        // of them in the log
 };
 
 /// `own`: this actor's stable name, by which peers know it.

@@ -188,7 +188,7 @@ struct stranger {
   }
   void hello(const std::string& address, const std::string& cluster, std::uint16_t version = peer_protocol) {
     say(version, "hello",
-        R"({"address":")" + address + R"(","name":"gamma","cluster":")" + cluster + R"(","protocol":)" +
+        R"({"address":")" + address + R"(","name":"at )" + address + R"(","cluster":")" + cluster + R"(","protocol":)" +
             std::to_string(version) + R"(,"incarnation":"7","of the future":[]})");
   }
   /// The head of the first message of that kind.
@@ -273,6 +273,19 @@ BOOST_AUTO_TEST_CASE(who_has_not_introduced_itself_reaches_nobody) {
   s.say(1, "hello", "no JSON");
   while (a.look().strangers < 3u) std::this_thread::yield();
   BOOST_TEST(a.heard.said.empty());
+}
+
+BOOST_AUTO_TEST_CASE(nobody_is_two_nodes) {
+  const std::string another = "127.0.0.1:2";
+  node a;
+  a.begin("alpha", {nobody, another});
+  stranger s(a.address);
+  for (auto& address : {nobody, another, nobody}) {
+    s.hello(address, cluster_name({a.address, nobody, another}));
+    BOOST_TEST_REQUIRE(a.heard.wait(
+        [&](auto& t) { return !t.changed.empty() && t.changed.back().up && t.changed.back().peer == address; }));
+  }
+  BOOST_TEST(a.heard.changed.size() == 5u, "up, down and up, down and up");
 }
 
 BOOST_AUTO_TEST_CASE(what_a_peer_does_not_acknowledge_is_bounded_and_more_is_refused_at_once) {

@@ -28,8 +28,8 @@ constexpr auto handshake_limit = 5s, stuck_limit = 10s;
 
 class doorman final : public net::doorman_impl {
 public:
-  doorman(net::default_multiplexer& loop, int fd, std::shared_ptr<guest_list> guests, caf::actor porter)
-    : net::doorman_impl(loop, fd), guests_(std::move(guests)), porter_(std::move(porter)) {}
+  doorman(net::default_multiplexer& loop, int fd, std::shared_ptr<guest_list> guests, caf::actor porter, bool of_nodes)
+    : net::doorman_impl(loop, fd), guests_(std::move(guests)), porter_(std::move(porter)), of_nodes_(of_nodes) {}
 
   bool new_connection() override {
     const int fd = acceptor_.accepted_socket();
@@ -38,7 +38,7 @@ public:
     try {
       net::nonblocking(fd, true);
       net::tcp_nodelay(fd, true);
-      give_up_when_stuck(fd);
+      if (of_nodes_) give_up_when_stuck(fd);
       scribe = make_gated_scribe(acceptor_.backend(), guests_->add(fd));
       caf::delayed_anon_send(porter_, handshake_limit, guests_->newest());
     } catch (const std::exception& e) { // no memory
@@ -58,6 +58,7 @@ private:
 
   const std::shared_ptr<guest_list> guests_;
   const caf::actor porter_;
+  const bool of_nodes_;
 };
 
 /// Told of each handshake when its time is over.
@@ -67,20 +68,23 @@ caf::behavior keep_time(caf::event_based_actor*, std::shared_ptr<guest_list> gue
 
 class listener : public caf::io::middleman_actor_impl {
 public:
-  listener(caf::actor_config& config, caf::actor broker, std::shared_ptr<guest_list> guests, caf::actor porter)
-    : middleman_actor_impl(config, std::move(broker)), guests_(std::move(guests)), porter_(std::move(porter)) {}
+  listener(caf::actor_config& config, caf::actor broker, std::shared_ptr<guest_list> guests, caf::actor porter,
+           bool of_nodes)
+    : middleman_actor_impl(config, std::move(broker)), guests_(std::move(guests)), porter_(std::move(porter)),
+      of_nodes_(of_nodes) {}
 
 protected:
   caf::expected<caf::io::doorman_ptr> open(std::uint16_t port, const char* host, bool reuse) override {
     auto fd = net::new_tcp_acceptor_impl(port, host, reuse);
     if (!fd) return std::move(fd.error());
     auto& loop = static_cast<net::default_multiplexer&>(system().middleman().backend());
-    return caf::io::doorman_ptr{caf::make_counted<doorman>(loop, *fd, guests_, porter_)};
+    return caf::io::doorman_ptr{caf::make_counted<doorman>(loop, *fd, guests_, porter_, of_nodes_)};
   }
 
 private:
   const std::shared_ptr<guest_list> guests_;
   const caf::actor porter_;
+  const bool of_nodes_;
 };
 
 } // namespace
@@ -102,8 +106,9 @@ actor_door::actor_door(caf::actor_system& sys, caf::strong_actor_ptr actor, std:
   staff_->guests =
       std::make_shared<guest_list>(std::move(t.tls), t.most_connections, basp_gate(actor->id(), largest_message));
   staff_->porter = sys.spawn<caf::hidden>(keep_time, staff_->guests);
-  staff_->listening = caf::actor_cast<caf::io::middleman_actor>(sys.spawn<listener, caf::hidden>(
-      sys.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")), staff_->guests, staff_->porter));
+  staff_->listening = caf::actor_cast<caf::io::middleman_actor>(
+      sys.spawn<listener, caf::hidden>(sys.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")),
+                                       staff_->guests, staff_->porter, t.of_nodes));
   caf::scoped_actor self{sys};
   std::string why;
   self->request(staff_->listening, caf::infinite, caf::publish_atom::value, t.port, std::move(actor),

@@ -24,6 +24,7 @@ public:
     std::uint16_t port = 0;
     std::size_t most_connections = 0;
     std::shared_ptr<const tls_context> tls; // null: in the clear
+    bool of_nodes = false;                  // who is stuck is given up, and dials again
   };
   /// Listens. Throws std::runtime_error.
   template <class Handle>
@@ -46,7 +47,7 @@ private:
   std::uint16_t port_ = 0;
 };
 
-/// Gives up on a connection whose other end takes nothing for some seconds, wherever it went.
+/// The connection breaks when its other end acknowledges nothing for some seconds.
 void give_up_when_stuck(int fd);
 
 } // namespace mainstay

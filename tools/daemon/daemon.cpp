@@ -245,7 +245,7 @@ void daemon::open_to_peers(const config::cluster_settings& c) {
   try {
     peer_door_ = std::make_unique<actor_door>(
         *system_, caf::actor_cast<peer_actor>(house_.names->cluster),
-        actor_door::terms{c.listen.host, c.listen.port, 2 * c.peers.size() + spare_links, std::move(tls)});
+        actor_door::terms{c.listen.host, c.listen.port, 2 * c.peers.size() + spare_links, std::move(tls), true});
   } catch (const std::runtime_error& e) {
     throw std::runtime_error("cluster: cannot listen on " + where + ": " + e.what());
   }
