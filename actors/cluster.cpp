@@ -1,58 +1,19 @@
 #include "actors/cluster.hpp"
 
+#include "actors/cluster_words.hpp"
 #include "actors/jitter.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-#include "net/json_tree.hpp"
 
 #include <spdlog/spdlog.h>
 
-#include <charconv>
 #include <random>
 
 namespace mainstay {
 
 namespace {
 
-constexpr std::size_t most_values = 64; // in a head of our own
-constexpr auto strangers_pause = 10s;   // between lines of the log about nodes that are no peers
-
-std::string text_in(const json::value& head, std::string_view member) {
-  const auto found = head.find(member);
-  return std::string(found ? found->string_or_empty() : "");
-}
-
-/// As a number or, where 64 bits are needed, as text: not every reader of JSON keeps them.
-std::uint64_t number_in(const json::value& head, std::string_view member) {
-  const auto found = head.find(member);
-  std::uint64_t n = 0;
-  if (found) std::from_chars(found->text.data(), found->text.data() + found->text.size(), n);
-  return n;
-}
-
-std::string words_of(const node_identity& who) {
-  auto head = json::value::make_object();
-  head.set("address", json::value::make_string(who.address));
-  head.set("name", json::value::make_string(who.name));
-  head.set("cluster", json::value::make_string(who.cluster));
-  head.set("version", json::value::make_string(who.version));
-  head.set("config", json::value::make_string(who.config));
-  head.set("protocol", json::value::make_number(who.protocol));
-  head.set("incarnation", json::value::make_string(std::to_string(who.incarnation)));
-  return json::to_text(head);
-}
-
-node_identity identity_in(const json::value& head) {
-  node_identity who;
-  who.address = text_in(head, "address");
-  who.name = text_in(head, "name");
-  who.cluster = text_in(head, "cluster");
-  who.version = text_in(head, "version");
-  who.config = text_in(head, "config");
-  who.protocol = static_cast<std::uint32_t>(number_in(head, "protocol"));
-  who.incarnation = number_in(head, "incarnation");
-  return who;
-}
+constexpr auto strangers_pause = 10s; // between lines of the log about nodes that are no peers
 
 std::size_t size_of(const std::string& kind, const std::string& head, const std::string& body) {
   return kind.size() + head.size() + body.size();
@@ -81,7 +42,7 @@ struct cluster_state {
   void beat(cluster_store::link& link) {
     link.beat_at = clock::now();
     link.window.beat(++link.beats);
-    say(link, "beat", R"({"n":)" + std::to_string(link.beats) + "}");
+    say(link, "beat", words::beat(link.beats));
   }
 
   void tick() {
@@ -160,7 +121,7 @@ struct cluster_state {
     auto& link = found->second;
     if (link.known) return store->links->drop(made.address); // it came to us meanwhile
     attach(*found, made.peer);
-    say(link, "hello", words_of(store->who.own()));
+    say(link, "hello", words::identity(store->who.own()));
   }
 
   void failed(const link_failed& f) {
@@ -193,10 +154,7 @@ struct cluster_state {
     auto& [address, link] = *found->second;
     ++link.traffic.messages_in;
     link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
-    if (m.kind == "refused") {
-      const auto head = json::parse(m.head, most_values);
-      return refused(address, "it says: " + (head ? text_in(*head, "why") : ""));
-    }
+    if (m.kind == "refused") { return refused(address, "it says: " + words::reason_in(m.head)); }
     if (!link.known) return count_stranger();
     const bool back = !store->who.is_up(address);
     const auto now = clock::now();
@@ -211,8 +169,7 @@ struct cluster_state {
   }
 
   void beat_answered(const std::string& address, cluster_store::link& link, const peer_message& m, instant now) {
-    const auto head = json::parse(m.head, most_values);
-    const auto n = head ? number_in(*head, "n") : 0;
+    const auto n = words::beat_in(m.head);
     if (n == 0 || n > link.beats) return count_stranger();
     link.window.answered(n);
     if (n == link.beats) store->who.on_round_trip(address, now - link.beat_at);
@@ -221,17 +178,15 @@ struct cluster_state {
   void count_stranger() { ++store->strangers; }
 
   void introduced(const peer_message& m, const caf::strong_actor_ptr& from) {
-    const auto head = json::parse(m.head, most_values);
-    if (!head) return count_stranger();
-    auto who = identity_in(*head);
+    auto told = words::identity_in(m.head);
+    if (!told) return count_stranger();
+    auto& who = *told;
     if (m.version != peer_protocol) who.protocol = m.version;
     const auto known = store->peers.find(who.address);
     if (const auto why = store->who.refuse(who)) {
       cluster_store::link stranger;
       stranger.handle = caf::actor_cast<peer_actor>(from);
-      auto words = json::value::make_object();
-      words.set("why", json::value::make_string(*why));
-      say(stranger, "refused", json::to_text(words));
+      say(stranger, "refused", words::reason(*why));
       if (known != store->peers.end() && !known->second.known) return refused(who.address, *why);
       count_stranger();
       if (const auto now = clock::now(); now >= store->tell_again) {
@@ -247,7 +202,7 @@ struct cluster_state {
     ++link.traffic.messages_in;
     link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
     store->who.on_hello(who, clock::now());
-    if (m.kind == "hello") say(link, "welcome", words_of(store->who.own()));
+    if (m.kind == "hello") say(link, "welcome", words::identity(store->who.own()));
     tick();
   }
 
@@ -256,7 +211,7 @@ struct cluster_state {
     if (store->who.own().config == s.common_hash) return;
     store->who.set_config(s.common_hash);
     for (auto& [address, link] : store->peers)
-      if (link.known && store->who.is_up(address)) say(link, "welcome", words_of(store->who.own()));
+      if (link.known && store->who.is_up(address)) say(link, "welcome", words::identity(store->who.own()));
   }
 
   /// By it or by us: logged once, for it is tried again, and either may be the first to say so.
