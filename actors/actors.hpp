@@ -181,6 +181,13 @@ using drills_actor =
 using console_actor = caf::typed_actor<caf::replies_to<console_ask>::with<console_reply>>; // what a console sees of it
 using admin_actor = console_actor::extend<MAINSTAY_SUPERVISED>;
 
+/// What a node is to another: whoever says something says who it is, to be answered.
+using peer_actor = caf::typed_actor<caf::reacts_to<peer_message, caf::strong_actor_ptr>>;
+/// The other nodes. Only where the configuration names some.
+using cluster_actor = peer_actor::extend<caf::reacts_to<link_made>, caf::reacts_to<link_failed>, // from whoever dials
+                                         caf::reacts_to<send_to>, caf::reacts_to<peer_listen>, caf::reacts_to<run_wake>,
+                                         caf::replies_to<look>::with<cluster_view>, MAINSTAY_SUPERVISED>;
+
 /// Spawns, restarts with an intensity limit, knows everybody's stable name.
 using supervisor_actor =
     caf::typed_actor<caf::replies_to<crash_order>::with<bool>, // false: nobody of that name
@@ -209,6 +216,7 @@ struct directory {
   tracer_actor tracer;
   dashboard_actor dashboard;
   drills_actor drills;
+  cluster_actor cluster;                         // null: this node is alone
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

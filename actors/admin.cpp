@@ -148,6 +148,12 @@ private:
         .count("models_down", down)
         .count("actor_restarts", restarts)
         .count("recovered_runs", d.recovered);
+    if (store_.names->cluster) {
+      const auto peers = ask<cluster_view>(store_.names->cluster).peers;
+      const auto up =
+          std::count_if(peers.begin(), peers.end(), [](auto& p) { return p.state == membership::standing::up; });
+      json_.text("peers", std::to_string(up) + " of " + std::to_string(peers.size()) + " up");
+    }
     const auto drill = ask<drill_book::view>(store_.names->drills);
     if (drill.at == drill_book::phase::under_way) json_.text("drill", drill.order.name());
   }
@@ -254,9 +260,11 @@ private:
         .text("version", store_.hooks.version)
         .text("config", store_.settings->hash)
         .count("in_flight", d.in_flight)
-        .number("up_seconds", std::chrono::duration<double>(clock::now() - store_.hooks.started).count())
-        .end_row()
-        .end_table();
+        .number("up_seconds", std::chrono::duration<double>(clock::now() - store_.hooks.started).count());
+    if (!store_.names->cluster) return void(json_.end_row().end_table());
+    const auto c = ask<cluster_view>(store_.names->cluster);
+    json_.text("address", c.own.address).end_row().end_table();
+    write_peers(json_, c, clock::now());
   }
 
   void report() { throw console_error("mainstayctl writes the file: say `report FILE` to one that knows how"); }

@@ -9,6 +9,7 @@
 namespace mainstay {
 
 class audit_store;
+class peer_links;
 
 /// What only the daemon itself can do.
 struct daemon_hooks {
@@ -23,6 +24,7 @@ struct daemon_hooks {
   std::string version;
   instant started{};
   bool json_logs = false;
+  std::shared_ptr<peer_links> links; // null: this node is alone
 };
 
 struct admin_store {

@@ -53,6 +53,7 @@ void write_clients(console_json&, const config::settings&, const governor::view&
                    const costs_view& costs);
 void write_trace(console_json&, const recent_requests::found&);
 void write_comparison(console_json&, const comparison::view&, std::uint64_t pending);
+void write_peers(console_json&, const cluster_view&, instant now);
 void write_drill(console_json&, const drill_book::view&);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,
                   instant now);

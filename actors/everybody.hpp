@@ -24,6 +24,7 @@ void for_everybody(const directory& d, const Do& what) {
   one("tracer", d.tracer);
   one("dashboard", d.dashboard);
   one("drills", d.drills);
+  one("cluster", d.cluster);
   one("similar", d.similar);
   one("state_keeper", d.state_keeper, true);
   one("answer_keeper", d.answer_keeper, true);

@@ -1,6 +1,6 @@
 // Every message between actors, and its registration with CAF. In-process messages are plain values that never leave
-// the node; only console_ask and console_reply travel, and are registered for that. Messages with secrets or prompts
-// carry them behind pointers and print nothing.
+// the node; only console_ask, console_reply and peer_message travel, and are registered for that. Messages with secrets
+// or prompts carry them behind pointers and print nothing.
 #pragma once
 
 #include "actors/letter.hpp"
@@ -14,6 +14,7 @@
 #include "core/key_health.hpp"
 #include "core/lessons.hpp"
 #include "core/load_watch.hpp"
+#include "core/membership.hpp"
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
 #include "core/rate_governor.hpp"
@@ -679,6 +680,70 @@ struct crash_order {
   std::string name;
 };
 
+// -- cluster
+
+/// All that nodes say to each other. `head` is a JSON object whose unknown members are ignored, `body` bytes. Nothing
+/// secret is ever in one.
+struct peer_message {
+  std::uint16_t version = 0; // of the sender's protocol
+  std::string kind, head, body;
+};
+struct peer_said {
+  std::string from; // the peer's address, as the configuration names it
+  std::string kind, head, body;
+};
+/// Of what send_to asked for: it was not sent.
+struct peer_refused {
+  enum class reason : std::uint8_t { unreachable, full, too_large };
+  std::string to, kind, head;
+  reason why = reason::unreachable;
+};
+/// Told at once of every peer that is up, and then of every change. Another incarnation is a change, too.
+struct peer_changed {
+  std::string peer;
+  bool up = false;
+  std::uint64_t incarnation = 0; // of who is there, or was
+};
+/// Those who speak with their like on other nodes.
+using peer_listener =
+    caf::typed_actor<caf::reacts_to<peer_said>, caf::reacts_to<peer_changed>, caf::reacts_to<peer_refused>>;
+/// Sent if the peer is up and has acknowledged enough of what was sent before; else refused at once, never kept.
+struct send_to {
+  std::string peer; // its address
+  std::string kind, head, body;
+  peer_listener refused; // who is told if not; null: whoever listens to that kind here
+};
+/// To messages whose kind begins so; of several the longest counts, and of several who listen to the same the last.
+struct peer_listen {
+  std::string prefix;
+  peer_listener who;
+};
+
+/// What was dialled answers.
+struct link_made {
+  std::string address;
+  caf::strong_actor_ptr peer;
+};
+struct link_failed {
+  std::string address, why;
+  bool refused = false; // by its certificate or ours: not soon to be tried again
+};
+struct cluster_view {
+  struct flow {
+    std::uint64_t messages_in = 0, messages_out = 0, bytes_in = 0, bytes_out = 0;
+    std::uint64_t refused = 0; // not sent
+  };
+  node_identity own;
+  std::vector<membership::view> peers;
+  std::map<std::string, flow> traffic; // by address
+  std::uint64_t strangers = 0;         // messages from nobody known, or of no known kind
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, peer_message& x) {
+  return f(caf::meta::type_name("mainstay::peer_message"), x.version, x.kind, x.head, x.body);
+}
+
 // -- console
 
 /// One command line of the console, split into words.
@@ -740,6 +805,8 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::ask_served) X(mainstay::served_view) X(mainstay::look_on) \
   X(mainstay::drill_ask) X(mainstay::drill_reply) X(mainstay::drill_effect) X(mainstay::drills_over) X(mainstay::ask_counts) \
   X(mainstay::drill_book::counts) X(mainstay::drill_book::view) \
+  X(mainstay::link_made) X(mainstay::link_failed) X(mainstay::cluster_view) X(mainstay::send_to) X(mainstay::peer_said) \
+  X(mainstay::peer_refused) X(mainstay::peer_changed) X(mainstay::peer_listen) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 
@@ -750,4 +817,5 @@ MAINSTAY_LOCAL_MESSAGES(MAINSTAY_ALLOW)
 CAF_BEGIN_TYPE_ID_BLOCK(mainstay, first_custom_type_id)
 CAF_ADD_TYPE_ID(mainstay, (mainstay::console_ask))
 CAF_ADD_TYPE_ID(mainstay, (mainstay::console_reply))
+CAF_ADD_TYPE_ID(mainstay, (mainstay::peer_message))
 CAF_END_TYPE_ID_BLOCK(mainstay)

@@ -376,6 +376,7 @@ struct metrics_state {
     ask<std::vector<key_book::view>>(all, names->key_manager, [&r](auto& v) { r.set_keys(v); });
     ask<std::vector<actor_row>>(all, names->supervisor, [&r](auto& v) { r.set_actors(v); });
     ask<drill_book::view>(all, names->drills, [&r](auto& v) { r.set_drill(v); });
+    if (names->cluster) ask<cluster_view>(all, names->cluster, [&r](auto& v) { r.set_peers(v); });
     arrived(*all);
     return promise;
   }

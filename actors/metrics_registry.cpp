@@ -286,6 +286,12 @@ struct metrics_registry::body {
       registry, BuildCounter(), "mainstay_audit_lost_total", "Requests that have no line in the audit.", {}};
   series<Gauge> drill{
       registry, BuildGauge(), "mainstay_drill", "1 while that is broken on purpose, by a drill.", {"drill"}};
+  series<Gauge> peer_up{registry, BuildGauge(), "mainstay_peer_up", "1 while that node is reached.", {"peer"}};
+  series<Gauge> peer_round_trip{registry,
+                                BuildGauge(),
+                                "mainstay_peer_round_trip_seconds",
+                                "Of the beats between this node and that one, smoothed.",
+                                {"peer"}};
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
@@ -531,6 +537,13 @@ void metrics_registry::set_audit(std::uint64_t seq, std::uint64_t lost) {
 void metrics_registry::set_drill(const drill_book::view& v) {
   for (const auto kind : drill_kinds)
     body_->drill.at({to_string(kind)}).Set(v.at == drill_book::phase::under_way && v.order.what == kind ? 1 : 0);
+}
+
+void metrics_registry::set_peers(const cluster_view& v) {
+  for (const auto& p : v.peers) {
+    body_->peer_up.at({p.address}).Set(p.state == membership::standing::up ? 1 : 0);
+    if (p.round_trip) body_->peer_round_trip.at({p.address}).Set(seconds(*p.round_trip));
+  }
 }
 
 void metrics_registry::flush() {

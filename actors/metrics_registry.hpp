@@ -41,6 +41,7 @@ public:
   void set_forecast(const load_watch::view&);
   void set_audit(std::uint64_t seq, std::uint64_t lost);
   void set_drill(const drill_book::view&);
+  void set_peers(const cluster_view&);
 
   /// What was counted is in the text from here on.
   void flush();

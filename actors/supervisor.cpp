@@ -4,6 +4,7 @@
 #include "actors/answer_keeper.hpp"
 #include "actors/breaker.hpp"
 #include "actors/cache.hpp"
+#include "actors/cluster.hpp"
 #include "actors/dashboard.hpp"
 #include "actors/dispatcher.hpp"
 #include "actors/drills.hpp"
@@ -248,6 +249,15 @@ struct supervisor_state {
         "drills", [store](caf::actor_system& y) { return spawn_drills(y, store); }, front);
   }
 
+  void add_cluster(directory& d, const config::settings& s, const daemon_hooks& hooks) {
+    if (!s.cluster || !hooks.links) return;
+    auto store = std::make_shared<cluster_store>(s, hooks.version, hooks.links);
+    auto front = stable_front::make(self->system(), *home);
+    d.cluster = caf::actor_cast<cluster_actor>(front);
+    adopt(
+        "cluster", [store, own = d.cluster](caf::actor_system& y) { return spawn_cluster(y, store, own); }, front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
              const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
@@ -273,6 +283,7 @@ struct supervisor_state {
     add_tracer(*d, s, hooks.version);
     add_dashboard(*d, *s);
     add_drills(d, s);
+    add_cluster(*d, *s, hooks);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;

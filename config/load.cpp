@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 #include <yaml-cpp/eventhandler.h>
 
@@ -33,13 +34,17 @@ std::string content_hash(const std::string& text) {
 
 class loader {
 public:
-  loader(std::string hash, reading& shared) : shared_(shared) { out_.hash = std::move(hash); }
+  loader(std::string hash, std::string common_hash, reading& shared) : shared_(shared) {
+    out_.hash = std::move(hash);
+    out_.common_hash = std::move(common_hash);
+  }
 
   settings_ptr read(const YAML::Node& root) {
     const cursor top(root, spot{root.Mark().line + 1, root.Mark().column + 1, {}}, shared_);
-    const section s(top, {"node",   "doors",    "clients", "providers",   "models",  "retry",   "deadline", "drain",
-                          "queue",  "recovery", "cache",   "degradation", "state",   "journal", "forecast", "alerts",
-                          "prices", "timeouts", "breaker", "tiers",       "tracing", "logs",    "privacy",  "tls"});
+    const section s(top, {"node",     "doors",   "clients",  "providers", "models",      "retry", "deadline",
+                          "drain",    "queue",   "recovery", "cache",     "degradation", "state", "journal",
+                          "forecast", "alerts",  "prices",   "timeouts",  "breaker",     "tiers", "tracing",
+                          "logs",     "privacy", "tls",      "cluster"});
     if (!s.valid()) return nullptr;
     if (const auto* c = s.find("node")) read_node(*c);
     if (const auto* c = s.find("privacy")) read_rules(*c);
@@ -140,6 +145,7 @@ private:
         std::any_of(doors.places.begin(), doors.places.end(), [](const auto& p) { return !p.loopback; });
     if (const auto* c = s.find("clients")) clients_ = read_clients(*c, exposed, out_.privacy);
     if (const auto* c = s.find("tls")) out_.tls = read_mutual_tls(*c);
+    if (const auto* c = s.find("cluster")) out_.cluster = read_cluster(*c, doors);
     check_doors(doors, s.find("clients") != nullptr, s.find("tls") != nullptr);
     out_.doors = std::move(doors.value);
     out_.clients = std::move(clients_.clients);
@@ -257,6 +263,23 @@ bool holds_one(const std::string& yaml, findings& found) {
   return false;
 }
 
+/// What nodes of one cluster should have in common: the file without the sections that are each node's own.
+std::string common_part(const YAML::Node& root, const std::string& yaml) {
+  static const std::set<std::string> own = {"node", "doors", "state", "tls", "cluster", "journal"};
+  if (!root.IsMap()) return yaml;
+  std::map<std::size_t, bool> begins; // whether it is one's own
+  for (const auto& section : root)
+    if (section.first.Mark().pos >= 0)
+      begins[std::min(static_cast<std::size_t>(section.first.Mark().pos), yaml.size())] =
+          section.first.IsScalar() && own.contains(section.first.Scalar());
+  std::string all;
+  for (auto at = begins.begin(); at != begins.end(); ++at) {
+    const auto next = std::next(at);
+    if (!at->second) all.append(yaml, at->first, (next == begins.end() ? yaml.size() : next->first) - at->first);
+  }
+  return all;
+}
+
 settings_ptr read_yaml(const std::string& yaml, reading& shared) {
   if (!holds_one(yaml, shared.found)) return nullptr;
   const auto root = YAML::Load(yaml);
@@ -264,7 +287,7 @@ settings_ptr read_yaml(const std::string& yaml, reading& shared) {
     shared.found.error({}, "the file is empty");
     return nullptr;
   }
-  return loader(content_hash(yaml), shared).read(root);
+  return loader(content_hash(yaml), content_hash(common_part(root, yaml)), shared).read(root);
 }
 
 // An error text, or the file's content in `out`.

@@ -59,28 +59,13 @@ void read_zmq(const cursor& at, door_draft& out) {
   out.places.push_back({"zmq", *listen, address->tcp, address->loopback(), how.has, how.cleartext});
 }
 
-/// Compared as they are: what looks like a pattern would let nobody in.
-void read_operators(const cursor& at, door_draft& out) {
-  out.admin_clients = at;
-  for (const auto& item : at.items()) {
-    const auto name = item.name();
-    if (!name) continue;
-    auto& all = out.value.admin_clients;
-    if (name->find('*') != name->npos || name->front() == '.')
-      item.error("is a pattern: names stand here as certificates have them");
-    else if (std::find(all.begin(), all.end(), *name) != all.end())
-      item.error("is in this list already");
-    else
-      all.push_back(*name);
-  }
-}
-
 void read_admin(const cursor& at, door_draft& out) {
   const section s(at, {"listen", "clients", "cleartext"});
   if (const auto* c = s.find("cleartext"))
     c->error("is not for the console, which knows its callers by their certificates: take it out");
   out.value.admin = read_listen(s, "admin", {}, out);
-  if (const auto* c = s.find("clients")) read_operators(*c, out);
+  out.admin_clients = s.find("clients") ? std::optional(*s.find("clients")) : std::nullopt;
+  if (out.admin_clients) out.value.admin_clients = read_certificate_names(*out.admin_clients);
 }
 
 void read_metrics(const cursor& at, door_draft& out) {
@@ -108,6 +93,15 @@ void check_exposure(const door_draft::place& place, bool has_clients, bool has_t
           "127.0.0.1");
     return;
   }
+  if (place.door == "cluster") {
+    if (!has_tls && !place.cleartext)
+      place.at.error(
+          "goes beyond loopback, where anybody could be a node: add the section tls (cert, key, ca), or write "
+          "cleartext: true where something else keeps strangers out, or stay on 127.0.0.1");
+    else if (place.cleartext)
+      place.at.warn("goes beyond loopback in the clear, as cleartext says: whoever reaches it can be a node");
+    return;
+  }
   if (place.door == "metrics" && !has_token)
     place.at.error("listens off loopback, where anybody could look: add a token, or listen on 127.0.0.1");
   else if (place.door != "metrics" && !has_clients)
@@ -122,6 +116,21 @@ void check_exposure(const door_draft::place& place, bool has_clients, bool has_t
 }
 
 } // namespace
+
+std::vector<std::string> read_certificate_names(const cursor& at) {
+  std::vector<std::string> all;
+  for (const auto& item : at.items()) {
+    const auto name = item.name();
+    if (!name) continue;
+    if (name->find('*') != name->npos || name->front() == '.')
+      item.error("is a pattern: names stand here as certificates have them");
+    else if (std::find(all.begin(), all.end(), *name) != all.end())
+      item.error("is in this list already");
+    else
+      all.push_back(*name);
+  }
+  return all;
+}
 
 door_draft read_doors(const cursor& at) {
   door_draft out;
@@ -139,6 +148,8 @@ void check_doors(const door_draft& doors, bool has_clients, bool has_tls) {
   const auto& places = doors.places;
   if (doors.admin_clients && !has_tls)
     doors.admin_clients->error("are names in certificates, and there are none without the section tls");
+  if (doors.cluster_names && !has_tls)
+    doors.cluster_names->error("are names in certificates, and there are none without the section tls");
   for (std::size_t i = 0; i < places.size(); ++i) {
     check_exposure(places[i], has_clients, doors.value.metrics_token.has_value(), has_tls);
     for (std::size_t j = 0; j < i; ++j)

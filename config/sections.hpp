@@ -65,11 +65,16 @@ struct door_draft {
     bool encrypted = false, cleartext = false; // TLS or CURVE; told that there is none
   };
   std::vector<place> places;
-  std::optional<cursor> admin_clients; // where operators are named
+  std::optional<cursor> admin_clients, cluster_names; // where those who may come in are named
 };
+/// As certificates have them; what looks like a pattern would let nobody in.
+std::vector<std::string> read_certificate_names(const cursor&);
 door_draft read_doors(const cursor&);
 /// No two doors at one address; what listens off loopback asks for keys and is encrypted.
 void check_doors(const door_draft&, bool has_clients, bool has_tls);
+
+// read_cluster.cpp
+cluster_settings read_cluster(const cursor&, door_draft&); // its door is one of them
 
 // read_tls.cpp
 std::optional<certificate> read_tls(const cursor&);        // a door's: cert, key

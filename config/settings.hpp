@@ -206,6 +206,14 @@ struct alert_settings {
   std::optional<secret> webhook_secret;
 };
 
+struct cluster_settings {
+  listen_address listen;
+  std::string address;            // of this node, as its peers' configurations name it
+  std::vector<std::string> peers; // likewise
+  std::vector<std::string> names; // in peers' certificates; empty: any of the authority's
+  bool cleartext = false;         // without TLS, told so
+};
+
 struct tracing_settings {
   std::string endpoint;                                // of an OTLP/HTTP collector, without /v1/traces
   double sample = 0.01;                                // share of the traces that begin here
@@ -220,7 +228,7 @@ struct log_settings {
 struct settings {
   std::string node = "mainstay";
   door_settings doors;
-  std::optional<certificate> tls;       // of the console, mutual; none: it is on loopback, in the clear
+  std::optional<certificate> tls;       // of console and cluster, mutual; none: they are on loopback, in the clear
   std::vector<client_settings> clients; // none: loopback callers only, no key asked
   std::shared_ptr<const key_ring> ring; // of their keys; null: nobody has any
   std::vector<provider_settings> providers;
@@ -240,10 +248,12 @@ struct settings {
   privacy_rules_ptr privacy;               // null: nothing is replaced or denied
   std::optional<load_thresholds> forecast; // none: the load is shown, and nothing is done about it
   std::optional<alert_settings> alerts;    // none: rates are not judged, nobody is told
+  std::optional<cluster_settings> cluster; // none: this node is alone
   std::optional<tracing_settings> tracing; // none: what callers say of traces is passed on, and that is all
   log_settings logs;
   std::shared_ptr<const price_table> prices; // null: nobody knows what calls cost
   std::string hash;                          // of the file's content, hex: tells versions apart
+  std::string common_hash; // likewise, without what is each node's own: node, doors, state, tls, cluster, journal
 
   const provider_settings* provider(const std::string& name) const noexcept;
   /// Null: nobody of that name may ask.

@@ -153,8 +153,7 @@ void ask_for_certificates(SSL_CTX* context, tls_context::guests wanted) {
 void tls_context::deleter::operator()(ssl_ctx_st* p) const noexcept { SSL_CTX_free(p); }
 void tls_stream::deleter::operator()(ssl_st* p) const noexcept { SSL_free(p); }
 
-tls_context::tls_context(const std::string& chain, const std::string& key)
-  : context_(SSL_CTX_new(TLS_server_method())) {
+tls_context::tls_context(const std::string& chain, const std::string& key) : context_(SSL_CTX_new(TLS_method())) {
   auto* c = context_.get();
   ERR_clear_error();
   if (!c || SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 || SSL_CTX_set_cipher_list(c, ciphers_of_tls12) != 1)
@@ -173,7 +172,7 @@ tls_context::tls_context(const std::string& chain, const std::string& key, guest
   ask_for_certificates(context_.get(), std::move(wanted));
 }
 
-tls_stream::tls_stream(const tls_context& context, int fd) : stream_(SSL_new(context.context_.get())) {
+tls_stream::tls_stream(const tls_context& context, int fd, side which) : stream_(SSL_new(context.context_.get())) {
   auto* socket = BIO_new(socket_method());
   if (!stream_ || !socket) {
     BIO_free(socket);
@@ -182,13 +181,23 @@ tls_stream::tls_stream(const tls_context& context, int fd) : stream_(SSL_new(con
   BIO_set_data(socket, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
   BIO_set_init(socket, 1);
   SSL_set_bio(stream_.get(), socket, socket); // which owns it now
-  SSL_set_accept_state(stream_.get());
+  which == side::accepting ? SSL_set_accept_state(stream_.get()) : SSL_set_connect_state(stream_.get());
 }
 
 ssize_t tls_stream::read(char* to, std::size_t room) noexcept {
   ERR_clear_error();
   wants_room_ = false;
-  const int n = SSL_read(stream_.get(), to, static_cast<int>(std::min<std::size_t>(room, INT32_MAX)));
+  return received(SSL_read(stream_.get(), to, static_cast<int>(std::min<std::size_t>(room, INT32_MAX))));
+}
+
+ssize_t tls_stream::await() noexcept {
+  char first;
+  ERR_clear_error();
+  wants_room_ = false;
+  return received(SSL_peek(stream_.get(), &first, 1));
+}
+
+ssize_t tls_stream::received(int n) noexcept {
   if (n > 0) return n;
   const int why = SSL_get_error(stream_.get(), n);
   wants_room_ = why == SSL_ERROR_WANT_WRITE;
@@ -221,6 +230,10 @@ ssize_t tls_stream::fail(int why) noexcept {
   if (why == SSL_ERROR_ZERO_RETURN) return 0;
   broken_ = true;
   const auto reason = ERR_GET_REASON(ERR_peek_error());
+  if (const auto verdict = SSL_get_verify_result(stream_.get()); verdict != X509_V_OK)
+    why_ = X509_verify_cert_error_string(verdict);
+  else if (const auto* told = ERR_reason_error_string(ERR_peek_error()))
+    why_ = told;
   plain_http_ = why == SSL_ERROR_SSL && (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST);
   ERR_clear_error();
   errno = EPROTO;

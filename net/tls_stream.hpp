@@ -1,8 +1,8 @@
-// TLS on accepted sockets: what a door's connections share (certificate, protocol, tickets, who may come in), and the
-// one stream of each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation, no compression, no early
-// data; sessions are resumed by tickets, which a new context does not know. Promises: reads and writes never block nor
-// raise a signal, and answer as recv and sendmsg do; the handshake is part of the first reads; an idle stream holds no
-// buffers. Time limits are its owner's.
+// TLS on accepted sockets, and on those between nodes: what a door's connections share (certificate, protocol, tickets,
+// who may come in), and the one stream of each. TLS 1.2 and 1.3, forward secrecy only, ALPN http/1.1, no renegotiation,
+// no compression, no early data; sessions are resumed by tickets, which a new context does not know. Promises: reads
+// and writes never block nor raise a signal, and answer as recv and sendmsg do; the handshake is part of the first
+// reads; an idle stream holds no buffers. Time limits are its owner's.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +40,10 @@ private:
 
 class tls_stream {
 public:
-  /// The server's end, on a non-blocking socket that stays its owner's. Throws std::bad_alloc.
-  tls_stream(const tls_context&, int fd);
+  enum class side : bool { accepting, dialling };
+  /// On a non-blocking socket that stays its owner's. Who dials needs a mutual context: whoever may come in there is
+  /// who may be reached. Throws std::bad_alloc.
+  tls_stream(const tls_context&, int fd, side = side::accepting);
 
   /// Up to `room` bytes of what was sent; 0: the caller has ended its side, or the connection broke off without a word;
   /// -1 with errno EAGAIN: nothing for now; -1 otherwise: this cannot go on.
@@ -49,6 +51,8 @@ public:
   /// A record's worth of the parts at most. -1 with errno EAGAIN: the socket takes no more now; the same bytes are to
   /// come again, at least as many.
   ssize_t write(const iovec* parts, std::size_t count) noexcept;
+  /// Goes on with the handshake; 1: something waits to be read, else as read.
+  ssize_t await() noexcept;
   /// Tells the caller that nothing follows, if that is possible now.
   void end() noexcept;
 
@@ -60,10 +64,13 @@ public:
   bool has_unread() const noexcept;
   /// Reading goes on when the socket takes bytes: the handshake has something to say.
   bool reading_wants_room() const noexcept { return wants_room_; }
+  /// What OpenSSL says of why it cannot go on.
+  const char* why() const noexcept { return why_; }
   /// What came instead of a handshake was HTTP in the clear.
   bool met_plain_http() const noexcept { return plain_http_; }
 
 private:
+  ssize_t received(int n) noexcept;
   ssize_t fail(int why) noexcept;
 
   struct deleter {
@@ -71,6 +78,7 @@ private:
   };
   std::unique_ptr<ssl_st, deleter> stream_;
   bool wants_room_ = false, plain_http_ = false, broken_ = false;
+  const char* why_ = "";
 };
 
 } // namespace mainstay

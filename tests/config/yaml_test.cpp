@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_key_is_an_error_with_the_nearest_known_one) {
 }
 
 BOOST_AUTO_TEST_CASE(a_section_of_later_versions_is_an_unknown_key) {
-  expect_error(load(with("cluster: { }\n")), "m.yaml:1:1: cluster: unknown key");
+  expect_error(load(with("federation: { }\n")), "m.yaml:1:1: federation: unknown key");
 }
 
 BOOST_AUTO_TEST_CASE(a_key_written_twice_is_an_error_at_the_second) {

@@ -36,19 +36,14 @@ std::size_t width_of(const std::string& utf8) {
 }
 
 const char* colour_of(const std::string& word) {
-  static const std::map<std::string, const char*> colours = {{"open", "\033[31m"},
-                                                             {"open (forced)", "\033[31m"},
-                                                             {"down", "\033[31m"},
-                                                             {"firing", "\033[31m"},
-                                                             {"disabled", "\033[31m"},
-                                                             {"half-open", "\033[33m"},
-                                                             {"resting", "\033[33m"},
-                                                             {"draining", "\033[33m"},
-                                                             {"closed (forced)", "\033[33m"},
-                                                             {"closed", "\033[32m"},
-                                                             {"up", "\033[32m"},
-                                                             {"healthy", "\033[32m"},
-                                                             {"ready", "\033[32m"}};
+  static const std::map<std::string, const char*> colours = {{"open", "\033[31m"},      {"open (forced)", "\033[31m"},
+                                                             {"down", "\033[31m"},      {"firing", "\033[31m"},
+                                                             {"disabled", "\033[31m"},  {"unreachable", "\033[31m"},
+                                                             {"refused", "\033[31m"},   {"connecting", "\033[33m"},
+                                                             {"half-open", "\033[33m"}, {"resting", "\033[33m"},
+                                                             {"draining", "\033[33m"},  {"closed (forced)", "\033[33m"},
+                                                             {"closed", "\033[32m"},    {"up", "\033[32m"},
+                                                             {"healthy", "\033[32m"},   {"ready", "\033[32m"}};
   auto it = colours.find(word);
   return it == colours.end() ? nullptr : it->second;
 }

@@ -30,6 +30,7 @@ constexpr std::size_t most_scrapers = 256;
 /// requests, a quarter.
 constexpr std::size_t http_share = 2, zmq_share = 4;
 constexpr std::size_t most_consoles = 256, console_share = 16; // where strangers may reach it
+constexpr std::size_t spare_links = 32;                        // beside two of each peer, for one may be a dead one
 
 std::size_t most_callers(std::size_t wanted, std::size_t share) {
   rlimit limit{};
@@ -76,6 +77,13 @@ std::shared_ptr<const tls_context> context_of(const std::optional<config::certif
   return c ? std::make_shared<const tls_context>(c->chain, c->key.reveal()) : nullptr;
 }
 
+/// Between nodes, mutual.
+std::shared_ptr<const tls_context> peer_context(const config::settings& s) {
+  const auto& c = s.tls;
+  if (!c || !s.cluster || s.cluster->cleartext) return nullptr;
+  return std::make_shared<const tls_context>(c->chain, c->key.reveal(), tls_context::guests{c->ca, s.cluster->names});
+}
+
 /// Of the console, mutual.
 std::shared_ptr<const tls_context> console_context(const config::settings& s) {
   const auto& c = s.tls;
@@ -112,15 +120,16 @@ daemon::daemon(std::string config_file, config::settings_ptr settings, bool json
   : json_logs_(json_logs), file_(std::move(config_file)), from_file_(std::move(settings)),
     kept_(open_files(file_, *from_file_)),
     changes_(kept_.state ? kept_.state->earlier_clients : std::vector<client_change>{}),
-    settings_(config::with_changes(from_file_, changes_.all())), live_(std::make_shared<live_settings>(settings_)),
-    loop_(std::make_shared<event_loop>("mainstay-loop")), client_(std::make_shared<http::client>(loop_)),
-    system_config_(std::make_unique<system_config>()), system_(std::make_unique<caf::actor_system>(*system_config_)),
-    turn_(std::make_unique<turn>(*system_, loop_)) {
+    settings_(config::with_changes(from_file_, changes_.all())), cluster_(settings_->cluster),
+    live_(std::make_shared<live_settings>(settings_)), loop_(std::make_shared<event_loop>("mainstay-loop")),
+    client_(std::make_shared<http::client>(loop_)), system_config_(std::make_unique<system_config>()),
+    system_(std::make_unique<caf::actor_system>(*system_config_)), turn_(std::make_unique<turn>(*system_, loop_)) {
   supervision_settings supervision;
   supervision.on_give_up = [this](const std::string&, const std::string&) {
     given_up_ = true;
     ::kill(::getpid(), SIGTERM);
   };
+  if (cluster_) links_ = std::make_shared<dialled_links>(*system_, peer_context(*settings_));
   house_ = start_household(*system_, *turn_, settings_, client_, kept_, hooks(), supervision);
   try {
     open_doors();
@@ -141,6 +150,8 @@ void daemon::shut_down() {
   {
     std::lock_guard lock(reloading_); // a console may be asking for one
     console_door_.reset();
+    peer_door_.reset();
+    if (links_) links_->close();
   }
   if (house_.supervisor) stop_household(*system_, house_);
   const auto last_word = std::exchange(house_, {}).last_word;
@@ -148,6 +159,7 @@ void daemon::shut_down() {
   if (system_) system_->await_all_actors_done(); // their last turns still come
   if (last_word) last_word();
   turn_.reset();
+  links_.reset();
   system_.reset();
   loop_.reset();
 }
@@ -161,6 +173,7 @@ daemon_hooks daemon::hooks() {
   h.version = MAINSTAY_VERSION;
   h.started = started_;
   h.json_logs = json_logs_;
+  h.links = links_;
   return h;
 }
 
@@ -179,6 +192,7 @@ void daemon::open_doors() {
     spdlog::info("metrics door: {}://{}:{}/", s.tls ? "https" : "http", s.address, metrics_->port());
   }
   if (doors.admin) open_console(*doors.admin);
+  if (settings_->cluster) open_to_peers(*settings_->cluster);
   if (doors.zmq) {
     mq::server_settings s;
     s.listen = {doors.zmq->listen};
@@ -210,8 +224,9 @@ void daemon::open_console(const config::listen_address& at) {
   const auto console = caf::actor_cast<console_actor>(house_.names->admin);
   try {
     if (auto tls = console_context(*settings_)) {
-      console_door_ = std::make_unique<console_door>(*system_, console, at.host, at.port,
-                                                     most_callers(most_consoles, console_share), std::move(tls));
+      console_door_ = std::make_unique<actor_door>(
+          *system_, console,
+          actor_door::terms{at.host, at.port, most_callers(most_consoles, console_share), std::move(tls)});
       return spdlog::info("admin door: {}:{}, mutual TLS", at.host, console_door_->port());
     }
     const auto published = system_->middleman().publish(console, at.port, at.host.c_str(), true);
@@ -223,12 +238,42 @@ void daemon::open_console(const config::listen_address& at) {
   }
 }
 
+void daemon::open_to_peers(const config::cluster_settings& c) {
+  const auto where = c.listen.host + ":" + std::to_string(c.listen.port);
+  auto tls = peer_context(*settings_);
+  peer_tls_ = tls != nullptr;
+  try {
+    peer_door_ = std::make_unique<actor_door>(
+        *system_, caf::actor_cast<peer_actor>(house_.names->cluster),
+        actor_door::terms{c.listen.host, c.listen.port, 2 * c.peers.size() + spare_links, std::move(tls), true});
+  } catch (const std::runtime_error& e) {
+    throw std::runtime_error("cluster: cannot listen on " + where + ": " + e.what());
+  }
+  spdlog::info("cluster: {}:{}{}, {} peers", c.listen.host, peer_door_->port(), peer_tls_ ? ", mutual TLS" : "",
+               c.peers.size());
+}
+
 void daemon::renew_encryption() {
   auto& doors = settings_->doors;
   if (http_tls_ && doors.http && doors.http->tls) http_->use_tls(context_of(doors.http->tls));
   if (metrics_tls_ && doors.metrics && doors.metrics_tls) metrics_->use_tls(context_of(doors.metrics_tls));
   if (curve_ && doors.zmq && doors.zmq->curve) zmq_->use_keys(keys_of(*doors.zmq));
   if (console_door_ && settings_->tls) console_door_->use_tls(console_context(*settings_));
+  if (const auto tls = peer_tls_ ? peer_context(*settings_) : nullptr) {
+    peer_door_->use_tls(tls);
+    links_->use_tls(tls);
+  }
+}
+
+/// Who the nodes are, and whether they speak TLS, is settled at the start.
+std::string daemon::later_cluster(const config::settings& s) const {
+  const auto& c = s.cluster;
+  const bool same = cluster_ && c && cluster_->address == c->address && cluster_->listen.host == c->listen.host &&
+                    cluster_->listen.port == c->listen.port && cluster_->peers == c->peers &&
+                    peer_tls_ == (s.tls && !c->cleartext);
+  if (same || (!cluster_ && !c)) return "";
+  return std::string("cluster: takes effect with a restart; until then ") +
+         (cluster_ ? "this node keeps its peers" : "this node is alone");
 }
 
 std::string daemon::later_encryption(const config::settings& s) const {
@@ -249,7 +294,7 @@ std::string daemon::later_settings(const config::settings& s) const {
        {later_path("state.path", kept_.state ? kept_.state->file.path() : "", s.state ? s.state->path : ""),
         later_path("journal.path", kept_.journal ? kept_.journal->file.path() : "", s.journal ? s.journal->path : ""),
         later_path("privacy.audit.path", kept_.audit ? kept_.audit->path() : "", s.audit ? s.audit->path : ""),
-        later_encryption(s)})
+        later_encryption(s), later_cluster(s)})
     if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
   return all;
 }

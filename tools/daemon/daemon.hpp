@@ -5,7 +5,8 @@
 #include "actors/metrics_door.hpp"
 #include "actors/supervisor.hpp"
 #include "actors/turn.hpp"
-#include "tools/daemon/console_door.hpp"
+#include "tools/daemon/actor_door.hpp"
+#include "tools/daemon/peer_links.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -48,11 +49,13 @@ private:
   std::string tell_household(const config::settings_ptr&);
   void open_doors();
   void open_console(const config::listen_address&);
+  void open_to_peers(const config::cluster_settings&);
   /// Certificates and keys of doors that have some; for connections to come.
   void renew_encryption();
   void shut_down();
   std::string later_settings(const config::settings&) const;
   std::string later_encryption(const config::settings&) const;
+  std::string later_cluster(const config::settings&) const;
   std::optional<drain_result> drain_dispatcher(instant until);
   /// How many durable requests have no answer; none: it did not say.
   std::optional<std::uint64_t> flush_journal();
@@ -65,7 +68,8 @@ private:
   config::settings_ptr from_file_;
   kept_files kept_; // opened before anything else
   client_changes changes_;
-  config::settings_ptr settings_; // in force: the file's, with the changes
+  config::settings_ptr settings_;                         // in force: the file's, with the changes
+  const std::optional<config::cluster_settings> cluster_; // as at the start
   std::mutex reloading_;
   std::atomic<bool> ready_{false}, given_up_{false};
   instant started_ = clock::now();
@@ -76,10 +80,12 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<turn> turn_;
   household house_;
-  std::unique_ptr<console_door> console_door_; // where the console speaks TLS
+  std::shared_ptr<dialled_links> links_;     // null: this node is alone
+  std::unique_ptr<actor_door> console_door_; // where the console speaks TLS
+  std::unique_ptr<actor_door> peer_door_;
   std::unique_ptr<http::server> http_, metrics_;
   std::unique_ptr<mq::server> zmq_;
-  bool http_tls_ = false, metrics_tls_ = false, curve_ = false; // what the doors were opened with
+  bool http_tls_ = false, metrics_tls_ = false, curve_ = false, peer_tls_ = false; // what the doors were opened with
 };
 
 } // namespace mainstay

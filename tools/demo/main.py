@@ -1,5 +1,6 @@
 """Starts Mainstay as a newcomer would: the mock providers where there is no real key, the daemon with config/mainstay.yaml,
-a first question. With --demo it then breaks one provider after the other and shows what callers notice. Run by tools/run."""
+a first question. With --demo it then breaks one provider after the other and shows what callers notice; with --cluster N
+there are so many nodes that know each other. Run by tools/run."""
 import atexit
 import json
 import os
@@ -108,6 +109,9 @@ def main():
         print("providers with a key in the environment: " + ", ".join(k.split("_")[0].lower() for k in KEYS if os.environ.get(k)))
     if demo:
         sys.exit(0 if show(mocks) else 1)
+    if sys.argv[1:2] == ["--cluster"]:
+        import nodes
+        return nodes.run(int(sys.argv[2]), CONFIG.read_text(), BIN, BIN.relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN)
     daemon = Daemon(CONFIG, quiet=False).process
     first_question()
     print(f"Mainstay is up. Point an OpenAI SDK at http://{HTTP}/v1, a ZeroMQ DEALER at {ZMQ};\n"

@@ -1,0 +1,33 @@
+// The other nodes as the console tells of them.
+#include "actors/console_json.hpp"
+
+namespace mainstay {
+
+void write_peers(console_json& j, const cluster_view& v, instant now) {
+  j.table("peers");
+  for (const auto& p : v.peers) {
+    const auto& t = v.traffic.at(p.address);
+    j.row()
+        .text("address", p.address)
+        .text("node", p.who ? p.who->name : "")
+        .text("state", membership::to_string(p.state))
+        .text("version", p.who ? p.who->version : "")
+        .text("config", !p.who                          ? ""
+                        : p.who->config == v.own.config ? "same"
+                                                        : "different: " + p.who->config)
+        .number("round_trip_ms", p.round_trip ? std::chrono::duration<double, std::milli>(*p.round_trip).count() : 0)
+        .number("seconds", p.since == instant{} ? 0 : std::chrono::duration<double>(now - p.since).count())
+        .count("losses", p.losses)
+        .count("messages_in", t.messages_in)
+        .count("messages_out", t.messages_out)
+        .count("bytes_in", t.bytes_in)
+        .count("bytes_out", t.bytes_out)
+        .count("not_sent", t.refused)
+        .text("why", p.why)
+        .end_row();
+  }
+  j.end_table();
+  if (v.strangers > 0) j.count("messages_of_strangers", v.strangers);
+}
+
+} // namespace mainstay

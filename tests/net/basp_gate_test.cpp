@@ -1,0 +1,63 @@
+#include "net/basp_gate.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace mainstay;
+
+namespace {
+
+basp_gate::header header(unsigned operation, std::uint64_t receiver, std::uint32_t size = 0, unsigned flags = 0) {
+  basp_gate::header h{};
+  h[0] = static_cast<unsigned char>(operation);
+  h[3] = static_cast<unsigned char>(flags);
+  for (int i = 0; i < 4; ++i) h[4 + i] = static_cast<unsigned char>(size >> (24 - 8 * i));
+  for (int i = 0; i < 8; ++i) h[24 + i] = static_cast<unsigned char>(receiver >> (56 - 8 * i));
+  return h;
+}
+
+const basp_gate gate(300, 1000);
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(basp_gates)
+
+BOOST_AUTO_TEST_CASE(messages_to_the_one_actor_go_through_as_they_are) {
+  for (auto operation : {2u, 4u}) {
+    auto h = header(operation, 300, 1000);
+    const auto as_it_was = h;
+    BOOST_TEST(gate.admit(h));
+    BOOST_TEST((h == as_it_was));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(messages_to_any_other_actor_are_for_nobody) {
+  for (auto operation : {2u, 4u})
+    for (std::uint64_t other : {1ull, 299ull, 301ull, 300ull << 8, 300ull << 32}) {
+      auto h = header(operation, other, 10);
+      BOOST_TEST(gate.admit(h));
+      BOOST_TEST((h == header(operation, ~0ull, 10)));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(names_are_no_way_in_even_if_they_spell_its_number) {
+  auto h = header(2, 300, 10, 1);
+  BOOST_TEST(gate.admit(h));
+  BOOST_TEST((h == header(2, ~0ull, 10)));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_for_other_nodes_or_is_too_large_ends_the_connection) {
+  auto routed = header(3, 300, 10), large = header(2, 300, 1001), huge = header(1, 0, ~0u);
+  BOOST_TEST(!gate.admit(routed));
+  BOOST_TEST(!gate.admit(large));
+  BOOST_TEST(!gate.admit(huge));
+}
+
+BOOST_AUTO_TEST_CASE(handshakes_goodbyes_and_heartbeats_are_for_the_node) {
+  for (auto operation : {0u, 1u, 5u, 6u}) {
+    auto h = header(operation, 7, 10);
+    BOOST_TEST(gate.admit(h));
+    BOOST_TEST((h == header(operation, 7, 10)));
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

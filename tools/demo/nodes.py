@@ -1,0 +1,97 @@
+"""tools/run --cluster N: so many nodes on this machine that know each other, with config/mainstay.yaml, doors and files of their own."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"]
+FIRST = {"http": 8080, "zmq": 5555, "admin": 4242, "metrics": 9464, "cluster": 4300}
+MORE = """
+cluster: {{ listen: {own}, peers: {peers} }}
+state: {{ path: {state} }}
+"""
+
+
+def place(first, taken):
+    """That port of this machine, or a free one."""
+    for port in (first, 0):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            got = s.getsockname()[1]
+            if got not in taken:
+                taken.add(got)
+                return f"127.0.0.1:{got}"
+    return place(0, taken)
+
+
+class Node:
+    def __init__(self, name, at, peers, template, directory, program):
+        self.name, self.at, self.peers, self.directory = name, at, len(peers), pathlib.Path(directory) / name
+        self.directory.mkdir()
+        config = self.directory / "mainstay.yaml"
+        text = template.replace("node: { name: alpha }", f"node: {{ name: {name} }}")
+        config.write_text(text + MORE.format(own=at["cluster"], peers=json.dumps(peers), state=json.dumps(str(self.directory / "state.db"))))
+        env = {**os.environ, "MAINSTAY_HTTP": at["http"], "MAINSTAY_ZMQ": "tcp://" + at["zmq"], "MAINSTAY_ADMIN": at["admin"],
+               "MAINSTAY_METRICS": at["metrics"], "MAINSTAY_CACHE_FILE": ""}
+        with open(self.directory / "log", "w") as log:
+            # In a group of its own: Ctrl-C is for us, who end them in order.
+            self.process = subprocess.Popen([program, "--config", config], stderr=log, env=env, start_new_session=True)
+
+    def log(self):
+        return (self.directory / "log").read_text()
+
+    def ready(self):
+        """And whoever is to be there has been found."""
+        if self.process.poll() is not None:
+            sys.exit(f"node {self.name} ended with code {self.process.returncode}:\n{self.log()}")
+        try:
+            urllib.request.urlopen(f"http://{self.at['metrics']}/readyz", timeout=1).read()
+            text = urllib.request.urlopen(f"http://{self.at['metrics']}/metrics", timeout=1).read().decode()
+            return sum(line.startswith("mainstay_peer_up") and line.endswith(" 1") for line in text.splitlines()) == self.peers
+        except OSError:
+            return False
+
+
+def run(count, template, bin, shown):
+    """Until a signal comes. `shown`: how the folder of the programs is called to a reader."""
+    taken = set()
+    doors = [{door: place(port + i, taken) for door, port in FIRST.items()} for i in range(count)]
+    nodes = []
+    with tempfile.TemporaryDirectory(prefix="mainstay-cluster-") as directory:
+        try:
+            for name, at in zip(NAMES, doors):
+                peers = [d["cluster"] for d in doors if d is not at]
+                nodes.append(Node(name, at, peers, template, directory, bin / "mainstayd"))
+            while not all(n.ready() for n in nodes):
+                time.sleep(0.05)
+            print(f"{'node':10}{'OpenAI SDK':30}{'message queue':24}{'console':18}{'dashboard':28}peers")
+            for n in nodes:
+                print(f"{n.name:10}http://{n.at['http'] + '/v1':23}tcp://{n.at['zmq']:18}{n.at['admin']:18}http://{n.at['metrics'] + '/':21}{n.at['cluster']}")
+            print(f"\nlook at them with   {shown}/mainstayctl --node {nodes[0].at['admin']} nodes\n"
+                  f"their files are in  {directory}; kill one (its process ids: {', '.join(str(n.process.pid) for n in nodes)}) and look again; Ctrl-C ends all.",
+                  flush=True)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            while any(n.process.poll() is None for n in nodes):
+                time.sleep(0.2)
+            sys.exit("every node has ended")
+        except KeyboardInterrupt:
+            print("\nending: what runs is finished first")
+        finally:
+            for n in nodes:
+                if n.process.poll() is None:
+                    n.process.terminate()
+            for n in nodes:
+                try:
+                    n.process.wait(35)
+                except subprocess.TimeoutExpired:
+                    n.process.kill()
+                    n.process.wait()
