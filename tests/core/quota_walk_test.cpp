@@ -13,7 +13,7 @@ namespace {
 
 BOOST_AUTO_TEST_SUITE(quota_walk_suite)
 
-unsigned seeds(unsigned ordinary) { return std::getenv("MAINSTAY_FULL") ? ordinary * 60 : rounds(ordinary); }
+unsigned seeds(unsigned ordinary) { return rounds(std::getenv("MAINSTAY_FULL") ? ordinary * 30 : ordinary); }
 
 quota_world::plan some_plan(std::mt19937_64& random, bool held) {
   const auto pick = [&](std::initializer_list<std::uint64_t> from) { return from.begin()[random() % from.size()]; };
