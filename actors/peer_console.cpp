@@ -22,6 +22,8 @@ using promise = caf::typed_response_promise<console_reply>;
 
 console_reply refusal(const std::string& why) { return {false, console_json().text("error", why).done()}; }
 
+void give(promise& to, console_reply r) { to.deliver(std::move(r)); }
+
 std::string named(const std::string& address, const std::string& name) {
   return name.empty() ? address : name + " (" + address + ")";
 }
@@ -53,9 +55,9 @@ struct peer_console_state {
 
   void ask(const console_ask& a, promise to) {
     auto order = for_others(a.words);
-    if (!order) return to.deliver(refusal("that is for this node alone"));
+    if (!order) return give(to, refusal("that is for this node alone"));
     if (order->what == others_order::way::there && (order->node.empty() || order->words.empty()))
-      return to.deliver(refusal("say: on NODE COMMAND..."));
+      return give(to, refusal("say: on NODE COMMAND..."));
     self->request(store->names->cluster, peer_patience, look{})
         .then([this, order = *order, to](const cluster_view& v) mutable { ask(std::move(order), to, v); },
               [to](const caf::error& e) mutable { to.deliver(refusal("no answer: " + to_string(e))); });
@@ -83,11 +85,11 @@ struct peer_console_state {
       return p.address == order.node || (p.who && p.who->name == order.node);
     };
     const auto found = std::find_if(v.peers.begin(), v.peers.end(), is_meant);
-    if (found == v.peers.end()) return to.deliver(refusal("there is no node " + order.node + "; nodes lists them"));
+    if (found == v.peers.end()) return give(to, refusal("there is no node " + order.node + "; nodes lists them"));
     const auto called = named(found->address, found->who ? found->who->name : "");
     if (found->state != membership::standing::up)
-      return to.deliver(refusal(called + " is " + std::string(membership::to_string(found->state)) + ": " +
-                                (found->why.empty() ? "nothing was heard of it yet" : found->why)));
+      return give(to, refusal(called + " is " + std::string(membership::to_string(found->state)) + ": " +
+                              (found->why.empty() ? "nothing was heard of it yet" : found->why)));
     order.node = called;
     begin({std::move(order), to, {}, {}}, {found->address}, {});
   }
@@ -123,7 +125,7 @@ struct peer_console_state {
     const auto words = order.words;
     ask_here(words, [this, q = open_question{std::move(order), to, std::move(nodes), {}}, asked,
                      silent](const console_reply& r) mutable {
-      if (r.ok) return q.to.deliver(r);
+      if (r.ok) return give(q.to, r);
       q.own = r;
       begin(std::move(q), asked, silent);
     });

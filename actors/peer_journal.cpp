@@ -18,8 +18,8 @@ using words::journal_news;
 
 constexpr std::size_t most_asked = 10'000, most_of_a_peer = 10'000; // questions under way
 constexpr auto patience = 3s;                                       // with a node that is up: its disk may be slow
-constexpr auto sweep_every = 1s, try_again_after = 100ms;
-constexpr auto longest_wait = 24h, beyond = 1s; // of a peer's caller, whose own node ends its wait
+constexpr auto sweep_every = 200ms, try_again_after = 100ms;
+constexpr std::chrono::milliseconds longest_wait = 24h, beyond = 1s; // of a peer's caller, whose own node ends its wait
 constexpr std::size_t longest_id = 128;
 
 /// A caller of this node, whose request is not in its journal.
@@ -168,7 +168,7 @@ struct peer_journal_state {
   }
 
   static instant wait_of(const words::journal_head& q) {
-    const auto wait = std::chrono::milliseconds(std::min<std::uint64_t>(q.wait_ms, 1000ull * 3600 * 24));
+    const auto wait = std::chrono::milliseconds(std::min<std::uint64_t>(q.wait_ms, longest_wait.count()));
     return clock::now() + wait + beyond;
   }
 
