@@ -133,11 +133,11 @@ int main(int argc, char** argv) {
     return exit_unreachable;
   }
   mainstay::ctl::node console(system, reached.console);
-  const auto line = [&on](std::vector<std::string> said) {
+  const auto addressed = [&on](std::vector<std::string> said) {
     if (!on.empty()) said.insert(said.begin(), {"on", on});
     return said;
   };
-  if (!words.empty()) return ask(system, where, console, line(words), json);
+  if (!words.empty()) return ask(system, where, console, addressed(words), json);
   // At a terminal lines are edited; a script's are read as they are.
   std::optional<mainstay::ctl::prompt> prompt;
   if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) prompt.emplace(console);
@@ -152,7 +152,7 @@ int main(int argc, char** argv) {
     auto spoken = words_of(*line);
     if (spoken.empty()) continue;
     if (spoken[0] == "exit" || spoken[0] == "quit") break;
-    code = ask(system, where, console, line(spoken), json);
+    code = ask(system, where, console, addressed(spoken), json);
   }
   return code;
 }

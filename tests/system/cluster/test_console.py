@@ -94,7 +94,7 @@ def test_a_request_is_found_at_whichever_node_it_ran(whole):
     name = whole.nodes[2].chat("where is it").headers["x-request-id"]
     wait_for(lambda: "at_node" not in whole.nodes[2].ctl("trace", name, check=False) and "error" not in whole.nodes[2].ctl("trace", name, check=False), 3)
     found = whole.nodes[0].ctl("trace", name)
-    assert found["at_node"] == f"n2 ({whole.addresses[2]})" and found["id"] == name
+    assert found["at_node"] == f"n2 ({whole.addresses[2]})" and found["request"] == name
     assert "no such request" in whole.nodes[0].ctl("trace", "req_nobody", check=False)["error"]
 
 
