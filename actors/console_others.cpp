@@ -21,6 +21,10 @@ std::optional<others_order> for_others(const std::vector<std::string>& words) {
   return std::nullopt;
 }
 
+bool hands_out_a_key(const std::vector<std::string>& words) {
+  return words.size() > 1 && words[0] == "clients" && (words[1] == "create" || words[1] == "rotate");
+}
+
 std::string all_nodes(const std::vector<node_status>& nodes) {
   struct column {
     const char* name;

@@ -20,6 +20,9 @@ struct others_order {
 /// None: this node alone is meant.
 std::optional<others_order> for_others(const std::vector<std::string>& words);
 
+/// Their answer has a client's key in it, which nodes do not tell each other.
+bool hands_out_a_key(const std::vector<std::string>& words);
+
 /// A node's answer to `status`, or why there is none.
 struct node_status {
   std::string node, address, why;

@@ -7,6 +7,7 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/peer_polls.hpp"
+#include "net/json_reader.hpp"
 
 #include <map>
 
@@ -221,7 +222,10 @@ struct peer_console_state {
 
   void hear(const peer_said& m) {
     if (m.kind == "console.answer") {
-      if (const auto a = words::console_answer_in(m.head)) answered(a->n, m.from, {a->ok, m.body});
+      json::handler any;
+      const bool good = m.body.size() <= longest_answer && m.body.starts_with('{') && json::read(m.body, any);
+      if (const auto a = words::console_answer_in(m.head))
+        answered(a->n, m.from, good ? console_reply{a->ok, m.body} : refusal("its answer cannot be read"));
     } else if (m.kind == "console.ask") {
       if (auto q = words::console_question_in(m.head)) serve(m.from, *q);
     }
@@ -233,6 +237,8 @@ struct peer_console_state {
       const auto& told = fits ? r : refusal("the answer is longer than nodes tell each other");
       say(peer, "console.answer", words::head(words::console_answer{n, told.ok}), told.json);
     };
+    if (hands_out_a_key(q.words))
+      return answer(refusal("keys do not travel between nodes: say it to that node's own console"));
     if (!store->settings->doors.admin) return answer(refusal("its console is closed: it has no doors.admin"));
     if (serving[peer] >= most_of_a_peer) return answer(refusal("it is asked too much at once"));
     ++serving[peer];

@@ -29,6 +29,13 @@ BOOST_AUTO_TEST_CASE(only_these_words_leave_the_node) {
     BOOST_TEST(!for_others(here));
 }
 
+BOOST_AUTO_TEST_CASE(what_hands_out_a_key_is_known) {
+  BOOST_TEST(hands_out_a_key({"clients", "create", "shop"}));
+  BOOST_TEST(hands_out_a_key({"clients", "rotate", "shop", "--keep", "1h"}));
+  BOOST_TEST(!hands_out_a_key({"clients", "revoke", "shop"}));
+  BOOST_TEST(!hands_out_a_key({"clients"}));
+}
+
 BOOST_AUTO_TEST_CASE(figures_are_summed_and_who_is_silent_has_a_row_that_says_why) {
   const auto all = json::parse(
       all_nodes({{"a", "1", "", R"({"node":"a","state":"ready","in_flight":2,"ok":5,"requests_per_second":0.5})"},

@@ -81,6 +81,10 @@ char** complete(const char* text, int start, int) {
 } // namespace
 
 std::vector<std::string> completions(node& n, const std::vector<std::string>& words) {
+  if (words.size() > 2 && words[0] == "on" && !n.elsewhere()) {
+    auto there = n.at(words[1]);
+    return completions(there, {words.begin() + 2, words.end()});
+  }
   std::vector<std::string> all;
   std::string before;
   for (std::size_t i = 0; i + 1 < words.size(); ++i) before += (i ? " " : "") + words[i];

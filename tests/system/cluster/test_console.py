@@ -68,6 +68,12 @@ def test_what_another_node_asks_is_never_passed_on(whole):
     assert whole.nodes[0].ctl("on", "n1", "status", "--all")["answered"] == "1 of 1 nodes"
 
 
+def test_keys_of_clients_do_not_travel_between_nodes(whole):
+    for words in (("create", "shop"), ("rotate", "shop")):
+        assert "keys do not travel" in whole.nodes[0].ctl("on", "n1", "clients", *words, check=False)["error"]
+    assert all(r["client"] != "shop" for r in whole.nodes[1].ctl("clients")["clients"])
+
+
 def test_all_nodes_figures_and_their_sums(whole):
     before = whole.nodes[0].ctl("status", "--all")
     for i, node in enumerate(whole.nodes):
