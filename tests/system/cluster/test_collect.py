@@ -3,8 +3,11 @@ no such request, and its file is its own until it returns or is moved."""
 import contextlib
 import json
 import shutil
+import signal
+import time
 
 import pytest
+import zmq
 
 from harness import SLOW, Dealer, Gateway, Mock, chat_body, expected_text, model, provider, wait_for
 from nodes import NOTICED, RETURNED, Cluster, Node
@@ -190,3 +193,52 @@ def test_a_dead_nodes_file_goes_on_wherever_it_is_moved(whole, tmp_path):
             got = d.receive() if got[1] == "accepted" else got
         assert got[2]["status"] == 200 and got[2]["x-request-id"] == name and text(got[3]) == expected_text("moved")
     whole.start(1)
+
+
+def test_a_large_answer_is_the_same_at_every_node(whole):
+    whole.mock.script({"words": 200_000})
+    whole.leave_one(0, b"large", "large")
+    here = whole.collect(0, b"large")[2]
+    assert len(text(here)) > 1_000_000 and whole.collect(1, b"large")[2] == here
+
+
+def test_a_frozen_node_is_named_and_not_waited_for(whole):
+    whole.leave_one(1, b"frozen", "frozen")
+    assert whole.collect(0, b"frozen")[0] == 200
+    whole.nodes[1].signal(signal.SIGSTOP)
+    began = time.monotonic()
+    status, _, body, _ = whole.collect(0, b"frozen")
+    assert status == 503 and body["error"]["code"] == "node_unreachable" and time.monotonic() - began < NOTICED + 0.5
+    whole.nodes[1].signal(signal.SIGCONT)
+    wait_for(whole.all_up, RETURNED)
+    assert whole.collect(0, b"frozen")[0] == 200
+
+
+def test_no_durable_request_is_lost_when_its_node_is_killed_under_load(whole):
+    """A client that goes on at another node with what was not accepted, and collects everything there in the end."""
+    whole.mock.script({"latency_ms": 100})
+    ids = [b"load %d" % i for i in range(120)]
+    accepted = set()
+
+    def submit(at, those):
+        with Dealer(whole.nodes[at].zmq_url, timeout=1) as d:
+            for i in those:
+                d.send(i, b"chat", chat_body(i.decode()), {"durable": True, **ONE})
+            with contextlib.suppress(zmq.Again):
+                while not accepted.issuperset(those):
+                    got, kind, _, _ = d.receive()
+                    if kind == "accepted":
+                        accepted.add(got)
+                    if at == 1 and len(accepted) == len(those) // 2:
+                        whole.nodes[1].kill()
+    submit(1, ids)
+    here = set(accepted)
+    assert len(here) >= len(ids) // 2
+    submit(0, [i for i in ids if i not in accepted])
+    assert accepted == set(ids)
+    whole.mock.reset()
+    whole.start(1)
+    wait_for(whole.all_up, RETURNED)
+    for i in ids:
+        status, _, body, _ = whole.collect(2, i)
+        assert status == 200 and text(body) == expected_text(i.decode())
