@@ -189,3 +189,14 @@ def test_operators_are_those_of_the_node_they_speak_to_and_a_node_without_a_cons
         assert ctl("node", "on", "b", "status").returncode == 2, "a node's certificate opens no console"
         refused = ctl("alice", "on", "b", "status")
         assert refused.returncode == 1 and "its console is closed" in refused.stderr + refused.stdout
+
+
+def test_words_go_on_between_nodes_that_know_each_other_by_certificates(tmp_path):
+    authority = Authority(tmp_path)
+    tls = {**authority.issue("node"), "ca": str(authority.path("pem"))}
+    with contextlib.closing(House(tmp_path, 2, tls=tls)) as two:
+        wait_for(two.all_up, 5)
+        assert two.nodes[0].ctl("on", "n1", "status")["node"] == "n1"
+        assert two.nodes[1].ctl("status", "--all")["answered"] == "2 of 2 nodes"
+        two.nodes[0].ctl("on", "n1", "breakers", "openai", "auto")
+        wait_for(lambda: [e["who"] for e in two.changes(1)] == [f"console through {two.addresses[0]}"], 3)
