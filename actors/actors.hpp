@@ -179,7 +179,8 @@ using drills_actor =
 /// The console's interface, published over CAF's middleman. Speaks in words and JSON, so that consoles of other
 /// versions understand it.
 using console_actor = caf::typed_actor<caf::replies_to<console_ask>::with<console_reply>>; // what a console sees of it
-using admin_actor = console_actor::extend<MAINSTAY_SUPERVISED>;
+using admin_actor = console_actor::extend<caf::replies_to<console_order>::with<console_reply>, // from other nodes
+                                          MAINSTAY_SUPERVISED>;
 
 /// What a node is to another: whoever says something says who it is, to be answered.
 using peer_actor = caf::typed_actor<caf::reacts_to<peer_message, caf::strong_actor_ptr>>;
@@ -187,6 +188,18 @@ using peer_actor = caf::typed_actor<caf::reacts_to<peer_message, caf::strong_act
 using cluster_actor = peer_actor::extend<caf::reacts_to<link_made>, caf::reacts_to<link_failed>, // from whoever dials
                                          caf::reacts_to<send_to>, caf::reacts_to<peer_listen>, caf::reacts_to<run_wake>,
                                          caf::replies_to<look>::with<cluster_view>, MAINSTAY_SUPERVISED>;
+
+/// What speaks with its like on other nodes.
+#define MAINSTAY_AMONG_PEERS                                                                                           \
+  caf::reacts_to<peer_said>, caf::reacts_to<peer_changed>, caf::reacts_to<peer_refused>, caf::reacts_to<run_wake>
+
+/// The console's way to other nodes, and theirs to ours.
+using peer_console_actor =
+    caf::typed_actor<caf::replies_to<console_ask>::with<console_reply>, MAINSTAY_AMONG_PEERS, MAINSTAY_SUPERVISED>;
+/// Looks for durable requests in other nodes' journals, and lets others look into ours.
+using peer_journal_actor =
+    caf::typed_actor<caf::reacts_to<letter<journal_collect>>, // of what is not here
+                     caf::reacts_to<letter<journal_cancel>>, MAINSTAY_AMONG_PEERS, MAINSTAY_SUPERVISED>;
 
 /// Spawns, restarts with an intensity limit, knows everybody's stable name.
 using supervisor_actor =
@@ -217,6 +230,8 @@ struct directory {
   dashboard_actor dashboard;
   drills_actor drills;
   cluster_actor cluster;                         // null: this node is alone
+  peer_console_actor peer_console;               // likewise
+  peer_journal_actor peer_journal;               // likewise
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

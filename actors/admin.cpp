@@ -4,6 +4,7 @@
 #include "actors/client_orders.hpp"
 #include "actors/console_changes.hpp"
 #include "actors/console_json.hpp"
+#include "actors/console_others.hpp"
 #include "actors/console_values.hpp"
 #include "actors/everybody.hpp"
 #include "actors/overview.hpp"
@@ -37,7 +38,7 @@ public:
       if (words[0] == c.name) {
         words_ = words;
         (this->*c.run)();
-        return json_.done();
+        return whole_.empty() ? json_.done() : std::move(whole_);
       }
     throw console_error("unknown command " + words[0] + "; try help");
   }
@@ -53,7 +54,7 @@ private:
   };
   static const std::vector<command>& commands() {
     static const std::vector<command> all = {
-        {"status", &console::status, "what this node does, at a glance"},
+        {"status", &console::status, "[--all]  what this node does, at a glance; all nodes, and the sums"},
         {"actors", &console::actors, "every supervised actor, its restarts and its last fault"},
         {"breakers", &console::breakers, "[PROVIDER open|close|auto]  circuits of providers and models"},
         {"keys", &console::keys, "[NAME disable|enable]  health and rests of provider keys"},
@@ -74,6 +75,7 @@ private:
          "of "
          "what they may"},
         {"nodes", &console::nodes, "the nodes that form this gateway"},
+        {"on", &console::on, "NODE COMMAND...  the same at another node, by its name or address"},
         {"report", &console::report, "FILE [--days N] [--value-per-call USD]  writes a page about costs, with plots"},
         {"trace", &console::trace, "ID  the story of one request, by its x-request-id or a durable one's own name"},
         {"requests", &console::requests,
@@ -114,6 +116,19 @@ private:
   }
 
   void status() {
+    if (word(1) == "--all") return all_of_one();
+    write_status();
+  }
+
+  /// This node is all there are.
+  void all_of_one() {
+    write_status();
+    whole_ = all_nodes({{store_.settings->node, "", "", json_.done()}});
+  }
+
+  void on() { throw console_error("this node asks no other: it is alone, or was itself asked by another one"); }
+
+  void write_status() {
     auto d = ask<dispatcher_view>(store_.names->dispatcher);
     auto g = ask<governor::view>(store_.names->governor);
     auto m = ask<metrics_view>(store_.names->metrics);
@@ -123,6 +138,7 @@ private:
     for (auto& a : rows) restarts += a.restarts;
     for (auto& [name, b] : store_.names->breakers)
       for (auto& c : ask<breaker_view>(b).circuits) open += c.state == circuit_state::open;
+    const auto today = ask<costs_view>(store_.names->metrics, ask_costs{midnight(), cost_ledger::by::model}).total;
     auto now = clock::now();
     for (auto& k : ask<std::vector<key_book::view>>(store_.names->key_manager))
       unusable += k.standing.disabled || std::max(k.standing.not_before, k.standing.rest_until) > now;
@@ -141,6 +157,9 @@ private:
         .count("refused", d.refused)
         .count("ok", m.ok)
         .count("failed", m.failed)
+        .number("requests_per_second", lately_per_second(m.lately, now - store_.hooks.started))
+        .count("tokens_today", today.tokens.input + today.tokens.output)
+        .number("cost_usd_today", today.usd)
         .number("p50_seconds", m.lately.of(latency::request).p50)
         .number("p99_seconds", m.lately.of(latency::request).p99)
         .count("open_circuits", open)
@@ -156,6 +175,13 @@ private:
     }
     const auto drill = ask<drill_book::view>(store_.names->drills);
     if (drill.at == drill_book::phase::under_way) json_.text("drill", drill.order.name());
+  }
+
+  static utc_time midnight() { return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now()); }
+
+  static double lately_per_second(const recent_traffic::view& v, duration up) {
+    const auto over = std::clamp<duration>(up, 1s, recent_traffic::window);
+    return static_cast<double>(v.requests) / std::chrono::duration<double>(over).count();
   }
 
   void actors() {
@@ -231,7 +257,7 @@ private:
     if (words_.size() > 1) return change_client();
     ask_costs q;
     q.group = cost_ledger::by::client;
-    q.from = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+    q.from = midnight();
     write_clients(json_, *store_.settings, ask<governor::view>(store_.names->governor),
                   ask<metrics_view>(store_.names->metrics), ask<costs_view>(store_.names->metrics, q));
   }
@@ -338,8 +364,7 @@ private:
     if (days < 1 || days > static_cast<std::uint64_t>(kept))
       throw console_error("--days takes 1 to " + std::to_string(kept) + ": older hours are not kept");
     q.group = group->second;
-    const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
-    q.from = today - std::chrono::days(days - 1);
+    q.from = midnight() - std::chrono::days(days - 1);
     write_costs(json_, ask<costs_view>(store_.names->metrics, q), by);
   }
 
@@ -479,12 +504,14 @@ private:
   std::uint64_t own_backlog_;
   std::vector<std::string> words_;
   std::string undone_;
+  std::string whole_; // in place of json_
   console_json json_;
 };
 
-void note_change(const admin_store& store, const std::vector<std::string>& words, std::string why) {
-  auto change = change_asked(words);
+void note_change(const admin_store& store, const console_order& order, std::string why) {
+  auto change = change_asked(order.words);
   if (!change) return;
+  change->who = order.who;
   change->why = std::move(why);
   write_change(store.audit.get(), *store.names, std::move(*change));
 }
@@ -495,25 +522,31 @@ struct admin_state {
 
 admin_actor::behavior_type behave(admin_actor::stateful_pointer<admin_state> self, std::shared_ptr<admin_store> store) {
   live_supervised(self);
+  const auto here = [self, store](const console_order& order) {
+    caf::scoped_actor asker{self->system()};
+    console_reply reply;
+    std::string why;
+    try {
+      console one(asker, *store, waiting_messages(self));
+      reply = {true, one.run(order.words)};
+      why = one.undone();
+    } catch (const console_error& e) {
+      why = e.what();
+      reply = {false, console_json().text("error", why).done()};
+    } catch (const std::exception& e) { // what of it was done, nobody knows
+      note_change(*store, order, e.what());
+      throw;
+    }
+    note_change(*store, order, std::move(why));
+    return reply;
+  };
   return {
-      [self, store](const console_ask& ask) {
-        caf::scoped_actor asker{self->system()};
-        console_reply reply;
-        std::string why;
-        try {
-          console one(asker, *store, waiting_messages(self));
-          reply = {true, one.run(ask.words)};
-          why = one.undone();
-        } catch (const console_error& e) {
-          why = e.what();
-          reply = {false, console_json().text("error", why).done()};
-        } catch (const std::exception& e) { // what of it was done, nobody knows
-          note_change(*store, ask.words, e.what());
-          throw;
-        }
-        note_change(*store, ask.words, std::move(why));
-        return reply;
+      [self, store, here](const console_ask& ask) -> caf::result<console_reply> {
+        const auto& others = store->names->peer_console;
+        if (others && for_others(ask.words)) return self->delegate(others, ask); // never waited for here
+        return here({ask.words, "console"});
       },
+      here,
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [store](const take_settings& s) {

@@ -210,7 +210,7 @@ public:
       return refuse(400, "unknown verb; served here: chat, embeddings, collect, cancel", "unknown_verb", "verb");
     auto wish = read_wish(asked.headers);
     const bool journal = wish.durable || collects || !wish.wrong.empty();
-    if (journal && !names_->journal)
+    if (journal && !names_->journal && !(collects && names_->peer_journal))
       return refuse(400, "this node keeps no journal", "no_journal", collects ? "verb" : "durable");
     if (!wish.wrong.empty()) return refuse(400, wish.wrong, "invalid_header", wish.param);
     if (journal && asked.req_client)
@@ -239,17 +239,22 @@ public:
     auto settings = settings_->load();
     auto who = identify(*settings, asked.headers, asked.peer_is_loopback);
     auto* client = std::get_if<const config::client_settings*>(&who);
-    if (!names_->journal || !client) return mq::refuse_cancel(*response);
+    if (!journals() || !client) return mq::refuse_cancel(*response);
     inbound whose;
     whose.client = *client;
     auto caller = make_caller(response, clock::now() + settings->deadline);
-    letter<journal_cancel>::post(front(names_->journal), journal_cancel{{whose.client_name(), asked.id, caller}});
+    letter<journal_cancel>::post(journals(), journal_cancel{{whose.client_name(), asked.id, caller}});
   }
 
 private:
   template <class Handle>
   static caf::strong_actor_ptr front(const Handle& h) {
     return caf::actor_cast<caf::strong_actor_ptr>(h);
+  }
+
+  /// This node's, or else who looks into others'.
+  caf::strong_actor_ptr journals() const {
+    return names_->journal ? front(names_->journal) : front(names_->peer_journal);
   }
 
   static std::shared_ptr<live_caller> make_caller(const std::shared_ptr<mq::response>& response, instant until) {
@@ -264,10 +269,10 @@ private:
     auto caller = make_caller(response, rec.in.deadline);
     caller->lives_by(rec.in.settings->privacy_of(rec.in.client), names_->metrics);
     auto client = rec.in.client_name();
-    response->on_cancel([journal = front(names_->journal), client, id, weak = std::weak_ptr(caller)] {
+    response->on_cancel([journal = journals(), client, id, weak = std::weak_ptr(caller)] {
       letter<journal_cancel>::post(journal, journal_cancel{{client, id, weak.lock()}});
     });
-    letter<journal_collect>::post(front(names_->journal), journal_collect{{client, std::move(id), std::move(caller)}});
+    letter<journal_collect>::post(journals(), journal_collect{{client, std::move(id), std::move(caller)}});
   }
 
   /// The deadline is its caller's, who may leave; the request itself has the configured time, or more, for each run.

@@ -9,6 +9,15 @@ kept_answer cancelled() { return error_answer(499, "cancelled", "the request was
 
 } // namespace
 
+/// Perhaps another node has it.
+template <class Question>
+void journal_state::not_here(const Question& q, const std::string& why) {
+  if (const auto& others = store->names->peer_journal)
+    letter<Question>::post(caf::actor_cast<caf::strong_actor_ptr>(others), q);
+  else if (q.caller)
+    q.caller->refuse(404, "unknown_id", why);
+}
+
 void journal_state::unavailable(const std::shared_ptr<live_caller>& caller) {
   if (caller) caller->refuse(503, "journal_unavailable", "the journal cannot be read or written now");
 }
@@ -22,7 +31,7 @@ void journal_state::collect(const letter<journal_collect>& mail) {
           mail.opened();
           auto& caller = mail.content().caller;
           if (f == fate::failed) return unavailable(caller);
-          if (!known) return caller->refuse(404, "unknown_id", "no durable request of this client has this id");
+          if (!known) return not_here(mail.content(), "no durable request of this client has this id");
           attach(*known, caller);
         };
       },
@@ -54,8 +63,10 @@ void journal_state::cancel(const letter<journal_cancel>& mail) {
             stop_run(known->number);
             settled(known->number, ended, false);
             if (caller) caller->settle(*ended);
-          } else if (caller && mail.content().called_off) {
-            caller->settle(cancelled());
+          } else if (mail.content().called_off) {
+            if (caller) caller->settle(cancelled());
+          } else if (!known) {
+            not_here(mail.content(), "no request with this id is in flight");
           } else if (caller) {
             caller->refuse(404, "unknown_id", "no request with this id is in flight");
           }

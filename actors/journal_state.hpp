@@ -84,6 +84,8 @@ struct journal_state {
 
   // -- what callers ask of it
   void unavailable(const std::shared_ptr<live_caller>& caller);
+  template <class Question>
+  void not_here(const Question& q, const std::string& why);
   void collect(const letter<journal_collect>& mail);
   void cancel(const letter<journal_cancel>& mail);
   void stop_run(std::int64_t number);

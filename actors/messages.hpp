@@ -395,6 +395,7 @@ struct journal_try {
 struct journal_question {
   std::string client, id;
   std::shared_ptr<live_caller> caller;
+  std::uint64_t of_peer = 0; // another node's: what is not here is nowhere else to be looked for
   void on_lost();
 };
 struct journal_collect : journal_question {};
@@ -750,6 +751,11 @@ typename Inspector::result_type inspect(Inspector& f, peer_message& x) {
 struct console_ask {
   std::vector<std::string> words;
 };
+/// The same, to be done here and nowhere else. `who`: as the audit names the operator.
+struct console_order {
+  std::vector<std::string> words;
+  std::string who;
+};
 /// `json` is the answer (an object); where !ok it is {"error": "..."}.
 struct console_reply {
   bool ok = false;
@@ -807,6 +813,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::drill_book::counts) X(mainstay::drill_book::view) \
   X(mainstay::link_made) X(mainstay::link_failed) X(mainstay::cluster_view) X(mainstay::send_to) X(mainstay::peer_said) \
   X(mainstay::peer_refused) X(mainstay::peer_changed) X(mainstay::peer_listen) \
+  X(mainstay::console_order) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

@@ -11,6 +11,8 @@
 #include "actors/flights.hpp"
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
+#include "actors/peer_console.hpp"
+#include "actors/peer_journal.hpp"
 #include "actors/rate_governor.hpp"
 #include "actors/recovery.hpp"
 #include "actors/repeats.hpp"
@@ -258,6 +260,25 @@ struct supervisor_state {
         "cluster", [store, own = d.cluster](caf::actor_system& y) { return spawn_cluster(y, store, own); }, front);
   }
 
+  /// Those who speak with their like on other nodes.
+  void add_peers(const std::shared_ptr<directory>& d, const config::settings_ptr& s) {
+    if (!d->cluster) return;
+    const auto console = std::make_shared<peer_console_store>(peer_console_store{d, s});
+    auto console_front = stable_front::make(self->system(), *home);
+    d->peer_console = caf::actor_cast<peer_console_actor>(console_front);
+    adopt(
+        "peer_console",
+        [=, own = d->peer_console](caf::actor_system& y) { return spawn_peer_console(y, console, own); },
+        console_front);
+    const auto journal = std::make_shared<peer_journal_store>(peer_journal_store{d, s});
+    auto journal_front = stable_front::make(self->system(), *home);
+    d->peer_journal = caf::actor_cast<peer_journal_actor>(journal_front);
+    adopt(
+        "peer_journal",
+        [=, own = d->peer_journal](caf::actor_system& y) { return spawn_peer_journal(y, journal, own); },
+        journal_front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
              const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
@@ -284,6 +305,7 @@ struct supervisor_state {
     add_dashboard(*d, *s);
     add_drills(d, s);
     add_cluster(*d, *s, hooks);
+    add_peers(d, s);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;

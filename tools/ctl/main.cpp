@@ -5,6 +5,7 @@
 #include "tools/ctl/client_hash.hpp"
 #include "tools/ctl/compare.hpp"
 #include "tools/ctl/connect.hpp"
+#include "tools/ctl/drain_watch.hpp"
 #include "tools/ctl/drill.hpp"
 #include "tools/ctl/node.hpp"
 #include "tools/ctl/prompt.hpp"
@@ -63,7 +64,15 @@ std::vector<std::string> words_of(const std::string& line) {
 
 int ask(caf::actor_system& sys, const console_address& where, mainstay::ctl::node& node, std::vector<std::string> words,
         bool json) {
-  if (words.size() == 1 && words[0] == "top") return mainstay::ctl::show_top(sys, where, node, json);
+  if (words.size() > 2 && words[0] == "on" && !node.elsewhere()) {
+    auto there = node.at(words[1]);
+    const auto name = words[1];
+    words.erase(words.begin(), words.begin() + 2);
+    if (words == std::vector<std::string>{"drain"}) return mainstay::ctl::watch_drain(there, name, json);
+    return ask(sys, where, there, std::move(words), json);
+  }
+  const bool all = words == std::vector<std::string>{"top", "--all"};
+  if (all || words == std::vector<std::string>{"top"}) return mainstay::ctl::show_top(sys, where, node, all, json);
   if (words.size() == 3 && words[0] == "cache" && words[1] == "warm") // the file is here, not there
     return mainstay::ctl::warm_cache(node, words[2], json);
   if (words.size() > 1 && words[0] == "report")
@@ -90,12 +99,14 @@ int main(int argc, char** argv) {
   std::string node = "127.0.0.1:4242";
   mainstay::ctl::certificate_files tls;
   bool json = false;
+  std::string on;
   app.add_option("--node", node, "HOST:PORT of the node's admin door")->capture_default_str();
   app.add_option("--tls-cert", tls.cert, "this console's certificate (PEM), for a node with the section tls")
       ->envname("MAINSTAY_TLS_CERT");
   app.add_option("--tls-key", tls.key, "its key (PEM)")->envname("MAINSTAY_TLS_KEY");
   app.add_option("--tls-ca", tls.ca, "the authority that issued both sides' certificates (PEM)")
       ->envname("MAINSTAY_TLS_CA");
+  app.add_option("--on", on, "what is asked is another node of the cluster, by its name or address, through that one");
   app.add_flag("--json", json, "print the answer as JSON");
   app.set_version_flag("--version", "mainstayctl " MAINSTAY_VERSION);
   app.allow_extras(); // the command, its words and its options
@@ -122,7 +133,11 @@ int main(int argc, char** argv) {
     return exit_unreachable;
   }
   mainstay::ctl::node console(system, reached.console);
-  if (!words.empty()) return ask(system, where, console, words, json);
+  const auto addressed = [&on](std::vector<std::string> said) {
+    if (!on.empty()) said.insert(said.begin(), {"on", on});
+    return said;
+  };
+  if (!words.empty()) return ask(system, where, console, addressed(words), json);
   // At a terminal lines are edited; a script's are read as they are.
   std::optional<mainstay::ctl::prompt> prompt;
   if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)) prompt.emplace(console);
@@ -137,7 +152,7 @@ int main(int argc, char** argv) {
     auto spoken = words_of(*line);
     if (spoken.empty()) continue;
     if (spoken[0] == "exit" || spoken[0] == "quit") break;
-    code = ask(system, where, console, spoken, json);
+    code = ask(system, where, console, addressed(spoken), json);
   }
   return code;
 }

@@ -38,7 +38,7 @@ node::heard node::ask_once(const console_ask& question) {
 }
 
 std::optional<console_reply> node::ask(std::vector<std::string> words) {
-  const console_ask question{std::move(words)};
+  const console_ask question{line(std::move(words))};
   for (int i = 1;; ++i) {
     auto got = ask_once(question);
     if (got.reply) return std::move(got.reply);

@@ -13,6 +13,18 @@ namespace mainstay::ctl {
 class node {
 public:
   node(caf::actor_system& sys, console_actor console) : sys_(sys), console_(std::move(console)) {}
+  /// Another node, through this one. By its name or address.
+  node at(const std::string& other) const {
+    node there = *this;
+    there.before_ = {"on", other};
+    return there;
+  }
+  bool elsewhere() const noexcept { return !before_.empty(); }
+  /// As they are said to the console.
+  std::vector<std::string> line(std::vector<std::string> words) const {
+    words.insert(words.begin(), before_.begin(), before_.end());
+    return words;
+  }
   /// None: no answer, and stderr says why.
   std::optional<console_reply> ask(std::vector<std::string> words);
 
@@ -25,6 +37,7 @@ private:
 
   caf::actor_system& sys_;
   console_actor console_;
+  std::vector<std::string> before_; // every command's words
 };
 
 } // namespace mainstay::ctl

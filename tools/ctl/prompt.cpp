@@ -26,6 +26,7 @@ struct place {
 };
 const std::map<std::string, place> names_of{{"keys", {"keys", "keys", "name"}},
                                             {"breakers", {"breakers", "breakers", "provider"}},
+                                            {"on", {"nodes", "peers", "node"}},
                                             {"clients rotate", {"clients", "clients", "client"}},
                                             {"clients revoke", {"clients", "clients", "client"}},
                                             {"clients restore", {"clients", "clients", "client"}},
@@ -42,6 +43,8 @@ const std::map<std::string, std::vector<std::string>> words_after{
     {"cache warming", {"stop"}},
     {"clients", {"create", "rotate", "revoke", "restore", "hash"}},
     {"clients hash", {"--new"}},
+    {"status", {"--all"}},
+    {"top", {"--all"}},
     {"cost", {"--by", "--days"}},
     {"cost --by", {"model", "client", "provider", "hour"}},
     {"drill", {"provider_down", "rate_limit", "slow", "redis_frozen", "crash", "stop"}},
@@ -78,6 +81,10 @@ char** complete(const char* text, int start, int) {
 } // namespace
 
 std::vector<std::string> completions(node& n, const std::vector<std::string>& words) {
+  if (words.size() > 2 && words[0] == "on" && !n.elsewhere()) {
+    auto there = n.at(words[1]);
+    return completions(there, {words.begin() + 2, words.end()});
+  }
   std::vector<std::string> all;
   std::string before;
   for (std::size_t i = 0; i + 1 < words.size(); ++i) before += (i ? " " : "") + words[i];

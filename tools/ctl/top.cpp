@@ -1,5 +1,6 @@
 #include "tools/ctl/top.hpp"
 
+#include "tools/ctl/nodes_screen.hpp"
 #include "tools/ctl/top_screen.hpp"
 
 #include <caf/io/all.hpp>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <curses.h>
+#include <functional>
 #include <iostream>
 #include <langinfo.h>
 #include <mutex>
@@ -28,6 +30,7 @@ constexpr int exit_unreachable = 2, escape = 27;
 /// The latest answer, between the actor that asks and the screen.
 struct latest_sample {
   std::mutex guard;
+  std::vector<std::string> words;
   std::string json; // "" before the first one
   steady_clock::time_point at = steady_clock::now();
   std::uint64_t number = 0;
@@ -53,7 +56,7 @@ struct sampler_state {
   }
 
   void ask() {
-    self->request(console, patience, console_ask{{"overview"}})
+    self->request(console, patience, console_ask{to->words})
         .then(
             [this](console_reply& r) {
               if (r.ok) {
@@ -167,19 +170,24 @@ private:
   bool coloured_ = false;
 };
 
+using painter = std::function<std::vector<screen_line>(const std::string&, screen_size, std::chrono::seconds,
+                                                       steady_clock::time_point)>;
+
 /// Until somebody has enough of it.
-void watch(terminal& screen, latest_sample& latest) {
+void watch(terminal& screen, latest_sample& latest, const painter& draw) {
   std::uint64_t drawn = 0;
   std::chrono::seconds said{-1};
   for (bool changed = true;;) {
     std::string json;
     std::chrono::seconds silent{0};
+    steady_clock::time_point at;
     {
       const std::lock_guard lock(latest.guard);
       const auto since = steady_clock::now() - latest.at;
       if (since > silence) silent = std::chrono::duration_cast<std::chrono::seconds>(since);
       changed = changed || latest.number != drawn || silent != said;
       if (changed) json = latest.json;
+      at = latest.at;
       drawn = latest.number;
     }
     if (changed) {
@@ -188,7 +196,7 @@ void watch(terminal& screen, latest_sample& latest) {
         screen.show({{{silent.count() ? "no answer for " + std::to_string(silent.count()) + " s" : "asking the node",
                        tone::quiet}}});
       else
-        screen.show(draw_top(json, screen.size(), silent));
+        screen.show(draw(json, screen.size(), silent, at));
     }
     const auto event = screen.wait();
     if (event == terminal::event::enough) return;
@@ -196,30 +204,36 @@ void watch(terminal& screen, latest_sample& latest) {
   }
 }
 
-int print_sample(node& n, bool json) {
-  const auto reply = n.ask({"overview"});
+int print_sample(node& n, const std::vector<std::string>& words, const painter& draw, bool json) {
+  const auto reply = n.ask(words);
   if (!reply) return exit_unreachable;
   if (json || !reply->ok) {
     (reply->ok ? std::cout : std::cerr) << reply->json << "\n";
     return reply->ok ? 0 : 1;
   }
-  for (const auto& line : draw_top(reply->json, one_sample)) std::cout << text_of(line) << "\n";
+  for (const auto& line : draw(reply->json, one_sample, {}, steady_clock::now())) std::cout << text_of(line) << "\n";
   return 0;
 }
 
 } // namespace
 
-int show_top(caf::actor_system& sys, const console_address& where, node& n, bool json) {
-  if (json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return print_sample(n, json);
+int show_top(caf::actor_system& sys, const console_address& where, node& n, bool all, bool json) {
+  const auto words = all ? std::vector<std::string>{"status", "--all"} : std::vector<std::string>{"overview"};
+  nodes_screen nodes;
+  const painter draw = [&nodes, all](auto& text, auto size, auto silent, auto at) {
+    return all ? nodes.draw(text, size, silent, at) : draw_top(text, size, silent);
+  };
+  if (json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) return print_sample(n, words, draw, json);
   auto latest = std::make_shared<latest_sample>();
+  latest->words = n.line(words);
   const auto sampler = sys.spawn(sample, where, latest);
   const bool shown = [&] {
     terminal screen;
-    if (screen.there()) watch(screen, *latest);
+    if (screen.there()) watch(screen, *latest, draw);
     return screen.there();
   }();
   caf::anon_send_exit(sampler, caf::exit_reason::user_shutdown);
-  return shown ? 0 : print_sample(n, false); // a terminal that nobody knows how to draw on
+  return shown ? 0 : print_sample(n, words, draw, false); // a terminal that nobody knows how to draw on
 }
 
 } // namespace mainstay::ctl

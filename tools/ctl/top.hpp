@@ -8,7 +8,8 @@
 
 namespace mainstay::ctl {
 
-/// Returns the exit code: 0, or 2 if a sample was to be had and the node did not answer.
-int show_top(caf::actor_system&, const console_address&, node&, bool json);
+/// `all`: of all nodes (`top --all`). Returns the exit code: 0, or 2 if a sample was to be had and the node did not
+/// answer.
+int show_top(caf::actor_system&, const console_address&, node&, bool all, bool json);
 
 } // namespace mainstay::ctl
