@@ -176,6 +176,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
       [&st](const keep_lease& k) { st.store->policy.keep(k.id, k.expires); },
       [&st](const letter<settle_lease>& mail) {
         auto id = mail.content().id;
+        st.at_door.erase(id);
         if (st.waiting.erase(id) > 0) // handed back before it was granted
           st.store->policy.withdraw(id);
         else

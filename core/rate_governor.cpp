@@ -314,6 +314,8 @@ void governor::settle(lease_id id, const settlement& s, instant now) {
     b.end(std::move(*held), s, now);
   else if (auto admission = b.book.take_admission(id))
     b.end(std::move(*admission), s, now);
+  else if (!b.undecided.empty())
+    std::erase_if(b.undecided, [&](auto& u) { return u.id == id; });
 }
 
 void governor::body::end(key_lease l, const settlement& s, instant now) {
