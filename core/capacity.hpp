@@ -74,7 +74,7 @@ struct account_gate final : gate {
   instant opens_at(instant now) override {
     if (!has_place()) return instant::max();
     const auto month_at = month.fits_at(*today, now);
-    return shared ? std::max(month_at, shared_limits::look_again(shared->requests_fit_at({}, now), now)) : month_at;
+    return shared ? std::max(month_at, shared_limits::look_again(shared->call_fits_at(now), now)) : month_at;
   }
 };
 

@@ -68,7 +68,8 @@ key_meter::outlook key_meter::look_ahead(const need& n, instant now) {
   auto slow = requests_fit_at(n.left_free, now), room = tokens_fit_at(n, now);
   if (shared_) {
     const shared_limits::need here{n.tokens, n.withheld_tokens, n.left_free};
-    slow = std::max(slow, shared_limits::look_again(shared_->requests_fit_at(here, now), now));
+    const auto requests = std::max(shared_->requests_fit_at(here, now), shared_->call_fits_at(now));
+    slow = std::max(slow, shared_limits::look_again(requests, now));
     room = std::max(room, shared_limits::look_again(shared_->tokens_fit_at(here, now), now));
   }
   outlook out{now, has_place() ? std::max(slow, room) : instant::max(), false};

@@ -112,15 +112,15 @@ client_admission governor::body::judge(client_entry& client, const at_door& who,
   if (auto* shared = meter.shared(); shared && slow <= now && short_of_tokens <= now && !no_place && !no.limit) {
     slow = shared->requests_fit_at({}, now);
     short_of_tokens = shared->tokens_fit_at({who.tokens}, now);
-    no_place = shared->calls && !shared->calls->fits(1, now);
-    answer.undecided = slow > now || short_of_tokens > now;
+    no_place = shared->call_fits_at(now) > now;
+    answer.undecided = slow > now || short_of_tokens > now || no_place;
   }
-  if (no_place)
-    answer.limit = "concurrency";
-  else if (slow > now)
+  if (slow > now)
     answer.limit = "requests";
   else if (short_of_tokens > now)
     answer.limit = "tokens";
+  else if (no_place)
+    answer.limit = "concurrency";
   auto later = std::max(slow, short_of_tokens);
   if (answer.limit.empty() && no.limit) {
     answer.limit = no.limit;

@@ -26,19 +26,16 @@ instant fits_at(const std::shared_ptr<quota_share>& s, std::uint64_t amount, std
 
 } // namespace
 
-bool shared_limits::requests_fit(const need& n, instant now) {
+bool shared_limits::fits(const need& n, instant now) {
   return mainstay::fits(rpm, 1, 0, n.left_free, now) && mainstay::fits(rps, 1, 0, 0, now) &&
-         mainstay::fits(calls, 1, 0, 0, now);
-}
-
-bool shared_limits::tokens_fit(const need& n, instant now) {
-  return mainstay::fits(tpm, n.tokens, n.withheld_tokens, n.left_free, now);
+         mainstay::fits(tpm, n.tokens, n.withheld_tokens, n.left_free, now) && mainstay::fits(calls, 1, 0, 0, now);
 }
 
 instant shared_limits::requests_fit_at(const need& n, instant now) {
-  return std::max({mainstay::fits_at(rpm, 1, 0, n.left_free, now), mainstay::fits_at(rps, 1, 0, 0, now),
-                   mainstay::fits_at(calls, 1, 0, 0, now)});
+  return std::max(mainstay::fits_at(rpm, 1, 0, n.left_free, now), mainstay::fits_at(rps, 1, 0, 0, now));
 }
+
+instant shared_limits::call_fits_at(instant now) { return mainstay::fits_at(calls, 1, 0, 0, now); }
 
 instant shared_limits::tokens_fit_at(const need& n, instant now) {
   return mainstay::fits_at(tpm, n.tokens, n.withheld_tokens, n.left_free, now);

@@ -35,12 +35,11 @@ public:
     std::uint64_t tokens = 0, withheld_tokens = 0;
     double left_free = 0; // of what is here
   };
-  bool fits(const need& n, instant now) { return requests_fit(n, now) && tokens_fit(n, now); }
-  bool requests_fit(const need&, instant now);
-  bool tokens_fit(const need&, instant now);
+  bool fits(const need&, instant now);
   /// When it will by time alone, on what is here now; `now` if it does; max: only others can make room.
   instant requests_fit_at(const need&, instant now);
   instant tokens_fit_at(const need&, instant now);
+  instant call_fits_at(instant now);
   /// When to look again, if nobody says anything until then.
   static instant look_again(instant fits_at, instant now) { return std::min(fits_at, now + 250ms); }
   std::unique_ptr<shared_tickets> take(std::uint64_t tokens, instant now);
