@@ -18,10 +18,11 @@ def three(start, tmp_path):
     """Three nodes before one mock, whose one key has these limits."""
     with contextlib.ExitStack() as stack:
         def begin(clients=None, **limits):
-            mock = start.mock("p", latency="20ms")
+            mock = start.mock("p")
+            mock.script({"latency_ms": 20})
             more = {"clients": clients} if clients else {}
             cluster = stack.enter_context(contextlib.closing(
-                Cluster(tmp_path, providers=[provider("p", mock, [{"name": "k", **limits}])], models=[model("smart", "p/m")], cache={"enabled": False}, **more)))
+                Cluster(tmp_path, providers=[provider("p", mock, [{"name": "k", **limits}])], models=[model("smart", "p/m")], **more)))
             wait_for(cluster.all_up, 5)
             return mock, cluster.nodes, cluster
 
