@@ -52,6 +52,8 @@ using governor_actor =
                      caf::reacts_to<governor::provider_limits>, caf::reacts_to<run_wake>, caf::reacts_to<note_due>,
                      caf::reacts_to<months_kept>, // from the state keeper
                      caf::reacts_to<load_orders>, // from the metrics
+                     caf::reacts_to<peer_said>, caf::reacts_to<peer_changed>,
+                     caf::reacts_to<peer_refused>, // from the cluster: a peer_listener
                      caf::replies_to<look>::with<governor::view>, MAINSTAY_SUPERVISED>;
 
 /// Health, rests and disabling of provider keys.

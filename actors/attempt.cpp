@@ -254,6 +254,7 @@ std::variant<bool, failure> place(attempt& a, const attempt_links& links) {
   call->body = {std::move(asked.body)};
   call->timeouts = timeouts_of(provider->timeouts, a, rec);
   call->credit = stream_window;
+  call->send_by = a.send_by;
   call->proxy = way->proxy;
   call->pool = provider->name;
   a.credited = stream_window;
@@ -338,7 +339,7 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
   auto& rules = rules_of(judged);
   std::optional<bool> success;
   if (rules.whose != blame::caller && rules.whose != blame::nobody) success = false;
-  settle_lease_of(a, {true, tokens, success, judged == failure_class::rate_limited, a.sent_at}, links);
+  settle_lease_of(a, {!a.unsent, tokens, success, judged == failure_class::rate_limited, a.sent_at}, links);
   std::optional<provider_lessons::event> learned;
   if (a.refused_or_ignored_prefill())
     learned = {provider_lessons::event::kind::prefill_refused, 0, {}};

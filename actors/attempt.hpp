@@ -17,6 +17,8 @@ namespace mainstay {
 
 struct attempt {
   lease_id lease;
+  instant send_by = instant::max();
+  bool unsent = false;    // it was too late to send it
   bool permitted = false; // the breaker's permit is held
   bool placed = false;    // the call is open
   bool as_stream = false; // the provider answers with server-sent events

@@ -136,9 +136,32 @@ void write_keys(console_json& j, const std::vector<key_book::view>& keys, instan
   j.end_table();
 }
 
+namespace {
+
+/// Of the limits that hold over all nodes, what this one has.
+void write_quotas(console_json& j, const governor::view& v) {
+  if (v.quotas.empty()) return;
+  j.table("quotas");
+  for (const auto& q : v.quotas)
+    j.row()
+        .text("limit", q.name)
+        .count("of", q.terms.limit)
+        .count("home", q.share.home)
+        .count("borrowed", q.share.borrowed)
+        .count("lent", q.share.home_lent + q.share.borrowed_lent)
+        .count("used", q.share.home_used + q.share.borrowed_used)
+        .count("wanted", q.share.wanted)
+        .text("owner", q.owner)
+        .end_row();
+  j.end_table();
+}
+
+} // namespace
+
 void write_limits(console_json& j, const governor::view& v) {
   write_usage(j, v.keys, "keys");
   write_usage(j, v.clients, "clients");
+  write_quotas(j, v);
   j.number("retry_budget", v.retry_budget).number("success_share", v.success_share);
 }
 

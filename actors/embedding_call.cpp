@@ -37,6 +37,7 @@ struct embedding_state {
   std::shared_ptr<const header_list> headers;
   std::string body;
   std::optional<instant> sent_at;
+  instant send_by = instant::max();
 
   ~embedding_state() {
     give_back();
@@ -79,6 +80,7 @@ struct embedding_state {
             [this](const capacity_reply& r) {
               if (!r.granted) return self->quit();
               key = r.got.key;
+              send_by = r.got.send_by;
               ask_for_permit();
             },
             [this](const caf::error&) { self->quit(); });
@@ -111,6 +113,7 @@ struct embedding_state {
     const auto& t = provider->timeouts;
     call->timeouts = {std::min(t.connect, left), std::min(t.first_byte, left), std::min(t.idle, left), left};
     call->credit = answer_limit + 1;
+    call->send_by = send_by;
     call->proxy = way->proxy;
     call->pool = provider->name;
     placed = true;
@@ -128,6 +131,10 @@ struct embedding_state {
   void on_end(const call_end& end) {
     placed = false;
     if (end.summary.sent_at != instant{}) sent_at = end.summary.sent_at;
+    if (end.error && end.error->unsent) {
+      settle({false, {}, {}}, failure_class::cancelled, {});
+      return self->quit();
+    }
     if (end.error && status < 300)
       return failed(end.error->kept_connection ? failure_class::cancelled : end.error->what, {});
     if (status < 200 || status >= 300) {

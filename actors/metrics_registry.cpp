@@ -286,6 +286,11 @@ struct metrics_registry::body {
       registry, BuildCounter(), "mainstay_audit_lost_total", "Requests that have no line in the audit.", {}};
   series<Gauge> drill{
       registry, BuildGauge(), "mainstay_drill", "1 while that is broken on purpose, by a drill.", {"drill"}};
+  series<Gauge> quota{registry,
+                      BuildGauge(),
+                      "mainstay_quota",
+                      "What this node has of a limit that holds over all nodes.",
+                      {"limit", "part"}};
   series<Gauge> peer_up{registry, BuildGauge(), "mainstay_peer_up", "1 while that node is reached.", {"peer"}};
   series<Gauge> peer_round_trip{registry,
                                 BuildGauge(),
@@ -444,6 +449,7 @@ void metrics_registry::reconfigure(const config::settings& s, const std::string&
   b.endpoint_latency.clear();
   b.key_health.clear();
   b.limit_used.clear();
+  b.quota.clear();
   b.redis_up.clear();
   b.cache_entries.clear();
   b.cache_bytes.clear();
@@ -457,6 +463,12 @@ void metrics_registry::set_limits(const governor::view& v) {
     if (k.limits.tpm) b.limit_used.at({k.key, "tpm"}).Set(k.tpm_used);
     if (k.limits.rps) b.limit_used.at({k.key, "rps"}).Set(k.rps_used);
     if (k.limits.concurrency) b.limit_used.at({k.key, "concurrency"}).Set(k.concurrency_used);
+  }
+  for (const auto& q : v.quotas) {
+    b.quota.at({q.name, "home"}).Set(static_cast<double>(q.share.home));
+    b.quota.at({q.name, "borrowed"}).Set(static_cast<double>(q.share.borrowed));
+    b.quota.at({q.name, "lent"}).Set(static_cast<double>(q.share.home_lent + q.share.borrowed_lent));
+    b.quota.at({q.name, "used"}).Set(static_cast<double>(q.share.home_used + q.share.borrowed_used));
   }
   const char* levels[] = {"high", "normal", "low"};
   for (int i = 0; i < 3; ++i) b.queue_depth.at({levels[i]}).Set(static_cast<double>(v.waiting[i]));

@@ -156,6 +156,7 @@ void run_state::granted(const grant& g, instant kept_until) {
   opening->key = g.key;
   opening->limited_key = g.rate_limited_key;
   opening->stamp_at_once = g.stamp_at_once;
+  opening->send_by = g.send_by;
   keep_lease_of(*opening); // somebody with more time may have joined meanwhile
   ask_permit_now();
 }
@@ -294,6 +295,7 @@ void run_state::on_end(attempt& a, const call_end& end) {
   a.placed = false;
   if (end.summary.sent_at != instant{}) a.sent_at = end.summary.sent_at;
   if (rec->answered) return stream_over(); // the caller has everything already
+  if (end.error && end.error->unsent) return not_sent(a);
   if (end.error && a.as_stream && a.relay->current() == stream_relay::state::finished)
     return finish_stream(a); // all but the usage is there
   if (end.error && !(a.status >= 300))
@@ -311,6 +313,14 @@ void run_state::refused_by_provider(attempt& a) {
   f.what = classify(f.said);
   if (a.prefilled && f.what == failure_class::caller_fault) return prefill_refused(a);
   attempt_failed(a, f);
+}
+
+/// What another node had lent for it was that node's again before it could leave: anew, and nobody's failure.
+void run_state::not_sent(attempt& a) {
+  a.unsent = true;
+  failure f;
+  f.what = failure_class::cancelled;
+  perform(rec->plan->misunderstood(end_attempt(a, f), clock::now()));
 }
 
 void run_state::call_failed(attempt& a, failure_class what, const std::string& detail, bool kept_connection) {

@@ -133,6 +133,7 @@ struct run_state {
   void on_data(attempt& a, const call_data& data);
   void on_end(attempt& a, const call_end& end);
   void refused_by_provider(attempt& a);
+  void not_sent(attempt& a);
   void call_failed(attempt& a, failure_class what, const std::string& detail, bool kept_connection = false);
   void feed(attempt& a, const bytes_ptr& piece);
   void after_feed(attempt& a);

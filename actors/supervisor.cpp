@@ -251,9 +251,15 @@ struct supervisor_state {
         "drills", [store](caf::actor_system& y) { return spawn_drills(y, store); }, front);
   }
 
-  void add_cluster(directory& d, const config::settings& s, const daemon_hooks& hooks) {
+  /// Before the governor is asked anything: from now on its limits are the cluster's.
+  void add_cluster(directory& d, const config::settings& s, const daemon_hooks& hooks, governor& limits) {
     if (!s.cluster || !hooks.links) return;
     auto store = std::make_shared<cluster_store>(s, hooks.version, hooks.links);
+    auto nodes = s.cluster->peers;
+    nodes.push_back(store->who.own().address);
+    std::sort(nodes.begin(), nodes.end());
+    const auto self_at = std::lower_bound(nodes.begin(), nodes.end(), store->who.own().address) - nodes.begin();
+    limits.join({std::move(nodes), static_cast<node_index>(self_at), store->who.own().incarnation}, clock::now());
     auto front = stable_front::make(self->system(), *home);
     d.cluster = caf::actor_cast<cluster_actor>(front);
     adopt(
@@ -304,7 +310,7 @@ struct supervisor_state {
     add_tracer(*d, s, hooks.version);
     add_dashboard(*d, *s);
     add_drills(d, s);
-    add_cluster(*d, *s, hooks);
+    add_cluster(*d, *s, hooks, governor->policy);
     add_peers(d, s);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
@@ -312,7 +318,9 @@ struct supervisor_state {
     }
     adopt(
         "rate_governor",
-        [=, keeper = d->state_keeper](caf::actor_system& y) { return spawn_rate_governor(y, governor, keeper); },
+        [=, links = governor_links{d->state_keeper, d->cluster, d->governor}](caf::actor_system& y) {
+          return spawn_rate_governor(y, governor, links);
+        },
         governor_front);
     add_recovery(*d, s, d);
     auto keys = std::make_shared<key_store>(*s);

@@ -81,6 +81,8 @@ namespace {
 
 /// What two requests' ways to a provider may differ by, for a network in good order.
 constexpr duration path_jitter = 50ms;
+/// From the grant to the call's beginning, and from its end to the word of it.
+constexpr duration call_slack = 10s;
 
 } // namespace
 
@@ -101,7 +103,8 @@ std::optional<std::uint64_t> total_tpm(const settings& from) {
 governor_settings governor_view(const settings& from) {
   governor_settings view;
   for (const auto& provider : from.providers) {
-    view.providers.push_back({provider.name, provider.slots(), provider.hourly_requests});
+    view.providers.push_back(
+        {provider.name, provider.slots(), provider.hourly_requests, provider.timeouts.total + call_slack});
     for (const auto& key : provider.keys)
       view.keys.push_back({key.name, provider.name, key.limits, key.weight, key.models});
   }

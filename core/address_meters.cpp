@@ -52,7 +52,7 @@ address_meters::taken address_meters::take(std::string_view address, instant now
     latest_.front()->meter.limit_to(of_one(limits_));
     by_address_.emplace(latest_.front()->address, latest_.begin());
   }
-  taken t{latest_.front(), latest_.front()->meter.take(0)};
+  taken t{latest_.front(), latest_.front()->meter.take(0, now)};
   t.of->meter.stamp(t.tickets, now);
   return t;
 }

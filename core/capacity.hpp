@@ -63,12 +63,19 @@ struct account_gate final : gate {
   std::uint32_t in_flight = 0;
   month_quota month;
   const calendar* today = nullptr;
+  std::unique_ptr<shared_limits> shared; // calls at once, with the other nodes of a cluster; null: alone
   bool has_place() const noexcept { return !concurrency || in_flight < *concurrency; }
   double share() const noexcept {
     return !concurrency ? 0 : *concurrency ? static_cast<double>(in_flight) / *concurrency : 1;
   }
-  bool closed(instant now) override { return !has_place() || !month.fits(*today, now); }
-  instant opens_at(instant now) override { return has_place() ? month.fits_at(*today, now) : instant::max(); }
+  bool closed(instant now) override {
+    return !has_place() || (shared && !shared->fits({}, now)) || !month.fits(*today, now);
+  }
+  instant opens_at(instant now) override {
+    if (!has_place()) return instant::max();
+    const auto month_at = month.fits_at(*today, now);
+    return shared ? std::max(month_at, shared_limits::look_again(shared->call_fits_at(now), now)) : month_at;
+  }
 };
 
 /// Calls of one model while it is down (a few, to try it) and while its load returns (more and more).

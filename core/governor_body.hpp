@@ -64,6 +64,33 @@ struct governor::body {
   std::vector<queue_place*> turns;      // kept for their memory
   std::vector<std::uint32_t> excluded;
   prospect ahead;
+  /// Limits by their names over all nodes.
+  std::map<std::string, quota_terms, std::less<>> shared_terms() const;
+  void share_limits();
+  void tell_demand(instant now);
+  struct at_door { // who asks to be admitted
+    lease_id id;
+    std::string client, address;
+    std::uint64_t tokens = 0;
+    instant expires{}, until{};
+  };
+  /// Admitted, refused, or refused by what other nodes have alone: then it may be undecided.
+  client_admission judge(client_entry&, const at_door&, instant now);
+  /// Takes what an admission takes, and says what is left.
+  void enter(const std::shared_ptr<client_entry>&, const at_door&, client_admission&, instant now);
+  void decide_admissions(instant now);
+
+  std::unique_ptr<quota_book> quotas; // null: alone
+  std::map<std::string, quota_terms, std::less<>> terms;
+  struct shared_line { // who waits for which of them
+    gate* at;          // null: those at the door, of that client
+    const client_entry* client;
+    shared_limits* limits;
+    bool hungry = true; // or was, when it was last told
+  };
+  std::vector<shared_line> shared_lines;
+  std::vector<at_door> undecided; // first come first
+  std::vector<std::pair<lease_id, client_admission>> decided;
   std::map<std::string, instant> spent; // by client: until when its budget is
   bool notes_due = false;               // of a month's count
   instant last_seen{};                  // the newest time anybody told; reload has no other

@@ -25,6 +25,7 @@ std::vector<capacity_answer> governor::tick(instant now) {
   auto& b = *body_;
   b.last_seen = now;
   b.sweep(now);
+  b.decide_admissions(now);
   b.room.ring(now);
   for (int vain = 0; vain < most_vain_looks;) {
     auto* next = b.room.next_ready();
@@ -38,7 +39,9 @@ std::vector<capacity_answer> governor::tick(instant now) {
 instant governor::next_wake(instant now) {
   auto& b = *body_;
   if (b.room.has_ready()) return now;
-  return std::min(b.room.next_due(), b.book.next_expiry());
+  auto next = std::min(b.room.next_due(), b.book.next_expiry());
+  if (b.quotas) next = std::min(next, b.quotas->next_wake());
+  return b.undecided.empty() ? next : std::min(next, b.undecided.front().until);
 }
 
 bool governor::body::pass(gate& g, instant now) {

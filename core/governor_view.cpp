@@ -55,6 +55,11 @@ governor::view governor::look(instant now) {
     for (const auto* w : b.book.waiters())
       for (auto& m : out.held) m.waiting += m.model == w->model;
   for (std::size_t i = 0; i < priority_count; ++i) out.waiting[i] = b.room.waiting()[i];
+  if (b.quotas)
+    for (const auto& [name, share] : b.quotas->shares()) {
+      const auto look = share->look(now);
+      out.quotas.push_back({name, b.quotas->cluster().address(look.owner), share->terms(), look});
+    }
   out.leases = b.book.leases();
   out.retry_budget = b.budget.balance(now);
   out.success_share = b.adaptive.success_share();

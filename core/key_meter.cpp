@@ -47,7 +47,8 @@ bool key_meter::fits(const need& n, instant now) {
     return w.fits(n.tokens, n.withheld_tokens + w.left_free(n.left_free, n.tokens), now);
   };
   return has_place() && requests(rpm_) && rps_.fits(1, 0, now) && tokens(tpm_) &&
-         (!borrowed_ || (requests(borrowed_->rpm) && tokens(borrowed_->tpm)));
+         (!borrowed_ || (requests(borrowed_->rpm) && tokens(borrowed_->tpm))) &&
+         (!shared_ || shared_->fits({n.tokens, n.withheld_tokens, n.left_free}, now));
 }
 
 instant key_meter::requests_fit_at(double left_free, instant now) {
@@ -64,19 +65,27 @@ instant key_meter::tokens_fit_at(const need& n, instant now) {
 }
 
 key_meter::outlook key_meter::look_ahead(const need& n, instant now) {
-  const auto slow = requests_fit_at(n.left_free, now), room = tokens_fit_at(n, now);
+  auto slow = requests_fit_at(n.left_free, now), room = tokens_fit_at(n, now);
+  if (shared_) {
+    const shared_limits::need here{n.tokens, n.withheld_tokens, n.left_free};
+    const auto requests = std::max(shared_->requests_fit_at(here, now), shared_->call_fits_at(now));
+    slow = std::max(slow, shared_limits::look_again(requests, now));
+    room = std::max(room, shared_limits::look_again(shared_->tokens_fit_at(here, now), now));
+  }
   outlook out{now, has_place() ? std::max(slow, room) : instant::max(), false};
   out.tokens_only = has_place() && slow <= now && room > now;
   // What is withheld or to be left free may be given up at any time, and what is not sent yet may be withdrawn: none of
   // it is counted on.
-  for (const auto at : {n.left_free > 0 ? requests_fit_at(0, now) : slow, tokens_fit_at({n.tokens}, now)})
+  // Neither is what other nodes may lend.
+  for (const auto at : {n.left_free > 0 || shared_ ? requests_fit_at(0, now) : slow, tokens_fit_at({n.tokens}, now)})
     if (at != instant::max()) out.not_before = std::max(out.not_before, at);
   return out;
 }
 
-meter_tickets key_meter::take(std::uint64_t tokens) {
+meter_tickets key_meter::take(std::uint64_t tokens, instant now) {
   ++in_flight_;
-  meter_tickets t{rpm_.reserve(1), rps_.reserve(1), tpm_.reserve(tokens), tokens};
+  meter_tickets t{rpm_.reserve(1), rps_.reserve(1), tpm_.reserve(tokens), tokens, 0, 0, nullptr};
+  if (shared_) t.shared = shared_->take(tokens, now);
   if (borrowed_) {
     t.two_rpm = borrowed_->rpm.reserve(1);
     t.two_tpm = borrowed_->tpm.reserve(tokens);
@@ -88,6 +97,7 @@ void key_meter::stamp(const meter_tickets& t, instant at) {
   rpm_.log().stamp(t.rpm, at);
   rps_.log().stamp(t.rps, at);
   tpm_.log().stamp(t.tpm, at);
+  if (t.shared) t.shared->stamp(at);
   if (!borrowed_) return;
   borrowed_->rpm.log().stamp(t.two_rpm, at);
   borrowed_->tpm.log().stamp(t.two_tpm, at);
@@ -95,6 +105,7 @@ void key_meter::stamp(const meter_tickets& t, instant at) {
 
 void key_meter::give_back(const meter_tickets& t, bool sent, std::optional<std::uint64_t> tokens, instant at) {
   if (in_flight_ > 0) --in_flight_;
+  if (t.shared) t.shared->end(sent, tokens, at);
   if (!sent) {
     rpm_.log().withdraw(t.rpm);
     rps_.log().withdraw(t.rps);

@@ -26,6 +26,7 @@ struct key_lease {
   instant expires{};
   std::shared_ptr<model_gate> returning{}; // which it takes room of, if any
   bool sent = false;
+  std::unique_ptr<shared_tickets> call{}; // of its key, in a cluster
 };
 
 struct client_lease {

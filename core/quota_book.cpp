@@ -4,10 +4,16 @@
 
 namespace mainstay {
 
+quota_book::quota_book(quota_cluster cluster, bool fresh, instant start, find_terms find)
+  : cluster_(std::move(cluster)), fresh_(fresh), start_(start), swept_(start), find_(std::move(find)) {
+  for (node_index n = 0; n < cluster_.size(); ++n)
+    if (n != cluster_.self()) silent_.push_back(n);
+}
+
 std::shared_ptr<quota_share> quota_book::share(const std::string& name, const quota_terms& terms) {
   auto& s = shares_[name];
   if (!s) s = std::make_shared<quota_share>(cluster_, name, terms, fresh_, start_);
-  if (s->terms().limit != terms.limit) s->limit_to(terms.limit);
+  if (s->terms() != terms) s->change(terms);
   return s;
 }
 
@@ -45,6 +51,16 @@ std::optional<quota_grant> quota_book::on_ask(node_index from, const std::string
 
 void quota_book::on_grant(node_index from, const std::string& name, const quota_grant& grant, instant now) {
   if (const auto s = shares_.find(name); s != shares_.end()) s->second->on_grant(from, grant, now);
+}
+
+void quota_book::on_word(node_index from, bool knew_another) {
+  const auto place = std::find(silent_.begin(), silent_.end(), from);
+  if (fresh_ || place == silent_.end()) return;
+  silent_.erase(place);
+  preceded_ = preceded_ || knew_another;
+  if (preceded_ || !silent_.empty()) return;
+  fresh_ = true;
+  for (auto& [name, share] : shares_) share->begin_afresh();
 }
 
 void quota_book::on_peer(node_index peer, bool up, std::uint64_t incarnation, instant now) {

@@ -15,8 +15,7 @@ public:
   using find_terms = std::function<std::optional<quota_terms>(std::string_view name)>;
 
   /// `fresh`: see quota_share; `start` is when this node began.
-  quota_book(quota_cluster cluster, bool fresh, instant start, find_terms find)
-    : cluster_(std::move(cluster)), fresh_(fresh), start_(start), swept_(start), find_(std::move(find)) {}
+  quota_book(quota_cluster cluster, bool fresh, instant start, find_terms find);
   quota_book(const quota_book&) = delete;
   quota_book& operator=(const quota_book&) = delete;
 
@@ -39,11 +38,21 @@ public:
   /// Membership's word. A peer that is up was heard in that incarnation.
   void on_peer(node_index, bool up, std::uint64_t incarnation, instant now);
 
+  /// A peer says whether it knew this node in another incarnation. Once all have said that they did not, nothing of a
+  /// predecessor's can count, as long as one of the nodes outlived it: the home shares open.
+  void on_word(node_index from, bool knew_another);
+  bool fresh() const noexcept { return fresh_; }
+  /// They still may say so.
+  bool awaits_word() const noexcept { return !fresh_ && !preceded_; }
+
+  /// All shares, for who wants to look at them.
+  const auto& shares() const noexcept { return shares_; }
   std::size_t size() const noexcept { return shares_.size(); }
 
 private:
   quota_cluster cluster_;
-  bool fresh_;
+  bool fresh_, preceded_ = false;
+  std::vector<node_index> silent_; // have not said yet whether they knew another
   instant start_, swept_;
   find_terms find_;
   std::map<std::string, std::shared_ptr<quota_share>, std::less<>> shares_;

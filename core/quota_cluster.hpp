@@ -6,7 +6,10 @@
 #include "core/quota_messages.hpp"
 #include "core/rendezvous.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace mainstay {
 
@@ -31,11 +34,22 @@ public:
     auto& p = peers_[n];
     if (p.up != up) ++version_;
     p.up = up;
-    if (up) p.incarnation = incarnation;
+    if (!up) return;
+    p.began_anew = p.began_anew || (p.incarnation != 0 && p.incarnation != incarnation);
+    p.incarnation = incarnation;
   }
   bool up(node_index n) const noexcept { return n == self_ || peers_[n].up; }
   /// As it was last told; 0 before.
   std::uint64_t incarnation_of(node_index n) const noexcept { return peers_[n].incarnation; }
+  /// It was told in more than one.
+  bool began_anew(node_index n) const noexcept { return peers_[n].began_anew; }
+  /// Whose address that is; none: nobody's here.
+  std::optional<node_index> index_of(std::string_view address) const {
+    const auto at = std::lower_bound(peers_.begin(), peers_.end(), address,
+                                     [](const peer& p, std::string_view a) { return p.address < a; });
+    if (at == peers_.end() || at->address != address) return std::nullopt;
+    return static_cast<node_index>(at - peers_.begin());
+  }
   /// Changes whenever an owner may have changed.
   std::uint64_t version() const noexcept { return version_; }
 
@@ -57,7 +71,7 @@ private:
   struct peer {
     std::string address;
     std::uint64_t hash = 0, incarnation = 0;
-    bool up = false;
+    bool up = false, began_anew = false;
   };
   quota_times times_;
   std::vector<peer> peers_;

@@ -19,7 +19,7 @@ constexpr double rate_seconds = 2, peak_seconds = 1;
 quota_share::quota_share(quota_cluster& cluster, std::string_view name, quota_terms terms, bool fresh, instant now)
   : cluster_(cluster), name_(stable_hash(name)), terms_(terms), home_from_(instant::min()), at_home_(terms.window),
     on_loan_(terms.window), rate_at_(now), peak_at_(now), wake_(instant::max()) {
-  limit_to(terms.limit);
+  share_out();
   if (fresh) return;
   const auto& t = cluster.times();
   home_from_ = now + t.long_loan + terms.window + t.margin;
@@ -30,9 +30,24 @@ quota_share::quota_share(quota_cluster& cluster, std::string_view name, quota_te
   }
 }
 
-void quota_share::limit_to(std::uint64_t limit) noexcept {
-  terms_.limit = limit;
-  home_ = home_share(limit, name_, cluster_.size(), cluster_.self());
+void quota_share::share_out() noexcept { home_ = home_share(terms_.limit, name_, cluster_.size(), cluster_.self()); }
+
+void quota_share::change(const quota_terms& t) noexcept {
+  terms_ = t;
+  at_home_.set_window(t.window);
+  on_loan_.set_window(t.window);
+  share_out();
+}
+
+void quota_share::begin_afresh() noexcept {
+  home_from_ = instant::min();
+  unheard_.clear();
+}
+
+std::uint64_t quota_share::here(instant now) { return home_capacity(now) + loans_.valid(now); }
+
+bool quota_share::asking(instant now) const noexcept {
+  return wake_ <= now || std::any_of(lenders_.begin(), lenders_.end(), [](const auto& l) { return l.second.waiting; });
 }
 
 std::uint64_t quota_share::home_free(instant now) { return less(home_capacity(now), at_home_.used(now) + lent_home_); }

@@ -20,6 +20,7 @@ struct quota_terms {
   std::uint64_t limit = 0;
   duration window = 60s; // of what is held (calls): the longest it may be held; after that it no longer counts
   bool held = false;     // counts until it is given back, not for a window from its sending
+  friend bool operator==(const quota_terms&, const quota_terms&) = default;
 };
 
 /// What was taken from which account; its owner passes it back unchanged.
@@ -35,7 +36,10 @@ public:
   /// closed until that is sure.
   quota_share(quota_cluster&, std::string_view name, quota_terms, bool fresh, instant now);
 
-  void limit_to(std::uint64_t limit) noexcept;
+  /// Another limit or window. What counts already counts for as long as it would have.
+  void change(const quota_terms&) noexcept;
+  /// It has turned out that nothing of a predecessor's counts any more.
+  void begin_afresh() noexcept;
   const quota_terms& terms() const noexcept { return terms_; }
 
   /// What may be taken now.
@@ -60,6 +64,10 @@ public:
   void on_grant(node_index from, const quota_grant&, instant now);
   /// What the cluster says of a peer has changed. Its incarnation was `before`.
   void on_peer(node_index peer, std::uint64_t before, instant now);
+  /// What this node has now, used or not.
+  std::uint64_t here(instant now);
+  /// It has asked somebody and has no answer yet, or is about to ask.
+  bool asking(instant now) const noexcept;
   /// What is to be asked now.
   void tick(instant now, addressed_asks&);
   instant next_wake() const noexcept { return wake_; }
@@ -130,6 +138,7 @@ private:
   std::vector<wish> wishes(instant now);
   void collect_wishes(std::vector<wish>&, std::uint64_t need, bool anybody_stuck, instant now);
   void ask(const wish&, instant now, addressed_asks&);
+  void share_out() noexcept;
   void wake_at(instant t) noexcept { wake_ = std::min(wake_, t); }
 
   quota_cluster& cluster_;

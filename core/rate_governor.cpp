@@ -10,11 +10,13 @@ namespace mainstay {
 
 namespace {
 
-constexpr duration unset_expiry = 10min;   // of a reservation whose owner named none: it still must not live for ever
-constexpr duration longest_reset = 24h;    // what a provider says beyond that is not believed
-constexpr duration unsaid_reset = 1s;      // "remaining" without "reset": the next answer will tell
-constexpr duration short_window = 10s;     // of a limit that cannot wait for an answer to be stamped
-constexpr duration concurrency_retry = 1s; // nobody knows when a client's own request ends
+constexpr duration unset_expiry = 10min;     // of a reservation whose owner named none: it still must not live for ever
+constexpr duration longest_reset = 24h;      // what a provider says beyond that is not believed
+constexpr duration unsaid_reset = 1s;        // "remaining" without "reset": the next answer will tell
+constexpr duration short_window = 10s;       // of a limit that cannot wait for an answer to be stamped
+constexpr duration concurrency_retry = 1s;   // nobody knows when a client's own request ends
+constexpr duration patience_at_door = 300ms; // for the answer of another node
+constexpr std::size_t most_undecided = 1000; // beyond, whoever finds no room here is refused
 
 instant or_default(instant expires, instant now) { return expires == instant{} ? now + unset_expiry : expires; }
 
@@ -52,6 +54,7 @@ void governor::body::reconfigure(governor_settings s) {
   room.clear(all);
   routes.clear();
   all.reconfigure(settings, last_seen);
+  if (quotas) share_limits();
   std::erase_if(all.held_models, [](auto& g) { return !g.second->holds(); });
   for (auto* w : waiting) { // everybody joins anew, in the order of arrival
     std::vector<std::string> names;
@@ -86,46 +89,81 @@ client_admission governor::admit(lease_id id, const std::string& name, std::uint
   }
   const auto found = b.all.clients.find(name);
   if (found == b.all.clients.end() || found->second->absent) return {};
-  auto& meter = found->second->meter;
-  auto& addresses = found->second->addresses;
-  if (meter.limits().none() && addresses.limits().none()) return {};
-  auto& requests = meter.rpm().limit() ? meter.rpm() : meter.rps();
+  if (found->second->meter.limits().none() && found->second->addresses.limits().none()) return {};
+  const body::at_door who{id, name, address, tokens, or_default(expires, now), now + patience_at_door};
+  auto answer = b.judge(*found->second, who, now);
+  std::erase_if(b.undecided, [&](auto& u) { return u.id == id; });
+  answer.undecided = answer.undecided && b.undecided.size() < most_undecided;
+  if (answer.undecided)
+    b.undecided.push_back(who);
+  else
+    b.enter(found->second, who, answer, now);
+  return answer;
+}
+
+client_admission governor::body::judge(client_entry& client, const at_door& who, instant now) {
+  auto& meter = client.meter;
   client_admission answer;
-  const auto slow = std::max(meter.rpm().fits_at(1, 0, now), meter.rps().fits_at(1, 0, now));
-  const auto short_of_tokens = meter.tpm().fits_at(tokens, 0, now);
+  auto slow = std::max(meter.rpm().fits_at(1, 0, now), meter.rps().fits_at(1, 0, now));
+  auto short_of_tokens = meter.tpm().fits_at(who.tokens, 0, now);
   const auto& places = meter.limits().concurrency;
+  bool no_place = places && meter.in_flight() >= *places;
+  const auto no = client.addresses.refuses(who.address, now);
+  if (auto* shared = meter.shared(); shared && slow <= now && short_of_tokens <= now && !no_place && !no.limit) {
+    slow = shared->requests_fit_at({}, now);
+    short_of_tokens = shared->tokens_fit_at({who.tokens}, now);
+    no_place = shared->call_fits_at(now) > now;
+    answer.undecided = slow > now || short_of_tokens > now || no_place;
+  }
   if (slow > now)
     answer.limit = "requests";
   else if (short_of_tokens > now)
     answer.limit = "tokens";
-  else if (places && meter.in_flight() >= *places)
+  else if (no_place)
     answer.limit = "concurrency";
   auto later = std::max(slow, short_of_tokens);
-  if (const auto no = addresses.refuses(address, now); answer.limit.empty() && no.limit) {
+  if (answer.limit.empty() && no.limit) {
     answer.limit = no.limit;
     answer.of_address = true;
-    later = no.fits_at == instant::max() ? now : no.fits_at;
+    later = no.fits_at;
   }
   answer.admitted = answer.limit.empty();
-  if (answer.admitted) {
-    const auto tickets = meter.take(tokens);
-    meter.stamp(tickets, now); // a client is charged for asking; how long the answer takes is not its request rate
-    b.book.add(client_lease{id, found->second, tickets, addresses.take(address, now), or_default(expires, now), {}});
-  } else {
-    answer.retry_after = later > now ? std::min<duration>(later - now, longest_reset) : concurrency_retry;
+  if (!answer.admitted) {
+    const bool known = later > now && later != instant::max();
+    answer.retry_after = known ? std::min<duration>(later - now, longest_reset) : concurrency_retry;
   }
+  return answer;
+}
+
+void governor::body::enter(const std::shared_ptr<client_entry>& client, const at_door& who, client_admission& answer,
+                           instant now) {
+  auto& meter = client->meter;
+  answer.undecided = false;
+  if (answer.admitted) {
+    auto tickets = meter.take(who.tokens, now);
+    meter.stamp(tickets, now); // a client is charged for asking; how long the answer takes is not its request rate
+    book.add(
+        client_lease{who.id, client, std::move(tickets), client->addresses.take(who.address, now), who.expires, {}});
+  }
+  const auto left = [&](windowed_limit& window, const std::shared_ptr<quota_share>& here) {
+    return here ? std::min(window.remaining(now), here->room(now)) : window.remaining(now);
+  };
+  const auto* shared = meter.shared();
+  const bool by_minute = meter.rpm().limit().has_value();
+  auto& requests = by_minute ? meter.rpm() : meter.rps();
   if (const auto& limit = requests.limit()) {
     answer.limit_requests = static_cast<std::uint32_t>(*limit);
-    answer.remaining_requests = static_cast<std::uint32_t>(requests.remaining(now));
+    answer.remaining_requests = static_cast<std::uint32_t>(left(requests, !shared     ? nullptr
+                                                                          : by_minute ? shared->rpm
+                                                                                      : shared->rps));
     answer.reset_requests = requests.log().empty_at(now) - now;
   }
   if (const auto& limit = meter.tpm().limit()) {
     answer.limit_tokens = *limit;
-    answer.remaining_tokens = meter.tpm().remaining(now);
+    answer.remaining_tokens = left(meter.tpm(), shared ? shared->tpm : nullptr);
     answer.reset_tokens = meter.tpm().log().empty_at(now) - now;
   }
-  if (auto* held = b.book.find_admission(id)) held->answer = answer;
-  return answer;
+  if (auto* held = book.find_admission(who.id)) held->answer = answer;
 }
 
 capacity_answer governor::acquire(const capacity_request& r, instant now) {
@@ -238,8 +276,9 @@ grant governor::body::lend(lease_id id, const choice& c, const route& way, std::
   if (held_by) ++held_by->in_flight;
   const auto gap = learned.pace().take(now);
   return grant_of(
-      book.add(key_lease{id, c.target, pair.key, pair.meter, provider, pair.learned, pair.meter->meter.take(tokens),
-                         learned.take(tokens), provider->hour.reserve(1), now, gap, expires, std::move(held_by)}));
+      book.add(key_lease{id, c.target, pair.key, pair.meter, provider, pair.learned,
+                         pair.meter->meter.take(tokens, now), learned.take(tokens), provider->hour.reserve(1), now, gap,
+                         expires, std::move(held_by), false, account.shared ? account.shared->take(0, now) : nullptr}));
 }
 
 grant governor::body::grant_of(const key_lease& l) {
@@ -247,7 +286,9 @@ grant governor::body::grant_of(const key_lease& l) {
   auto& learned = l.learned->limits;
   const bool windows = meter.limits_rate() || learned.limits_rate() || l.provider->hour.limit();
   const bool short_ones = meter.limits().rps || (learned.limits_rate() && learned.requests().span() < short_window);
-  return {l.id, l.target, l.key->name, windows, short_ones};
+  auto send_by = l.call ? l.call->send_by() : instant::max();
+  if (l.tickets.shared) send_by = std::min(send_by, l.tickets.shared->send_by());
+  return {l.id, l.target, l.key->name, windows, short_ones, send_by};
 }
 
 void governor::sent(lease_id id, instant at) {
@@ -273,6 +314,8 @@ void governor::settle(lease_id id, const settlement& s, instant now) {
     b.end(std::move(*held), s, now);
   else if (auto admission = b.book.take_admission(id))
     b.end(std::move(*admission), s, now);
+  else if (!b.undecided.empty())
+    std::erase_if(b.undecided, [&](auto& u) { return u.id == id; });
 }
 
 void governor::body::end(key_lease l, const settlement& s, instant now) {
@@ -290,6 +333,7 @@ void governor::body::end(key_lease l, const settlement& s, instant now) {
     account.month.give_back();
     notes_due = notes_due || account.month.limit();
   }
+  if (l.call) l.call->end(sent, {}, at);
   --l.provider->in_use;
   --account.in_flight;
   if (s.success) adaptive.on_outcome(*s.success);
@@ -336,6 +380,7 @@ void governor::release_owner(request_id request, instant now, serial_range which
   b.last_seen = now;
   auto owned = b.book.take_owner(request, which);
   for (auto& w : owned.waiting) b.room.leave(*w);
+  std::erase_if(b.undecided, [&](auto& u) { return u.id.request == request && which.holds(u.id.serial); });
   for (auto& l : owned.leases) b.end(std::move(l), {}, now); // nobody can tell any more whether it was sent
   for (auto& a : owned.admissions) b.end(std::move(a), {}, now);
 }

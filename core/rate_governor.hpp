@@ -15,6 +15,7 @@
 #include "core/month_quota.hpp"
 #include "core/outage.hpp"
 #include "core/priority.hpp"
+#include "core/quota_book.hpp"
 #include "core/retry_budget.hpp"
 
 #include <cstdint>
@@ -42,6 +43,7 @@ struct governor_settings {
     std::string name;
     std::uint32_t slots = 20;            // calls open at once: the bulkhead
     std::optional<std::uint64_t> hourly; // requests in any hour from this address, over all keys
+    duration longest_call = 24h;         // a call is open that long at most
   };
   struct client {
     std::string name;
@@ -84,8 +86,9 @@ struct grant {
   lease_id id;
   std::uint32_t target_index = 0;
   std::string key;
-  bool rate_limited_key = false; // wants sent(), or settlement::sent_at
-  bool stamp_at_once = false;    // wants sent() as soon as the request has left: a window is short beside a call
+  bool rate_limited_key = false;    // wants sent(), or settlement::sent_at
+  bool stamp_at_once = false;       // wants sent() as soon as the request has left: a window is short beside a call
+  instant send_by = instant::max(); // not sent by then, it must not be: what other nodes lent for it is theirs again
 };
 
 enum class refusal_reason : std::uint8_t {
@@ -111,6 +114,7 @@ using capacity_answer = std::variant<grant, refusal, queued>;
 
 struct client_admission {
   bool admitted = true;
+  bool undecided = false;  // other nodes may have room: take_admissions() will tell, within a moment
   std::string limit;       // "requests", "tokens", "concurrency" or "budget": which one refused
   bool of_address = false; // it is the limit of the caller's address, not the client's own
   duration retry_after{};  // when refused: until it would fit; for concurrency 1 s
@@ -130,10 +134,14 @@ public:
   void reconfigure(governor_settings);
 
   /// A client's own limits, checked and charged once per request under lease {request, 0}. Clients without limits are
-  /// admitted free. Idempotent: asked again under the same lease, it answers as the first time. Never queues.
+  /// admitted free. Idempotent: asked again under the same lease, it answers as the first time. Never queues, but in a
+  /// cluster it may be undecided for a moment.
   /// `address`: the caller's, of which the client may have limits too; empty: not known, or of no matter.
   client_admission admit(lease_id, const std::string& client, std::uint64_t tokens, instant expires, instant now,
                          const std::string& address = {});
+
+  /// What was undecided and no longer is. To be asked after tick().
+  std::vector<std::pair<lease_id, client_admission>> take_admissions();
 
   /// Whose day's budget is spent, and until when: nothing more of theirs is admitted. All others may go on.
   struct budget_news {
@@ -221,6 +229,17 @@ public:
 
   int max_retries(int configured) const noexcept; // adaptive
 
+  /// From now on the limits of keys (those that are their providers' by the minute and second, and of calls at once)
+  /// and clients hold over all nodes together. Once, before anything is asked. What an hour, a month, a day's budget or
+  /// a caller's address limits, and what providers teach, remains each node's own.
+  void join(quota_cluster, instant now);
+  /// Null: this node is alone. Who has changed something there says so.
+  quota_book* quotas() noexcept;
+  /// Others gave or took room: those who wait for it are looked at again with the next tick.
+  void on_quotas();
+  /// What is to be asked of others now. To be called after tick; the time for it is in next_wake.
+  std::vector<quota_book::message> quota_asks(instant now);
+
   /// While load is high, the last part of every key's requests and tokens a minute is kept from less urgent requests
   /// (core/load_stage: load_reserve): they wait for the window to move on, for the pressure to end, or for 30 s at most
   /// before they take their turns like everybody.
@@ -272,7 +291,13 @@ public:
     };
     std::vector<held_model> held;
     std::size_t waiting[3] = {0, 0, 0};
-    std::size_t leases = 0; // reservations not yet settled: zero when idle
+    struct quota {
+      std::string name, owner;
+      quota_terms terms;
+      quota_share::view share;
+    };
+    std::vector<quota> quotas; // of a cluster
+    std::size_t leases = 0;    // reservations not yet settled: zero when idle
     double retry_budget = 0, success_share = 1;
     load_pressure pressure = load_pressure::none;
   };

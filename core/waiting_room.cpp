@@ -32,6 +32,7 @@ void waiting_room::join(waiter& w, lane which) {
   w.order = next_order_++;
   w.in = &open(*w.way, std::move(which));
   w.in->queue.push(w);
+  w.in->tokens += w.tokens;
   ++waiting_[static_cast<std::size_t>(w.level)];
   set_alarm(*w.in);
 }
@@ -50,6 +51,7 @@ void waiting_room::departed(waiter& w) {
   --waiting_[static_cast<std::size_t>(w.level)];
   if (w.promised_by) break_promise(*w.in);
   auto& p = *std::exchange(w.in, nullptr);
+  p.tokens -= w.tokens;
   if (p.in_hand) return;
   if (!p.queue.empty()) return wake(static_cast<wakeable&>(p));
   if (!p.ready) close(p); // else next_ready closes it

@@ -49,6 +49,7 @@ struct pool final : wakeable {
   instant look_at = instant::max(); // a rest or an open circuit ends
   std::vector<std::pair<gate*, std::list<pool*>::iterator>> lines;
   std::vector<std::shared_ptr<provider_gate>> providers;
+  std::uint64_t tokens = 0;   // of all of them
   waiter* promised = nullptr; // who of them tokens are held back for
   bool in_hand = false;       // being looked at: stays, even when its last waiter leaves
 };

@@ -36,6 +36,7 @@ struct call {
   std::size_t head_limit = 64u << 10; // a longer response head ends the call as malformed
   std::string proxy;                  // empty: none (the environment's proxy settings are not used)
   std::string pool;                   // provider's name: connections are shared and capped per pool
+  instant send_by = instant::max();   // not begun to be sent by then, it ends as unsent: it must not be sent any more
   bool get = false;                   // GET without a body instead of POST
 };
 
@@ -46,6 +47,7 @@ struct call_error {
   std::string detail;           // for logs: curl's words; never contains a secret or a body
   bool kept_connection = false; // a reset: of a connection that had served before, after the whole request went out
                                 // on it and before a byte of the response came
+  bool unsent = false;          // nothing of it was sent, for it was too late: call::send_by
 };
 
 struct call_summary {

@@ -276,8 +276,12 @@ void transfer::touch() {
 /// before and ended without an answer.
 bool transfer::request_begins() {
   ++times_begun_;
+  if (clock::now() > call_.send_by && phase_ != phase::expecting) {
+    found_ = call_error{failure_class::reset, "it was too late to send it", false, true};
+    return false;
+  }
   if (phase_ == phase::expecting) {
-    found_ = call_error{failure_class::reset, "a kept connection ended after the request was sent", true};
+    found_ = call_error{failure_class::reset, "a kept connection ended after the request was sent", true, false};
     return false;
   }
   phase_ = phase::sending;

@@ -79,7 +79,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_with_a_request_open_is_not_forgotten, fixture
   BOOST_TEST(all.size() == 2u);
   all.limit_to({});
   BOOST_TEST(all.size() == 0u);
-  for (auto& one : {open[0], open[2]}) address_meters::give_back(one, true, now); // whose entries are gone
+  for (auto* one : {&open[0], &open[2]}) address_meters::give_back(*one, true, now); // whose entries are gone
 }
 
 BOOST_FIXTURE_TEST_CASE(a_callers_unknown_address_has_no_limit, fixture) {

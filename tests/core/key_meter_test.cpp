@@ -18,16 +18,16 @@ BOOST_AUTO_TEST_SUITE(key_meter_suite)
 
 BOOST_AUTO_TEST_CASE(the_narrowest_window_decides) {
   auto m = meter_of({.rpm = 3, .rps = 2});
-  for (int i = 0; i < 2; ++i) m.give_back(m.take(0), true, {}, t0);
+  for (int i = 0; i < 2; ++i) m.give_back(m.take(0, t0), true, {}, t0);
   BOOST_TEST(!m.fits({0, 0}, t0));
   BOOST_CHECK(m.look_ahead({0, 0}, t0).expected == t0 + 1s);
-  m.give_back(m.take(0), true, {}, t0 + 1s);
+  m.give_back(m.take(0, t0), true, {}, t0 + 1s);
   BOOST_CHECK(m.look_ahead({0, 0}, t0 + 2s).expected == t0 + 60s);
 }
 
 BOOST_AUTO_TEST_CASE(a_place_is_taken_until_it_is_given_back) {
   auto m = meter_of({.concurrency = 1});
-  const auto held = m.take(5);
+  const auto held = m.take(5, t0);
   const auto ahead = m.look_ahead({0, 0}, t0);
   BOOST_CHECK(ahead.expected == instant::max());
   BOOST_CHECK(ahead.not_before == t0);
@@ -37,9 +37,9 @@ BOOST_AUTO_TEST_CASE(a_place_is_taken_until_it_is_given_back) {
 
 BOOST_AUTO_TEST_CASE(the_real_number_of_tokens_replaces_the_reserved_one) {
   auto m = meter_of({.tpm = 1000});
-  m.give_back(m.take(900), true, 100, t0);
+  m.give_back(m.take(900, t0), true, 100, t0);
   BOOST_TEST(m.tpm().used(t0) == 100u);
-  m.give_back(m.take(100), true, 0, t0);
+  m.give_back(m.take(100, t0), true, 0, t0);
   BOOST_TEST(m.tpm().log().size() == 1u);
 }
 
@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(where_no_limit_is_known_the_provider_teaches_one) {
   auto m = meter_of({});
   m.tpm().learn(100, t0 + 20s, t0);
   BOOST_TEST(m.fits({100, 0}, t0));
-  m.take(60);
+  m.take(60, t0);
   BOOST_TEST(!m.fits({60, 0}, t0));
   BOOST_CHECK(m.look_ahead({60, 0}, t0).expected == t0 + 20s);
   BOOST_TEST(m.fits({60, 0}, t0 + 20s));
@@ -93,7 +93,7 @@ BOOST_AUTO_TEST_CASE(what_is_withheld_is_not_there_for_others) {
 
 BOOST_AUTO_TEST_CASE(what_is_withheld_may_be_given_up_sooner_than_anything_ages_out) {
   auto m = meter_of({.tpm = 1000});
-  m.give_back(m.take(700), true, {}, t0);
+  m.give_back(m.take(700, t0), true, {}, t0);
   const auto ahead = m.look_ahead({150, 500}, t0);
   BOOST_CHECK(ahead.expected == t0 + 60s);
   BOOST_CHECK(ahead.not_before == t0); // so nobody is refused for it
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(what_is_withheld_may_be_given_up_sooner_than_anything_ages_
 
 BOOST_AUTO_TEST_CASE(what_is_to_be_left_free_counts_like_used_but_nobody_is_refused_for_it) {
   auto m = meter_of({.rpm = 10, .tpm = 1000});
-  for (int i = 0; i < 8; ++i) m.give_back(m.take(0), true, {}, t0 + i * 1s);
+  for (int i = 0; i < 8; ++i) m.give_back(m.take(0, t0), true, {}, t0 + i * 1s);
   BOOST_TEST(m.fits({0, 0, 0.1}, t0 + 8s));
   BOOST_TEST(!m.fits({0, 0, 0.2}, t0 + 8s));
   const auto ahead = m.look_ahead({0, 0, 0.2}, t0 + 8s);
@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(what_is_to_be_left_free_counts_like_used_but_nobody_is_refu
   BOOST_CHECK(ahead.not_before == t0 + 8s);
   auto tokens = meter_of({.tpm = 1000});
   BOOST_TEST(tokens.fits({950, 0, 0.2}, t0)); // nothing is in use
-  tokens.give_back(tokens.take(1), true, {}, t0);
+  tokens.give_back(tokens.take(1, t0), true, {}, t0);
   BOOST_TEST(!tokens.fits({950, 0, 0.2}, t0));
   BOOST_TEST(tokens.fits({799, 0, 0.2}, t0));
 }

@@ -203,6 +203,26 @@ BOOST_AUTO_TEST_CASE(a_request_that_was_out_on_a_kept_connection_is_not_sent_aga
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_may_not_be_sent_any_more_is_not_sent) {
+  std::atomic<int> requests{0};
+  scripted_server server([&](scripted_connection& c) {
+    while (c.read_request()) {
+      ++requests;
+      c.send(ok);
+    }
+  });
+  client http(std::make_shared<event_loop>("test"));
+  auto late = a_call(server.url()), early = a_call(server.url());
+  late.send_by = clock::now() - 1ms;
+  early.send_by = clock::now() + 1min;
+  const auto call = run(http, late);
+  BOOST_REQUIRE(call->error());
+  BOOST_TEST(call->error()->unsent);
+  BOOST_TEST(requests == 0);
+  BOOST_TEST(run(http, early)->outcome() == "");
+  BOOST_TEST(requests == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_reset_of_a_new_connection_is_no_matter_of_kept_ones) {
   scripted_server server([](scripted_connection& c) {
     if (c.read_request()) c.reset();

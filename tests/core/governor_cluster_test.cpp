@@ -1,0 +1,149 @@
+#include "tests/core/governor_cluster.hpp"
+
+namespace mainstay {
+namespace {
+
+using namespace testing;
+
+governor_settings with(limit_set limits) {
+  governor_settings s;
+  s.keys = {key("k", limits)};
+  s.providers = {{"p", 10'000}};
+  return s;
+}
+
+governor_settings with_client(limit_set limits) {
+  auto s = with({});
+  s.clients = {{"app", limits, {}}};
+  return s;
+}
+
+BOOST_AUTO_TEST_SUITE(governor_cluster_suite)
+
+BOOST_AUTO_TEST_CASE(one_node_that_alone_is_asked_gets_nearly_all_of_a_keys_minute) {
+  governor_cluster c(with({.rpm = 60}));
+  for (int i = 0; i < 120; ++i) c.ask(0, 50s);
+  c.run(20s);
+  BOOST_TEST(c.sent_by(0) >= 57u);
+  BOOST_TEST(c.sent() <= 60u);
+}
+
+BOOST_AUTO_TEST_CASE(no_minute_holds_more_than_the_limit_whoever_is_asked) {
+  governor_cluster c(with({.rpm = 60}));
+  for (int second = 0; second < 200; ++second) {
+    for (int i = 0; i < 3; ++i) c.ask(static_cast<node_index>(second / 30 + i) % 2, 5s);
+    c.run(1s, 20ms);
+  }
+  BOOST_TEST(c.most_in(60s) <= 60u);
+  BOOST_TEST(c.sent() >= 160u);
+}
+
+BOOST_AUTO_TEST_CASE(tokens_are_lent_too) {
+  governor_cluster c(with({.tpm = 3000}));
+  for (int i = 0; i < 20; ++i) c.ask(1, 50s, 250);
+  c.run(20s);
+  BOOST_TEST(c.sent() >= 11u);
+  BOOST_TEST(c.sent() <= 12u);
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_needs_more_than_a_home_share_waits_for_the_others) {
+  governor_cluster c(with({.tpm = 3000}));
+  c.ask(2, 50s, 2500);
+  BOOST_TEST(c.sent() == 0u);
+  c.run(10s);
+  BOOST_TEST(c.sent() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(one_call_at_once_is_one_over_all_nodes) {
+  governor_cluster c(with({.concurrency = 1}));
+  for (node_index n = 0; n < 3; ++n) c.ask(n);
+  std::size_t ended[3] = {0, 0, 0};
+  for (std::size_t all = 0; all < 3; ++all) {
+    c.run(5s);
+    BOOST_TEST(c.sent() == all + 1);
+    for (node_index n = 0; n < 3; ++n)
+      if (c.granted(n).size() > ended[n]) c.done(n, c.granted(n)[ended[n]++]);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_died_and_is_back_does_not_send_its_minute_anew) {
+  governor_cluster c(with({.rpm = 60}));
+  for (int i = 0; i < 30; ++i)
+    for (node_index n = 0; n < 3; ++n) c.ask(n, 50s);
+  c.run(10s);
+  c.kill(1);
+  c.run(2s);
+  c.restart(1);
+  for (int i = 0; i < 30; ++i) c.ask(1, 200s);
+  c.run(150s, 20ms);
+  BOOST_TEST(c.most_in(60s) <= 60u);
+  BOOST_TEST(c.granted(1).size() >= 30u);
+}
+
+BOOST_AUTO_TEST_CASE(a_cluster_that_begins_waits_for_nobody_but_the_first_word_of_the_others) {
+  governor_cluster c(with({.rpm = 60}));
+  c.ask(0);
+  BOOST_TEST(c.sent() == 1u);
+  governor alone(with({.rpm = 60}));
+  alone.join(quota_cluster({"a", "b"}, 0, 1), t0);
+  capacity_request r;
+  r.id = {1, 1};
+  r.targets = {{"p", "m"}};
+  r.wait_until = t0 + 10s;
+  BOOST_TEST(std::holds_alternative<queued>(alone.acquire(r, t0)));
+  alone.quotas()->on_peer(1, true, 5, t0 + 1s);
+  alone.quotas()->on_word(1, false);
+  alone.on_quotas();
+  BOOST_TEST(alone.tick(t0 + 1s).size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_request_over_its_nodes_share_of_a_clients_limit_waits_a_moment_for_a_loan) {
+  governor_cluster c(with_client({.rpm = 30}));
+  const auto admit = [&](request_id id) { return c.at(0).admit({id, 0}, "app", 1, c.now() + 1min, c.now()); };
+  for (request_id id = 1; id <= 10; ++id) BOOST_TEST(admit(id).admitted);
+  BOOST_TEST(admit(11).undecided);
+  c.run(300ms);
+  BOOST_REQUIRE(c.admitted.count({11, 0}) == 1u);
+  BOOST_TEST(c.admitted.at({11, 0}).admitted);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_has_used_up_its_limit_everywhere_is_refused_after_that_moment) {
+  governor_cluster c(with_client({.rpm = 3}));
+  request_id id = 0;
+  for (node_index n = 0; n < 3; ++n) BOOST_TEST(c.at(n).admit({++id, 0}, "app", 1, c.now() + 1min, c.now()).admitted);
+  BOOST_TEST(c.at(0).admit({++id, 0}, "app", 1, c.now() + 1min, c.now()).undecided);
+  c.run(350ms);
+  BOOST_REQUIRE(c.admitted.count({id, 0}) == 1u);
+  BOOST_TEST(!c.admitted.at({id, 0}).admitted);
+  BOOST_TEST(c.admitted.at({id, 0}).limit == "requests");
+}
+
+BOOST_AUTO_TEST_CASE(what_was_lent_for_a_send_says_until_when) {
+  governor_cluster c(with({.rpm = 3}));
+  const auto first = std::get<grant>(c.at(0).acquire({.id = {1000, 1}, .targets = {{"p", "m"}}}, c.now()));
+  BOOST_TEST((first.send_by == instant::max()));
+  capacity_request r{.id = {1001, 1}, .targets = {{"p", "m"}}, .wait_until = c.now() + 5s};
+  (void)c.at(0).acquire(r, c.now());
+  instant by = instant::max();
+  for (int i = 0; i < 1000 && by == instant::max(); ++i) {
+    c.run(5ms);
+    const auto again = c.at(0).acquire(r, c.now()); // its own, if it has it
+    if (const auto* g = std::get_if<grant>(&again)) by = g->send_by;
+  }
+  BOOST_TEST((by > c.now() && by <= c.now() + 10s));
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_that_a_reload_brings_is_shared_as_well) {
+  auto s = with({});
+  governor_cluster c(s);
+  s.keys[0].limits.rpm = 3;
+  for (node_index n = 0; n < 3; ++n) c.at(n).reconfigure(s);
+  for (node_index n = 0; n < 3; ++n) c.ask(n), c.ask(n);
+  c.run(5s);
+  BOOST_TEST(c.sent() == 3u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace
+} // namespace mainstay
