@@ -75,12 +75,12 @@ struct peer_news_state {
   /// What does not arrive is not said again at once: it ages there, and what lasts is renewed.
   void tell(const std::string& peer, const std::vector<circuit_word>& circuits, const std::vector<key_word>& keys,
             instant now) {
-    in_pieces(circuits, [&](auto& some) { say(peer, "circuit.news", words::circuits(some, now)); });
+    in_pieces(circuits, [&](const auto& some) { say(peer, "circuit.news", words::circuits(some, now)); });
     const auto mark_of = [this](const std::string& key) {
       const auto found = secrets.find(key);
       return found == secrets.end() ? std::string() : found->second.mark;
     };
-    in_pieces(keys, [&](auto& some) { say(peer, "key.news", words::keys(some, mark_of, now)); });
+    in_pieces(keys, [&](const auto& some) { say(peer, "key.news", words::keys(some, mark_of, now)); });
   }
 
   template <class Word, class Say>
