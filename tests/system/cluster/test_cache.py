@@ -91,6 +91,7 @@ def test_who_is_frozen_or_away_does_it_on_coming_back_and_only_once(house):
     wait_for(lambda: tier(back, "sqlite")["entries"] == 0)
     assert back.chat("old").source == "primary"
     # known to have done it: a node that only restarts keeps what it has
+    wait_for(house.cluster.all_up, RETURNED)
     fill([back], "new")
     wait_for(lambda: tier(back, "sqlite")["entries"] == 2)
     back.stop()

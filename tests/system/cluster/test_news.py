@@ -116,7 +116,7 @@ def test_a_node_that_is_cut_off_from_a_provider_misleads_nobody_who_reaches_it(h
 
 
 def test_a_key_that_must_rest_or_is_refused_rests_at_all_who_have_the_same_secret(house):
-    other_secret = ({"name": "k1", "secret": "a secret of its own"}, "k2", "k3")
+    other_secret = ({"name": "k1", "secret": "a-secret-of-its-own"}, "k2", "k3")
     one, other, apart = house.start(3, of_node=lambda i: {"keys": other_secret} if i == 2 else {}, keys=("k1", "k2", "k3"))
     house.a.script({"key": "secret-a-k1", "status": 429, "retry_after": "30"}, {"key": "secret-a-k2", "status": 401})
     ask_until(one, lambda: key(one)["state"] == "resting" and key(one, "a-k2")["state"] == "disabled")
