@@ -60,6 +60,7 @@ using governor_actor =
 using key_manager_actor =
     caf::typed_actor<caf::reacts_to<letter<key_outcome>>,
                      caf::replies_to<key_order>::with<bool>, // false: no such key
+                     caf::reacts_to<key_word>,               // from peers, by peer_news
                      caf::replies_to<look>::with<std::vector<key_book::view>>, MAINSTAY_SUPERVISED>;
 
 /// One provider's circuits, and what its answers have taught.
@@ -67,6 +68,7 @@ using breaker_actor =
     caf::typed_actor<caf::replies_to<ask_permit>::with<permit_reply>, caf::reacts_to<letter<settle_permit>>,
                      caf::reacts_to<letter<owner_gone>>, caf::reacts_to<breaker_order>,
                      caf::reacts_to<provider_sign>, // from the recovery
+                     caf::reacts_to<circuit_word>,  // from peers, by peer_news
                      caf::replies_to<look>::with<breaker_view>, MAINSTAY_SUPERVISED>;
 
 /// Which models have no target left, and their way back.
@@ -202,6 +204,14 @@ using peer_console_actor =
 using peer_journal_actor =
     caf::typed_actor<caf::reacts_to<letter<journal_collect>>, // of what is not here
                      caf::reacts_to<letter<journal_cancel>>, MAINSTAY_AMONG_PEERS, MAINSTAY_SUPERVISED>;
+/// What nodes tell each other of circuits and keys: hears the breakers and the key manager, and peers. Only where there
+/// are peers.
+using peer_news_actor =
+    peer_listener::extend<caf::reacts_to<circuit_word>, caf::reacts_to<key_word>, // from here
+                          caf::reacts_to<run_wake>, caf::replies_to<look>::with<peer_news_view>, MAINSTAY_SUPERVISED>;
+/// Clears the caches of all nodes, those that are away when they are back. Only where there are peers.
+using cache_clears_actor = peer_listener::extend<caf::replies_to<cache_clear>::with<nodes_cleared>,
+                                                 caf::reacts_to<run_wake>, MAINSTAY_SUPERVISED>;
 
 /// Spawns, restarts with an intensity limit, knows everybody's stable name.
 using supervisor_actor =
@@ -234,6 +244,8 @@ struct directory {
   cluster_actor cluster;                         // null: this node is alone
   peer_console_actor peer_console;               // likewise
   peer_journal_actor peer_journal;               // likewise
+  peer_news_actor peer_news;                     // likewise
+  cache_clears_actor cache_clears;               // likewise
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

@@ -25,7 +25,8 @@ namespace mainstay {
 namespace {
 
 constexpr auto patience = 1s;
-constexpr auto ask_again_after = 5ms; // whom we asked died: the successor is there by then
+constexpr auto patience_with_nodes = 3s; // more than they have themselves
+constexpr auto ask_again_after = 5ms;    // whom we asked died: the successor is there by then
 
 class console {
 public:
@@ -96,11 +97,11 @@ private:
   }
 
   template <class View, class Handle, class Message = look>
-  View ask(const Handle& who, Message m = {}) {
+  View ask(const Handle& who, Message m = {}, duration at_most = patience) {
     std::optional<View> got;
     caf::error why;
-    for (auto until = clock::now() + patience;;) {
-      self_->request(who, patience, m).receive([&](const View& v) { got = v; }, [&](const caf::error& e) { why = e; });
+    for (auto until = clock::now() + at_most;;) {
+      self_->request(who, at_most, m).receive([&](const View& v) { got = v; }, [&](const caf::error& e) { why = e; });
       if (got) return std::move(*got);
       bool restarts = why == caf::sec::request_receiver_down && !closed() && clock::now() < until;
       if (!restarts) throw console_error("no answer: " + to_string(why));
@@ -213,8 +214,13 @@ private:
       caf::anon_send(it->second, order);
     }
     const auto views = all_breakers();
-    write_breakers(json_, views, clock::now());
-    write_ways(json_, *store_.settings, views, clock::now());
+    const auto nodes = nodes_by_address();
+    write_breakers(json_, views, nodes, clock::now());
+    write_ways(json_, *store_.settings, views, nodes, clock::now());
+  }
+
+  node_names nodes_by_address() {
+    return store_.names->cluster ? names_of(ask<cluster_view>(store_.names->cluster)) : node_names();
   }
 
   std::vector<breaker_view> all_breakers() {
@@ -229,14 +235,14 @@ private:
       if (!ask<bool>(store_.names->key_manager, key_order{word(1), word(2) == "enable"}))
         throw console_error("no key named " + word(1));
     }
-    write_keys(json_, ask<std::vector<key_book::view>>(store_.names->key_manager), clock::now());
+    write_keys(json_, ask<std::vector<key_book::view>>(store_.names->key_manager), nodes_by_address(), clock::now());
   }
 
   void limits() { write_limits(json_, ask<governor::view>(store_.names->governor)); }
   void queue() { write_queue(json_, ask<governor::view>(store_.names->governor)); }
   void pools() {
     write_pools(json_, ask<governor::view>(store_.names->governor));
-    write_ways(json_, *store_.settings, all_breakers(), clock::now());
+    write_ways(json_, *store_.settings, all_breakers(), nodes_by_address(), clock::now());
   }
   void models() {
     write_models(json_, *store_.settings, all_breakers(), ask<recovery_view>(store_.names->recovery), clock::now());
@@ -374,10 +380,11 @@ private:
       throw console_error("mainstayctl reads the file: say `cache warm FILE` to one that knows how");
     if (word(1) == "clear") {
       std::string left;
-      for (auto& tier : ask<cache_cleared>(store_.names->cache, cache_clear{}).not_here)
-        left += (left.empty() ? "all but " : " and ") + tier;
+      const auto all = clear_everywhere();
+      for (auto& tier : all.here.not_here) left += (left.empty() ? "all but " : " and ") + tier;
       if (!left.empty()) undone_ = left + ": no answer";
       json_.text("cleared", left.empty() ? "all tiers" : undone_);
+      if (store_.names->cluster) write_cleared(json_, all, nodes_by_address());
     } else if (!word(1).empty() && word(1) != "stats") {
       throw console_error("say: cache [stats|clear|warm FILE]");
     }
@@ -385,6 +392,12 @@ private:
     if (store_.settings->cache && store_.settings->cache->similar && store_.names->similar)
       similar = ask<similar_view>(store_.names->similar);
     write_cache(json_, ask<cache_view>(store_.names->cache), similar, ask<flights_view>(store_.names->flights));
+  }
+
+  nodes_cleared clear_everywhere() {
+    if (store_.names->cache_clears)
+      return ask<nodes_cleared>(store_.names->cache_clears, cache_clear{}, patience_with_nodes);
+    return {ask<cache_cleared>(store_.names->cache, cache_clear{}), {}};
   }
 
   std::uint64_t number(std::size_t i) const {

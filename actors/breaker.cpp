@@ -15,20 +15,47 @@ struct breaker_state {
   std::shared_ptr<breaker_store> store;
   governor_actor governor;
   recovery_actor recovery;
+  peer_news_actor news;
   std::map<std::string, bool> told_degraded; // in the log
 
-  void announce(instant now) {
+  /// `why`: the failure after which something may have opened.
+  void announce(instant now, std::optional<failure_class> why = {}) {
     for (auto& c : store->policy.take_changes(now)) {
       auto left = std::chrono::duration_cast<std::chrono::milliseconds>(c.open_until - now).count();
+      const auto by = c.told_by.empty() ? "" : ", says peer " + c.told_by;
       if (c.state == circuit_state::open)
-        spdlog::warn("breaker {}{}{} opened for {} ms", store->provider, c.model.empty() ? "" : "/", c.model, left);
+        spdlog::warn("breaker {}{}{} opened for {} ms{}", store->provider, c.model.empty() ? "" : "/", c.model, left,
+                     by);
       else
         spdlog::info("breaker {}{}{} is {}", store->provider, c.model.empty() ? "" : "/", c.model, to_string(c.state));
       tell(c);
+      tell_peers(c, now, why);
     }
-    for (auto& w : store->policy.take_way_changes(now))
+    for (auto& w : store->policy.take_way_changes(now)) {
       spdlog::log(w.state == way_state::healthy ? spdlog::level::info : spdlog::level::warn, "endpoint {} of {} is {}",
                   w.name, store->provider, to_string(w.state));
+      tell_peers(w, now, why);
+    }
+  }
+
+  /// Of itself alone: an operator's order holds for one node, and what peers said they know. Of an endpoint with
+  /// several ways they hear of each.
+  void tell_peers(const provider_breaker::view& c, instant now, std::optional<failure_class> why) {
+    if (!news || !c.told_by.empty() || (c.model.empty() && store->policy.ways(now).size() > 1)) return;
+    const auto state = c.forced ? circuit_state::closed : c.state;
+    self->send(
+        news,
+        circuit_word{store->provider, c.model, {}, state, c.open_until, std::string(why ? to_string(*why) : ""), {}});
+  }
+
+  void tell_peers(const endpoint_choice::view& w, instant now, std::optional<failure_class> why) {
+    if (!news || !w.told_by.empty() || store->policy.views(now).front().forced) return;
+    const auto state = w.state == way_state::open      ? circuit_state::open
+                       : w.state == way_state::resting ? circuit_state::half_open
+                                                       : circuit_state::closed;
+    self->send(
+        news,
+        circuit_word{store->provider, {}, w.name, state, w.rests_until, std::string(why ? to_string(*why) : ""), {}});
   }
 
   void rank(const settle_permit& end, instant now) {
@@ -61,13 +88,14 @@ struct breaker_state {
 
 breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_state> self,
                                     std::shared_ptr<breaker_store> store, governor_actor governor,
-                                    recovery_actor recovery) {
+                                    recovery_actor recovery, peer_news_actor news) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
   st.governor = std::move(governor);
   st.recovery = std::move(recovery);
+  st.news = std::move(news);
   return {
       [&st](const ask_permit& ask) {
         auto now = clock::now();
@@ -78,11 +106,12 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
       [&st](const letter<settle_permit>& mail) {
         auto now = clock::now();
         auto& end = mail.content();
+        const auto how = end.how;
         st.store->policy.settle(end.id, end.how, now, draw(), end.first_word, end.first_byte);
         if (end.learned) st.store->lessons.learn(end.model, *end.learned);
         st.rank(end, now);
         mail.opened();
-        st.announce(now);
+        st.announce(now, how);
       },
       [&st](const letter<owner_gone>& mail) {
         auto now = clock::now();
@@ -100,6 +129,11 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
         st.store->policy.looked_at(s.answers, s.circuits, now, draw(), s.way);
         st.announce(now);
       },
+      [&st](const circuit_word& word) {
+        auto now = clock::now();
+        st.store->policy.advise(word, now);
+        st.announce(now);
+      },
       [&st](const look&) {
         auto now = clock::now();
         st.announce(now);
@@ -114,7 +148,10 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
         st.announce_ranks();
         for (auto& m : st.store->ranking.views()) st.tell(m);
         auto now = clock::now();
-        for (auto& c : st.store->policy.views(now)) st.tell(c); // whoever missed a change hears it now
+        for (auto& c : st.store->policy.views(now)) { // whoever missed a change hears it now
+          st.tell(c);
+          st.tell_peers(c, now, {});
+        }
       },
   };
 }
@@ -122,8 +159,9 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
 } // namespace
 
 caf::strong_actor_ptr spawn_breaker(caf::actor_system& sys, std::shared_ptr<breaker_store> store, governor_actor g,
-                                    recovery_actor r) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g), std::move(r)));
+                                    recovery_actor r, peer_news_actor news) {
+  return caf::actor_cast<caf::strong_actor_ptr>(
+      sys.spawn(behave, std::move(store), std::move(g), std::move(r), std::move(news)));
 }
 
 } // namespace mainstay

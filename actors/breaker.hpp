@@ -1,6 +1,7 @@
 // The Breaker of one provider: gives permits, last of all before a call, and with each the way to take; hears how each
-// ended; announces every change of a circuit and of a model's rank to the governor, of circuits to the recovery too.
-// With the permit it tells what earlier answers have taught. Policy: core/breaker, core/lessons, core/model_ranking.
+// ended; announces every change of a circuit and of a model's rank to the governor, of circuits to the recovery too,
+// and to peers what was found here. With the permit it tells what earlier answers have taught. Policy: core/breaker,
+// core/lessons, core/model_ranking.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -23,6 +24,8 @@ struct breaker_store {
   model_ranking ranking;
 };
 
-caf::strong_actor_ptr spawn_breaker(caf::actor_system&, std::shared_ptr<breaker_store>, governor_actor, recovery_actor);
+/// `news`: null: there are no peers.
+caf::strong_actor_ptr spawn_breaker(caf::actor_system&, std::shared_ptr<breaker_store>, governor_actor, recovery_actor,
+                                    peer_news_actor news = {});
 
 } // namespace mainstay

@@ -3,6 +3,31 @@
 
 namespace mainstay {
 
+node_names names_of(const cluster_view& v) {
+  node_names all;
+  for (const auto& p : v.peers)
+    if (p.who) all[p.address] = p.who->name;
+  return all;
+}
+
+void write_cleared(console_json& j, const nodes_cleared& all, const node_names& nodes) {
+  using state = nodes_cleared::peer::state;
+  j.table("nodes_cleared");
+  for (const auto& p : all.peers) {
+    std::string tiers;
+    for (const auto& tier : p.not_here) tiers += (tiers.empty() ? "all but " : " and ") + tier;
+    const auto name = nodes.find(p.address);
+    j.row()
+        .text("node", name == nodes.end() ? "" : name->second)
+        .text("address", p.address)
+        .text("cleared", p.what == state::done    ? (tiers.empty() ? "all tiers" : tiers + ": no answer")
+                         : p.what == state::later ? "when it is back"
+                                                  : "it was told, and has not answered")
+        .end_row();
+  }
+  j.end_table();
+}
+
 void write_peers(console_json& j, const cluster_view& v, instant now) {
   j.table("peers");
   for (const auto& p : v.peers) {

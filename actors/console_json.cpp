@@ -50,6 +50,12 @@ void write_usage(console_json& j, const std::vector<governor::key_view>& rows, c
   j.end_table();
 }
 
+std::string told(const std::string& by, const node_names& nodes) {
+  if (by.empty()) return {};
+  const auto name = nodes.find(by);
+  return " (told by " + (name == nodes.end() ? by : name->second) + ")";
+}
+
 } // namespace
 
 void write_actors(console_json& j, const std::vector<actor_row>& rows,
@@ -71,14 +77,14 @@ void write_actors(console_json& j, const std::vector<actor_row>& rows,
   j.end_table();
 }
 
-void write_breakers(console_json& j, const std::vector<breaker_view>& views, instant now) {
+void write_breakers(console_json& j, const std::vector<breaker_view>& views, const node_names& nodes, instant now) {
   j.table("breakers");
   for (auto& b : views)
     for (auto& c : b.circuits)
       j.row()
           .text("provider", b.provider)
           .text("circuit", c.model.empty() ? "endpoint" : c.model)
-          .text("state", std::string(to_string(c.state)) + (c.forced ? " (forced)" : ""))
+          .text("state", std::string(to_string(c.state)) + (c.forced ? " (forced)" : "") + told(c.told_by, nodes))
           .count("failures_in_a_row", static_cast<std::uint64_t>(c.consecutive_failures))
           .count("times_opened", c.times_opened)
           .number("retry_in_seconds",
@@ -87,7 +93,8 @@ void write_breakers(console_json& j, const std::vector<breaker_view>& views, ins
   j.end_table();
 }
 
-void write_ways(console_json& j, const config::settings& s, const std::vector<breaker_view>& views, instant now) {
+void write_ways(console_json& j, const config::settings& s, const std::vector<breaker_view>& views,
+                const node_names& nodes, instant now) {
   const auto milliseconds = [](const std::optional<duration>& d) {
     return d ? std::round(std::chrono::duration<double, std::milli>(*d).count() * 10) / 10 : 0;
   };
@@ -104,7 +111,7 @@ void write_ways(console_json& j, const config::settings& s, const std::vector<br
           .text("proxy", proxy ? std::string(proxy->scheme) + "://" + std::string(proxy->authority) : "none")
           .text("region", w.region)
           .number("weight", w.weight)
-          .text("state", to_string(w.state))
+          .text("state", std::string(to_string(w.state)) + told(w.told_by, nodes))
           .number("first_byte_ms", milliseconds(w.streamed))
           .number("plain_first_byte_ms", milliseconds(w.plain))
           .count("under_way", w.under_way)
@@ -116,16 +123,17 @@ void write_ways(console_json& j, const config::settings& s, const std::vector<br
   j.end_table();
 }
 
-void write_keys(console_json& j, const std::vector<key_book::view>& keys, instant now) {
+void write_keys(console_json& j, const std::vector<key_book::view>& keys, const node_names& nodes, instant now) {
   j.table("keys");
   for (auto& k : keys) {
     auto& s = k.standing;
     auto rests = seconds_until(std::max(s.not_before, s.rest_until), now);
     j.row()
         .text("name", s.key)
-        .text("state", s.disabled  ? "disabled"
-                       : rests > 0 ? "resting"
-                                   : "healthy")
+        .text("state", (s.disabled  ? "disabled"
+                        : rests > 0 ? "resting"
+                                    : "healthy") +
+                           told(k.told_by, nodes))
         .number("health", s.health)
         .number("rests_seconds", rests)
         .count("successes", k.successes)

@@ -31,10 +31,13 @@ private:
 
 /// `backlog`: messages in the mailbox, by actor.
 void write_actors(console_json&, const std::vector<actor_row>&, const std::map<std::string, std::uint64_t>& backlog);
-void write_breakers(console_json&, const std::vector<breaker_view>&, instant now);
+/// `nodes`: the names of peers, by address, for what they told.
+using node_names = std::map<std::string, std::string>;
+void write_breakers(console_json&, const std::vector<breaker_view>&, const node_names& nodes, instant now);
 /// Of the configuration what a console may see: no password of a proxy.
-void write_ways(console_json&, const config::settings&, const std::vector<breaker_view>&, instant now);
-void write_keys(console_json&, const std::vector<key_book::view>&, instant now);
+void write_ways(console_json&, const config::settings&, const std::vector<breaker_view>&, const node_names& nodes,
+                instant now);
+void write_keys(console_json&, const std::vector<key_book::view>&, const node_names& nodes, instant now);
 void write_limits(console_json&, const governor::view&);
 void write_pools(console_json&, const governor::view&);
 void write_queue(console_json&, const governor::view&);
@@ -53,6 +56,9 @@ void write_clients(console_json&, const config::settings&, const governor::view&
                    const costs_view& costs);
 void write_trace(console_json&, const recent_requests::found&);
 void write_comparison(console_json&, const comparison::view&, std::uint64_t pending);
+/// Which nodes did it and which will.
+void write_cleared(console_json&, const nodes_cleared&, const node_names& nodes);
+node_names names_of(const cluster_view&);
 void write_peers(console_json&, const cluster_view&, instant now);
 void write_drill(console_json&, const drill_book::view&);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,

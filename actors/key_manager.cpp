@@ -23,11 +23,14 @@ struct key_manager_state {
   std::shared_ptr<key_store> store;
   governor_actor governor;
   recovery_actor recovery;
+  peer_news_actor news;
 
   void tell(const std::optional<key_standing>& standing) {
     if (!standing) return;
     self->send(governor, *standing);
     self->send(recovery, *standing);
+    if (!news) return;
+    if (auto word = store->policy.own_word(standing->key)) self->send(news, std::move(*word));
   }
   void tell_all() {
     for (auto& s : store->policy.standings()) tell(s);
@@ -36,13 +39,14 @@ struct key_manager_state {
 
 key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_manager_state> self,
                                         std::shared_ptr<key_store> store, governor_actor governor,
-                                        recovery_actor recovery) {
+                                        recovery_actor recovery, peer_news_actor news) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
   st.governor = std::move(governor);
   st.recovery = std::move(recovery);
+  st.news = std::move(news);
   st.tell_all();
   return {
       [&st](const letter<key_outcome>& mail) {
@@ -59,12 +63,18 @@ key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_
       [&st](const key_order& order) {
         auto now = clock::now();
         auto standing = order.enable ? st.store->policy.enable(order.key, now)
-                                     : st.store->policy.disable(order.key, "operator", now);
+                                     : st.store->policy.disable(order.key, std::string(key_book::by_operator), now);
         if (standing) spdlog::info("key {} {} by an operator", order.key, order.enable ? "enabled" : "disabled");
         st.tell(standing);
         return standing.has_value();
       },
-      [&st](const look&) { return st.store->policy.views(); },
+      [&st](const key_word& word) {
+        auto standing = st.store->policy.advise(word, clock::now());
+        if (standing && word.disabled)
+          spdlog::warn("key {} rests: its provider refused it at peer {}", word.key, word.from);
+        st.tell(standing);
+      },
+      [&st](const look&) { return st.store->policy.views(clock::now()); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {
@@ -85,8 +95,9 @@ void key_store::reconfigure(const config::settings& s) {
 }
 
 caf::strong_actor_ptr spawn_key_manager(caf::actor_system& sys, std::shared_ptr<key_store> store, governor_actor g,
-                                        recovery_actor r) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(g), std::move(r)));
+                                        recovery_actor r, peer_news_actor news) {
+  return caf::actor_cast<caf::strong_actor_ptr>(
+      sys.spawn(behave, std::move(store), std::move(g), std::move(r), std::move(news)));
 }
 
 } // namespace mainstay

@@ -1,5 +1,6 @@
 // The KeyManager: hears how every attempt with a provider key ended, and tells the governor which keys rest, which are
-// dead and how well each does; and the recovery, for which a model without a key is down. Policy: core/key_health.
+// dead and how well each does; the recovery, for which a model without a key is down; and peers, what was found here.
+// Policy: core/key_health.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -16,6 +17,8 @@ struct key_store {
   std::map<std::string, std::size_t> secrets; // by key: the hash of the one in force
 };
 
-caf::strong_actor_ptr spawn_key_manager(caf::actor_system&, std::shared_ptr<key_store>, governor_actor, recovery_actor);
+/// `news`: null: there are no peers.
+caf::strong_actor_ptr spawn_key_manager(caf::actor_system&, std::shared_ptr<key_store>, governor_actor, recovery_actor,
+                                        peer_news_actor news = {});
 
 } // namespace mainstay

@@ -740,6 +740,22 @@ struct cluster_view {
   std::uint64_t strangers = 0;         // messages from nobody known, or of no known kind
 };
 
+/// How what peer_news was told by peers was used: taken as advice, or not understood.
+struct peer_news_view {
+  std::uint64_t circuits = 0, keys = 0, other_secrets = 0, dropped = 0; // other_secrets: of keys that only share a name
+  std::uint64_t told = 0;                                               // messages to peers
+};
+/// Answers cache_clear where there are peers.
+struct nodes_cleared {
+  cache_cleared here;
+  struct peer {
+    std::string address;
+    enum class state : std::uint8_t { done, later, silent } what = state::later; // later: when it is back
+    std::vector<std::string> not_here;                                           // tiers, if done
+  };
+  std::vector<peer> peers;
+};
+
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, peer_message& x) {
   return f(caf::meta::type_name("mainstay::peer_message"), x.version, x.kind, x.head, x.body);
@@ -813,7 +829,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::drill_book::counts) X(mainstay::drill_book::view) \
   X(mainstay::link_made) X(mainstay::link_failed) X(mainstay::cluster_view) X(mainstay::send_to) X(mainstay::peer_said) \
   X(mainstay::peer_refused) X(mainstay::peer_changed) X(mainstay::peer_listen) \
-  X(mainstay::console_order) \
+  X(mainstay::console_order) X(mainstay::circuit_word) X(mainstay::key_word) X(mainstay::peer_news_view) X(mainstay::nodes_cleared) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

@@ -297,6 +297,11 @@ struct metrics_registry::body {
                                 "mainstay_peer_round_trip_seconds",
                                 "Of the beats between this node and that one, smoothed.",
                                 {"peer"}};
+  series<Counter> peer_advice{registry,
+                              BuildCounter(),
+                              "mainstay_peer_advice_total",
+                              "What peers said of circuits and keys, and what of it was left out.",
+                              {"kind"}};
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
@@ -329,7 +334,7 @@ struct metrics_registry::body {
                       {"version", "config"}};
 
   std::set<std::string> providers, keys; // in the configuration: the actors remember others too, by name
-  std::unordered_map<std::string, std::uint64_t> restarts_seen, messages_seen;
+  std::unordered_map<std::string, std::uint64_t> restarts_seen, messages_seen, peer_advice_seen;
   std::uint64_t refused_seen = 0, sent_seen = 0, dropped_seen = 0, lost_seen = 0;
   totals_by_name calls; // by provider
   metrics_view seen;
@@ -558,13 +563,20 @@ void metrics_registry::set_peers(const cluster_view& v) {
   }
 }
 
+void metrics_registry::set_peer_news(const peer_news_view& v) {
+  auto& b = *body_;
+  const std::pair<const char*, std::uint64_t> counts[] = {
+      {"circuit", v.circuits}, {"key", v.keys}, {"other_secret", v.other_secrets}, {"dropped", v.dropped}};
+  for (auto& [kind, n] : counts) go_to(b.peer_advice.at({kind}), b.peer_advice_seen[kind], n);
+}
+
 void metrics_registry::flush() {
   auto& b = *body_;
   const auto all = [](auto&... s) { (s.flush(), ...); };
   all(b.requests, b.attempts, b.request_seconds, b.first_token_seconds, b.overhead_seconds, b.tokens, b.cost,
       b.provider_cost, b.client_cost, b.saved, b.client_tokens, b.between_tokens, b.queue_seconds, b.retries_of,
       b.retried, b.retry_added, b.retries, b.cache, b.batch_calls, b.batch_parts, b.redactions, b.denied, b.audit_lost,
-      b.restarts, b.messages, b.refused, b.traced);
+      b.restarts, b.messages, b.refused, b.traced, b.peer_advice);
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }

@@ -4,6 +4,7 @@
 #include "actors/answer_keeper.hpp"
 #include "actors/breaker.hpp"
 #include "actors/cache.hpp"
+#include "actors/cache_clears.hpp"
 #include "actors/cluster.hpp"
 #include "actors/dashboard.hpp"
 #include "actors/dispatcher.hpp"
@@ -13,6 +14,7 @@
 #include "actors/metrics.hpp"
 #include "actors/peer_console.hpp"
 #include "actors/peer_journal.hpp"
+#include "actors/peer_news.hpp"
 #include "actors/rate_governor.hpp"
 #include "actors/recovery.hpp"
 #include "actors/repeats.hpp"
@@ -131,9 +133,10 @@ struct supervisor_state {
     auto breaker = std::make_shared<breaker_store>(p, s.degradation.model);
     auto governor = d.governor;
     auto recovery = d.recovery;
+    auto news = d.peer_news;
     auto breaker_front = stable_front::make(sys, *home);
     adopt(
-        "breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor, recovery); },
+        "breaker/" + p.name, [=](caf::actor_system& s) { return spawn_breaker(s, breaker, governor, recovery, news); },
         breaker_front);
     d.breakers.emplace(p.name, caf::actor_cast<breaker_actor>(breaker_front));
 
@@ -283,6 +286,20 @@ struct supervisor_state {
         "peer_journal",
         [=, own = d->peer_journal](caf::actor_system& y) { return spawn_peer_journal(y, journal, own); },
         journal_front);
+    auto news = std::make_shared<peer_news_store>();
+    auto news_front = stable_front::make(self->system(), *home);
+    d->peer_news = caf::actor_cast<peer_news_actor>(news_front);
+    adopt(
+        "peer_news",
+        [=, this, own = d->peer_news](caf::actor_system& y) { return spawn_peer_news(y, news, current, names, own); },
+        news_front);
+    auto clears = std::make_shared<cache_clears_store>(*s);
+    auto clears_front = stable_front::make(self->system(), *home);
+    d->cache_clears = caf::actor_cast<cache_clears_actor>(clears_front);
+    adopt(
+        "cache_clears",
+        [=, this, own = d->cache_clears](caf::actor_system& y) { return spawn_cache_clears(y, clears, names, own); },
+        clears_front);
   }
 
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
@@ -326,7 +343,9 @@ struct supervisor_state {
     auto keys = std::make_shared<key_store>(*s);
     adopt(
         "key_manager",
-        [=, g = d->governor, r = d->recovery](caf::actor_system& y) { return spawn_key_manager(y, keys, g, r); },
+        [=, g = d->governor, r = d->recovery, n = d->peer_news](caf::actor_system& y) {
+          return spawn_key_manager(y, keys, g, r, n);
+        },
         keys_front);
     for (auto& p : s->providers) add_provider(*d, p, *s);
     add_answer_keeper(*d, *s);

@@ -89,7 +89,7 @@ void provider_breaker::end(const held& permit, const endpoint_choice::outcome& e
   --entry.permits;
   entry.state.settle(permit.model_generation, model, now, draw);
   if (entry.state.state(now) != circuit_state::closed)
-    watched_.try_emplace(permit.model, told{circuit_state::closed, false, {}});
+    watched_.try_emplace(permit.model, told{circuit_state::closed, false, {}, {}});
 }
 
 provider_breaker::model_entry& provider_breaker::entry_of(const std::string& model, instant now) {
@@ -121,6 +121,33 @@ void provider_breaker::looked_at(bool answered, const std::vector<std::string>& 
     if (const auto found = models_.find(model); found != models_.end()) found->second.state.let_try(now);
 }
 
+bool provider_breaker::advise(const circuit_word& word, instant now) {
+  const bool open = word.state == circuit_state::open;
+  const bool over = word.state == circuit_state::closed;
+  const auto until = open ? word.until : now;
+  if (word.model.empty()) {
+    if (open) return endpoint_.advise(word.way, word.from, until, now);
+    if (over) return endpoint_.advice_over(word.way, now);
+    return true;
+  }
+  auto known = models_.find(word.model);
+  if (known == models_.end()) {
+    if (!open) return true;
+    if (models_.size() >= models_kept / 2) return false; // the rest is for what callers ask for here
+    entry_of(word.model, now);
+    known = models_.find(word.model);
+  }
+  auto& [name, entry] = *known;
+  if (open) {
+    entry.state.advise(until, now);
+    entry.told_by = word.from;
+    watched_.try_emplace(name, told{circuit_state::closed, false, {}, {}});
+  } else if (over) {
+    entry.state.advice_over(now);
+  }
+  return true;
+}
+
 void provider_breaker::force(order what, instant now) {
   switch (what) {
   case order::open: endpoint_.force(circuit_state::open, now); return;
@@ -131,30 +158,33 @@ void provider_breaker::force(order what, instant now) {
   for (auto& [name, entry] : models_) entry.state.automatic(now);
 }
 
-namespace {
-
-provider_breaker::view look(const std::string& model, const circuit& of, instant now) {
-  return {model, of.state(now), of.forced(), of.consecutive_failures(), of.times_opened(), of.open_until()};
+provider_breaker::view provider_breaker::look(const std::string& model, const model_entry& entry, instant now) {
+  const circuit& of = entry.state;
+  return {model,
+          of.state(now),
+          of.forced(),
+          of.consecutive_failures(),
+          of.times_opened(),
+          of.open_until(),
+          of.advised() ? entry.told_by : ""};
 }
-
-} // namespace
 
 provider_breaker::view provider_breaker::endpoint_view(instant now) const {
   const auto s = endpoint_.sum(now);
-  return {{}, s.state, s.forced, s.consecutive_failures, s.times_opened, s.open_until};
+  return {{}, s.state, s.forced, s.consecutive_failures, s.times_opened, s.open_until, s.told_by};
 }
 
 std::vector<provider_breaker::view> provider_breaker::views(instant now) const {
   std::vector<view> all{endpoint_view(now)};
-  for (const auto& [name, entry] : models_) all.push_back(look(name, entry.state, now));
+  for (const auto& [name, entry] : models_) all.push_back(look(name, entry, now));
   return all;
 }
 
 /// Reopening between two looks is news too: the time not to ask before is another one.
 bool provider_breaker::news(const view& of, told& last) {
   const bool other_time = of.state == circuit_state::open && of.open_until != last.open_until;
-  if (of.state == last.state && of.forced == last.forced && !other_time) return false;
-  last = {of.state, of.forced, of.open_until};
+  if (of.state == last.state && of.forced == last.forced && of.told_by == last.told_by && !other_time) return false;
+  last = {of.state, of.forced, of.open_until, of.told_by};
   return true;
 }
 
@@ -164,9 +194,9 @@ std::vector<provider_breaker::view> provider_breaker::take_changes(instant now) 
   for (auto watched = watched_.begin(); watched != watched_.end();) {
     auto& [name, last] = *watched;
     if (const auto found = models_.find(name); found == models_.end()) {
-      changes.push_back({name, circuit_state::closed, false, 0, 0, now});
+      changes.push_back({name, circuit_state::closed, false, 0, 0, now, {}});
       last.state = circuit_state::closed;
-    } else if (auto of_model = look(name, found->second.state, now); news(of_model, last)) {
+    } else if (auto of_model = look(name, found->second, now); news(of_model, last)) {
       changes.push_back(std::move(of_model));
     }
     watched = last.state == circuit_state::closed ? watched_.erase(watched) : std::next(watched);

@@ -7,6 +7,7 @@
 #include "core/endpoint_choice.hpp"
 #include "core/failure.hpp"
 #include "core/lease.hpp"
+#include "core/peer_word.hpp"
 
 #include <cstdint>
 #include <map>
@@ -51,6 +52,9 @@ public:
   void looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw,
                  const std::string& way = {});
 
+  /// What a peer says of a circuit of this provider: see circuit. False: there is none such, or no room for it.
+  bool advise(const circuit_word&, instant now);
+
   /// Operator: forces the endpoint circuit open or closed, or back to automatic with every circuit closed.
   enum class order { open, close, automatic };
   void force(order, instant now);
@@ -62,6 +66,7 @@ public:
     int consecutive_failures;
     std::uint32_t times_opened;
     instant open_until;
+    std::string told_by{}; // open or half-open only because this peer says so
   };
   std::vector<view> views(instant now) const; // endpoint first
   std::vector<endpoint_choice::view> ways(instant now) const { return endpoint_.views(now); }
@@ -79,6 +84,7 @@ private:
     std::uint64_t incarnation; // tells a model that was forgotten and came back from the one a permit was given for
     instant last_asked;
     std::size_t permits = 0;
+    std::string told_by{}; // the last who advised
   };
   struct held {
     std::string model;
@@ -90,18 +96,20 @@ private:
     circuit_state state;
     bool forced;
     instant open_until;
+    std::string told_by;
   };
   model_entry& entry_of(const std::string& model, instant now);
   void forget_one(instant now);
   void end(const held&, const endpoint_choice::outcome&, verdict model, instant now, double draw);
   view endpoint_view(instant now) const;
+  static view look(const std::string& model, const model_entry&, instant now);
   static bool news(const view&, told&);
   circuit_settings settings_;
   endpoint_choice endpoint_;
   std::map<std::string, model_entry> models_; // at most 1000: the config's models and what patterns let callers ask for
   std::uint64_t incarnations_ = 0;
   std::unordered_map<lease_id, held> permits_;
-  told endpoint_told_{circuit_state::closed, false, {}};
+  told endpoint_told_{circuit_state::closed, false, {}, {}};
   std::map<std::string, told> watched_; // models that are not closed, or were not when last told
 };
 

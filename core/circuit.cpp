@@ -2,6 +2,7 @@
 #include "core/circuit.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace mainstay {
 namespace {
@@ -45,12 +46,13 @@ void circuit::reconfigure(circuit_settings settings) noexcept {
 }
 
 circuit::permit circuit::ask(instant now) {
-  if (state(now) == circuit_state::half_open && state_ == circuit_state::open) enter(circuit_state::half_open);
-  switch (state_) {
+  const auto seen = state(now);
+  if (seen == circuit_state::half_open && state_ != seen) enter(circuit_state::half_open);
+  switch (seen) {
   case circuit_state::closed:
     if (ramping(now) && out_ >= room_) return {false, generation_, std::min(soon(now), ramps_until_)};
     break;
-  case circuit_state::open: return {false, generation_, open_until_};
+  case circuit_state::open: return {false, generation_, open_until()};
   case circuit_state::half_open:
     const auto missing = static_cast<std::uint32_t>(settings_.success_threshold - half_open_successes_);
     if (out_ >= missing) return {false, generation_, soon(now)};
@@ -72,6 +74,7 @@ void circuit::settle(std::uint32_t generation, verdict outcome, instant now, dou
   if (generation != generation_ || forced_ || out_ == 0) return; // no permit out: settled more often than granted
   --out_;
   if (outcome == verdict::neutral) return;
+  if (outcome == verdict::success) last_success_ = now;
   if (state_ == circuit_state::half_open) {
     if (outcome == verdict::failure) ++consecutive_failures_;
     if (outcome != verdict::success) return open(now, draw);
@@ -82,16 +85,39 @@ void circuit::settle(std::uint32_t generation, verdict outcome, instant now, dou
     return;
   }
   count(outcome, now);
+  const bool told_so = std::exchange(advised_, false);
   if (outcome == verdict::success) {
     room_ += room_ < UINT32_MAX;
-  } else if (should_trip()) {
+  } else if (should_trip() || told_so) {
     open(now, draw);
   }
 }
 
+void circuit::advise(instant until, instant now) {
+  if (forced_ || state_ != circuit_state::closed || until <= now) return;
+  if (last_success_ && now - *last_success_ < fresh_success) {
+    doubted_until_ = std::min(until, now + longest_advice);
+    return;
+  }
+  if (advised() && now >= advised_until_) return; // it is to try for itself
+  if (!advised() && (!advised_before_ || now - advised_before_->until >= longest_advice)) advised_before_ = {now, now};
+  const instant limit = advised_before_->since + longest_advice;
+  if (limit <= now) return; // said and taken back again and again
+  advised_ = true;
+  advised_until_ = std::min(until, limit);
+}
+
+void circuit::advice_over(instant now) {
+  doubted_until_ = instant::min();
+  if (!std::exchange(advised_, false)) return;
+  advised_before_->until = now;
+  room_ = static_cast<std::uint32_t>(settings_.success_threshold);
+  ramps_until_ = now + settings_.ramp;
+}
+
 void circuit::count(verdict outcome, instant now) {
   const bool failed = outcome == verdict::failure;
-  consecutive_failures_ = failed ? consecutive_failures_ + 1 : 0;
+  consecutive_failures_ = failed ? consecutive_failures_ + (now < doubted_until_ ? 2 : 1) : 0;
   while (!window_.empty() && now - window_.front().start >= settings_.window) window_.pop_front();
   if (window_.empty() || now - window_.back().start >= settings_.window / slices) window_.push_back({now, 0, 0, 0});
   ++window_.back().calls;
@@ -138,10 +164,13 @@ void circuit::enter(circuit_state next) {
   half_open_successes_ = 0;
   out_ = 0;
   ramps_until_ = instant::min();
+  advised_ = false;
+  advised_before_.reset();
   window_.clear();
 }
 
 void circuit::let_try(instant now) noexcept {
+  if (advised()) advised_until_ = std::min(advised_until_, now);
   if (state_ == circuit_state::open && !forced_) open_until_ = std::min(open_until_, now);
 }
 
@@ -157,13 +186,14 @@ void circuit::force(circuit_state held, instant now) {
 }
 
 void circuit::automatic(instant now) {
-  if (!forced_ && state_ == circuit_state::closed) return;
+  if (!forced_ && state_ == circuit_state::closed && !advised()) return;
   forced_ = false;
   open_until_ = now;
   close();
 }
 
 circuit_state circuit::state(instant now) const noexcept {
+  if (advised()) return now < advised_until_ ? circuit_state::open : circuit_state::half_open;
   const bool over = state_ == circuit_state::open && !forced_ && now >= open_until_;
   return over ? circuit_state::half_open : state_;
 }

@@ -1,13 +1,15 @@
 // One circuit: closed, open, half-open. Pure: time and random draws are passed in.
 // Promises: in half-open at most `success_threshold` permits are out; a permit ends exactly once as success, slow,
 // failure or neutral; an outcome of an older generation (a call that began before the state changed) changes nothing;
-// what recovered is not met by everybody at once (see `ramp`).
+// what recovered is not met by everybody at once (see `ramp`); what others say opens it for `longest_advice` at most,
+// and not where it was met well here in the last `fresh_success`.
 #pragma once
 
 #include "core/clock.hpp"
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string_view>
 
 namespace mainstay {
@@ -54,6 +56,17 @@ public:
   /// What it guards is known to be down still, without anybody's call: a half-open one that nobody tries opens again.
   void still_down(instant now, double draw);
 
+  /// Others found it open until then. Who met it well lately goes on, but counts failures double until then; who did
+  /// not keeps off it, then tries for itself as half-open and is advised no more until it has closed. Meanwhile a
+  /// success of a call that was under way ends the advice; a failure, or a slow one, is the last word: it opens.
+  /// Whoever knows by itself that it is open hears nobody.
+  static constexpr duration longest_advice = 10s, fresh_success = 10s;
+  void advise(instant until, instant now);
+  /// They found it closed: the advice ends at once, and it ramps up.
+  void advice_over(instant now);
+  /// Whether it is open or half-open by advice alone.
+  bool advised() const noexcept { return advised_; }
+
   /// Operator override: held open or closed until `automatic()`, which leaves it closed. Outcomes count for nothing
   /// meanwhile. Half-open cannot be held: it is taken as open.
   void force(circuit_state, instant now);
@@ -62,7 +75,7 @@ public:
 
   /// Half-open is reported as soon as an open circuit's time is over, even before anyone asked.
   circuit_state state(instant now) const noexcept;
-  instant open_until() const noexcept { return open_until_; }
+  instant open_until() const noexcept { return advised() ? advised_until_ : open_until_; }
   /// For how long it is open when it opens after so many reopenings in a row.
   static duration open_time(const circuit_settings&, std::uint32_t reopenings, double draw);
   int consecutive_failures() const noexcept { return consecutive_failures_; } // since the last success
@@ -89,6 +102,14 @@ private:
   std::uint32_t reopenings_ = 0; // in a row, since it was last closed: doubles the open time
   std::uint32_t times_opened_ = 0;
   instant open_until_{};
+  std::optional<instant> last_success_;
+  bool advised_ = false; // only while closed
+  instant advised_until_{};
+  struct span {
+    instant since, until;
+  };
+  std::optional<span> advised_before_;     // in a row: until it was last taken back
+  instant doubted_until_ = instant::min(); // others say it is open, we met it well
   struct slice {
     instant start;
     int calls;

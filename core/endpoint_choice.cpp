@@ -226,9 +226,14 @@ void endpoint_choice::nearness::learn(duration first_byte, instant now) {
 }
 
 template <class What>
-void endpoint_choice::each(std::string_view name, What what) {
+bool endpoint_choice::each(std::string_view name, What what) {
+  bool any = false;
   for (auto& w : ways_)
-    if (name.empty() || w->with.name == name) what(*w);
+    if (name.empty() || w->with.name == name) {
+      what(*w);
+      any = true;
+    }
+  return any;
 }
 
 void endpoint_choice::let_try(std::string_view name, instant now) {
@@ -237,6 +242,17 @@ void endpoint_choice::let_try(std::string_view name, instant now) {
 
 void endpoint_choice::still_down(std::string_view name, instant now, double draw) {
   each(name, [&](way& w) { w.reached.still_down(now, draw); });
+}
+
+bool endpoint_choice::advise(std::string_view name, const std::string& from, instant until, instant now) {
+  return each(name, [&](way& w) {
+    w.reached.advise(until, now);
+    w.told_by = from;
+  });
+}
+
+bool endpoint_choice::advice_over(std::string_view name, instant now) {
+  return each(name, [&](way& w) { w.reached.advice_over(now); });
 }
 
 void endpoint_choice::force(circuit_state held, instant now) {
@@ -256,7 +272,7 @@ endpoint_choice::summary endpoint_choice::sum(instant now) const {
     return worth(a->reached) < worth(b->reached);
   });
   const auto& c = best->reached;
-  summary out{c.state(now), c.forced(), c.consecutive_failures(), 0, c.open_until()};
+  summary out{c.state(now), c.forced(), c.consecutive_failures(), 0, c.open_until(), c.advised() ? best->told_by : ""};
   for (const auto& w : ways_) out.times_opened += w->reached.times_opened();
   return out;
 }
@@ -272,11 +288,17 @@ endpoint_choice::view endpoint_choice::look(const way& w, instant now) {
     return n.known ? std::optional(std::chrono::duration_cast<duration>(seconds(n.mean_s))) : std::nullopt;
   };
   const auto state = state_of(w, now);
-  return {w.with.name,     w.with.region,
-          w.with.weight,   state,
-          mean(w.near[0]), mean(w.near[1]),
-          w.under_way,     w.calls,
-          w.failures,      state == way_state::open ? w.reached.open_until() : w.rests_until};
+  return {w.with.name,
+          w.with.region,
+          w.with.weight,
+          state,
+          mean(w.near[0]),
+          mean(w.near[1]),
+          w.under_way,
+          w.calls,
+          w.failures,
+          state == way_state::open ? w.reached.open_until() : w.rests_until,
+          w.reached.advised() ? w.told_by : ""};
 }
 
 std::vector<endpoint_choice::view> endpoint_choice::views(instant now) const {

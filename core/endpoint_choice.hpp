@@ -64,6 +64,9 @@ public:
   /// It, or with no name all of them, gave a free answer, or is worth a try; or cannot be reached. See circuit.
   void let_try(std::string_view name, instant now);
   void still_down(std::string_view name, instant now, double draw);
+  /// `from` found it open, or closed again. False: there is no way of that name.
+  bool advise(std::string_view name, const std::string& from, instant until, instant now);
+  bool advice_over(std::string_view name, instant now);
   void force(circuit_state, instant now);
   void automatic(instant now);
 
@@ -74,6 +77,7 @@ public:
     int consecutive_failures;
     std::uint32_t times_opened;
     instant open_until;
+    std::string told_by; // open or half-open only because this peer says so
   };
   summary sum(instant now) const;
 
@@ -85,6 +89,7 @@ public:
     std::uint32_t under_way = 0;
     std::uint64_t calls = 0, failures = 0; // failures: to reach it
     instant rests_until{};
+    std::string told_by; // likewise
   };
   std::vector<view> views(instant now) const;
   /// Those whose state is another than when last asked; of a single way, whose circuit is announced as such, nothing.
@@ -110,6 +115,7 @@ private:
     std::array<nearness, 2> near{}; // of plain answers, of streams
     std::uint64_t calls = 0, failures = 0;
     way_state told = way_state::healthy;
+    std::string told_by; // the last who advised
   };
   using way_ptr = std::shared_ptr<way>;
 
@@ -125,7 +131,7 @@ private:
   permit from_several(const wish&, instant now, double draw);
   void strike(way&, instant now, double draw) const;
   template <class What>
-  void each(std::string_view name, What what);
+  bool each(std::string_view name, What what);
 
   circuit_settings settings_;
   std::uint32_t per_host_ = UINT32_MAX;

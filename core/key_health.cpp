@@ -56,14 +56,14 @@ std::optional<key_standing> key_book::on_outcome(const std::string& key, std::op
   const auto found = keys_.find(key);
   if (found == keys_.end()) return std::nullopt;
   entry& it = found->second;
-  const key_standing before = it.standing;
+  const key_standing before = it.effective();
   if (!what)
     it.succeed(now);
   else if (counts_against_key(rules_of(*what)))
     it.fail(*what, retry_after, now);
   else
     return std::nullopt;
-  if (equal_but_health(before, it.standing) && std::abs(it.standing.health - it.told_health) < worth_telling)
+  if (equal_but_health(before, it.effective()) && std::abs(it.standing.health - it.told_health) < worth_telling)
     return std::nullopt;
   return it.tell();
 }
@@ -73,11 +73,14 @@ void key_book::entry::succeed(instant now) {
   consecutive_failures = consecutive_429 = 0;
   standing.health += alpha * (1 - standing.health);
   standing.rest_until = {};
+  last_success = now;
+  if (advice.dead) advice = {};
   if (!standing.disabled && standing.not_before <= now) why.clear();
 }
 
 void key_book::entry::fail(failure_class what, std::optional<duration> retry_after, instant now) {
   ++failures;
+  advice.untried = false;
   standing.health -= alpha * standing.health;
   standing.last_failure = std::max(standing.last_failure, now);
   // What comes back while the key must wait belongs to calls sent before: the same trouble, not one more of it.
@@ -109,9 +112,48 @@ void key_book::entry::fail(failure_class what, std::optional<duration> retry_aft
 
 void key_book::entry::hold(instant until) noexcept { standing.not_before = std::max(standing.not_before, until); }
 
+key_standing key_book::entry::effective() const {
+  key_standing all = standing;
+  all.not_before = std::max(all.not_before, advice.until);
+  return all;
+}
+
 key_standing key_book::entry::tell() {
   told_health = standing.health;
-  return standing;
+  return effective();
+}
+
+std::optional<key_standing> key_book::advise(const key_word& word, instant now) {
+  const auto found = keys_.find(word.key);
+  if (found == keys_.end()) return std::nullopt;
+  entry& it = found->second;
+  auto& advice = it.advice;
+  const instant before = it.effective().not_before;
+  if (!word.stands(now)) {
+    if (advice.from != word.from) return std::nullopt;
+    advice = {};
+  } else if (word.disabled) {
+    const bool works = it.last_success && now - *it.last_success < fresh_success;
+    if (works || advice.untried || it.standing.disabled) return std::nullopt;
+    advice = {word.from, word.why, std::max(advice.until, now + longest_advice), true, true};
+  } else {
+    const instant until = std::min(word.until, now + longest_advice);
+    if (until <= advice.until) return std::nullopt;
+    advice.from = word.from;
+    advice.why = word.why;
+    advice.until = until;
+    advice.dead = false;
+  }
+  if (it.effective().not_before == before) return std::nullopt;
+  return it.tell();
+}
+
+std::optional<key_word> key_book::own_word(const std::string& key) const {
+  const auto found = keys_.find(key);
+  if (found == keys_.end()) return std::nullopt;
+  const entry& it = found->second;
+  const bool dead = it.standing.disabled && it.why != by_operator;
+  return key_word{key, dead, it.standing.not_before, it.why, it.settings.secret_hash, {}};
 }
 
 std::optional<key_standing> key_book::disable(const std::string& key, std::string why, instant) {
@@ -128,20 +170,24 @@ std::optional<key_standing> key_book::enable(const std::string& key, instant) {
   entry& it = found->second;
   it.standing = key_standing{.key = key};
   it.why.clear();
+  it.advice = {};
   it.consecutive_failures = it.consecutive_429 = 0;
   return it.tell();
 }
 
-std::vector<key_book::view> key_book::views() const {
+std::vector<key_book::view> key_book::views(instant now) const {
   std::vector<view> all;
-  for (const auto& [name, it] : keys_)
-    all.push_back({it.standing, it.why, it.successes, it.failures, it.consecutive_failures});
+  for (const auto& [name, it] : keys_) {
+    const bool told = !it.standing.disabled && it.standing.not_before <= now && it.advice.until > now;
+    all.push_back({it.effective(), told ? it.advice.why : it.why, it.successes, it.failures, it.consecutive_failures,
+                   told ? it.advice.from : ""});
+  }
   return all;
 }
 
 std::vector<key_standing> key_book::standings() const {
   std::vector<key_standing> all;
-  for (const auto& [name, it] : keys_) all.push_back(it.standing);
+  for (const auto& [name, it] : keys_) all.push_back(it.effective());
   return all;
 }
 

@@ -3,11 +3,13 @@
 
 #include "core/clock.hpp"
 #include "core/failure.hpp"
+#include "core/peer_word.hpp"
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mainstay {
@@ -45,8 +47,16 @@ public:
   std::optional<key_standing> on_outcome(const std::string& key, std::optional<failure_class>,
                                          std::optional<duration> retry_after, instant now);
 
+  /// What a peer found of the same secret. A rest is a fact about it and obeyed as long as it is said again, for at
+  /// most `longest_advice` each time; a disabled key rests that long too, then it is tried here, and no such word
+  /// counts again before it has had an outcome; nor does it where the key worked here in the last `fresh_success`.
+  /// `until` of one that is well ends the advice. None: nothing changes.
+  static constexpr duration longest_advice = 60s, fresh_success = 10s;
+  std::optional<key_standing> advise(const key_word&, instant now);
+
   /// Operator: a disabled key stays so until enabled; enabling clears rests and failures, health included. None if the
   /// key is unknown.
+  static constexpr std::string_view by_operator = "operator"; // the reason that peers are not told
   std::optional<key_standing> disable(const std::string& key, std::string why, instant now);
   std::optional<key_standing> enable(const std::string& key, instant now);
 
@@ -55,9 +65,12 @@ public:
     std::string why;
     std::uint64_t successes, failures;
     int consecutive_failures;
+    std::string told_by{}; // it rests because this peer says so
   };
-  std::vector<view> views() const;
+  std::vector<view> views(instant now) const;
   std::vector<key_standing> standings() const;
+  /// For peers: what was found here, without an operator's orders and without what they say.
+  std::optional<key_word> own_word(const std::string& key) const;
 
 private:
   struct entry {
@@ -67,10 +80,18 @@ private:
     std::uint64_t successes = 0, failures = 0;
     int consecutive_failures = 0, consecutive_429 = 0;
     double told_health = 1.0;
+    std::optional<instant> last_success;
+    struct {
+      std::string from, why;
+      instant until{};
+      bool dead = false;    // they say that its provider refuses it
+      bool untried = false; // no outcome since they said so
+    } advice;
 
     void succeed(instant now);
     void fail(failure_class what, std::optional<duration> retry_after, instant now);
     void hold(instant until) noexcept;
+    key_standing effective() const;
     key_standing tell(); // what is told from here on is measured against this
   };
   std::map<std::string, entry> keys_;

@@ -19,7 +19,7 @@ struct one_key {
                                  std::optional<duration> retry_after = {}) {
     return book.on_outcome("k", what, retry_after, now);
   }
-  key_book::view look() const { return book.views().at(0); }
+  key_book::view look() const { return book.views(start).at(0); }
   key_standing standing() const { return look().standing; }
 };
 

@@ -1,0 +1,31 @@
+// Clears the caches of all nodes of a cluster: this one's at once, peers' as they are told, and those of whoever is
+// away when it comes back (core/clear_log). Promises: whoever asked hears within `patience` which nodes have done it
+// and which will; a node that was told, or comes with a file of answers from before, clears all its tiers as `cache
+// clear` always did; nobody who is known to have done it does it again.
+#pragma once
+
+#include "actors/actors.hpp"
+#include "core/clear_log.hpp"
+
+#include <set>
+#include <string>
+
+namespace mainstay {
+
+struct cache_clears_store {
+  static constexpr duration patience = 2s, again = 5s; // again: to who is up, and has not said that it is done
+
+  explicit cache_clears_store(const config::settings&);
+  std::string own;                // address
+  std::vector<std::string> peers; // likewise
+  std::string incarnation;        // of this process
+  std::uint64_t orders = 0;       // given here
+  clear_log log;
+  std::set<std::string> up;
+};
+
+/// `own`: this actor's stable name, by which the cluster knows it.
+caf::strong_actor_ptr spawn_cache_clears(caf::actor_system&, std::shared_ptr<cache_clears_store>, directory_ptr,
+                                         cache_clears_actor own);
+
+} // namespace mainstay
