@@ -38,8 +38,7 @@ struct cluster_state {
   void say(cluster_store::link& to, std::string kind, std::string head, std::string body = {}) {
     ++to.traffic.messages_out;
     to.traffic.bytes_out += size_of(kind, head, body);
-    self->send(to.handle, peer_message{peer_protocol, std::move(kind), std::move(head), std::move(body)},
-               entrance);
+    self->send(to.handle, peer_message{peer_protocol, std::move(kind), std::move(head), std::move(body)}, entrance);
   }
 
   void beat(cluster_store::link& link) {

@@ -2,8 +2,8 @@
 // (core/membership decides). Carries what actors here and there say to each other, as peer_message over CAF's
 // middleman, to whoever listens to its kind; old and new nodes understand each other by kinds, and drop those that they
 // do not know. Promises: what is sent to one peer arrives in order and once, or is lost with the link; what a peer has
-// not acknowledged is bounded (core/peer_window), and more is refused at once, as is a message of more than 8 MiB: beats
-// wait behind it, and their peer would be called silent; nothing but beats goes to who is not up. Links are made
+// not acknowledged is bounded (core/peer_window), and more is refused at once, as is a message of more than 8 MiB:
+// beats wait behind it, and their peer would be called silent; nothing but beats goes to who is not up. Links are made
 // elsewhere (peer_links).
 #pragma once
 
@@ -41,8 +41,8 @@ struct cluster_store {
   cluster_store(const config::settings&, std::string version, std::shared_ptr<peer_links>);
 
   struct link {
-    peer_actor handle;  // null: none
-    bool known = false; // it has introduced itself
+    peer_actor handle;        // null: none
+    bool known = false;       // it has introduced itself
     std::uint64_t number = 0; // of the link, as who dialled it last calls it
     std::uint64_t beats = 0;
     instant beat_at{}; // of the last one
@@ -57,8 +57,8 @@ struct cluster_store {
   std::unordered_map<caf::actor_addr, peer_map::value_type*> speakers; // who is known under which address, and only one
   std::map<std::string, peer_listener> listeners;                      // by the beginning of the kinds they are told of
   std::uint64_t links_made = 0;
-  std::uint64_t strangers = 0;            // messages from nobody who had introduced itself, or of unknown kinds
-  instant tell_again{}, answer_again{};   // of them in the log, and to them
+  std::uint64_t strangers = 0;          // messages from nobody who had introduced itself, or of unknown kinds
+  instant tell_again{}, answer_again{}; // of them in the log, and to them
 };
 
 /// `own`: this actor's stable name, by which peers know it.

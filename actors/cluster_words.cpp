@@ -21,7 +21,8 @@ std::string text_in(const json::value& head, std::string_view member, std::size_
     while (longest > 0 && continues(text[longest])) --longest;
     text.resize(longest);
   }
-  std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   return text;
 }
 

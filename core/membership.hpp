@@ -2,8 +2,8 @@
 // why. Knows no sockets: links are made and lost elsewhere, and told. Promises: a peer whose beats come is never called
 // unreachable, one that is silent always is within `patience` and a beat; a link that stays silent for `give_up` is
 // dropped, so that nothing piles up before a frozen peer; who was frozen itself blames nobody for it; every peer is
-// dialled again for ever, with pauses that grow to `longest_pause`, and are longer by `hello` where the other node dials
-// first; of each peer it is told in turn that it is up and that it is not.
+// dialled again for ever, with pauses that grow to `longest_pause`, and are longer by `hello` where the other node
+// dials first; of each peer it is told in turn that it is up and that it is not.
 #pragma once
 
 #include "core/clock.hpp"
@@ -113,7 +113,7 @@ private:
   settings with_;
   node_identity own_;
   std::map<std::string, peer> peers_; // by address
-  instant begun_{}, due_{}; // due: when the last tick wanted the next
+  instant begun_{}, due_{};           // due: when the last tick wanted the next
 };
 
 } // namespace mainstay

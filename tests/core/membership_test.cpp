@@ -189,15 +189,15 @@ BOOST_AUTO_TEST_CASE(who_refuses_is_asked_again_but_seldom) {
   BOOST_TEST(n.view(b).why == "other cluster");
 }
 
-/// Three nodes that wake up only when they want to, on a network that cuts them off from each other, with processes that
-/// stand still, or end and are started anew.
+/// Three nodes that wake up only when they want to, on a network that cuts them off from each other, with processes
+/// that stand still, or end and are started anew.
 struct walk {
   const std::vector<std::string> all = {a, b, c};
   struct process {
     std::unique_ptr<membership> of;
     std::uint64_t incarnation = 0;
     instant frozen_until{}, wake{};
-    std::uint64_t link[3] = {};   // as it sees them, by number; 0: none
+    std::uint64_t link[3] = {};       // as it sees them, by number; 0: none
     bool dialled[3] = {}, up[3] = {}; // by itself; as listeners were told
   };
   struct word {
