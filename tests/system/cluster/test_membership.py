@@ -40,7 +40,7 @@ def test_nodes_find_each_other_and_say_who_they_are(whole):
     assert a.status()["peers"] == "2 of 2 up"
 
 
-@pytest.mark.parametrize("how, which, how_long", [(signal.SIGKILL, 0, 0), (signal.SIGKILL, 2, 0), (signal.SIGSTOP, 2, 1), (signal.SIGSTOP, 0, 6)])
+@pytest.mark.parametrize("how, which, how_long", [(signal.SIGKILL, 0, 0), (signal.SIGKILL, 2, 0), (signal.SIGSTOP, 2, 0.5), (signal.SIGSTOP, 0, 6)])
 def test_who_is_killed_or_frozen_is_missed_within_a_second_and_welcome_again(whole, how, which, how_long):
     victim, others = whole.nodes[which], [n for k, n in enumerate(whole.nodes) if k != which]
     before = [o.peers()[victim.address]["losses"] for o in others]
@@ -61,7 +61,7 @@ def test_who_is_killed_or_frozen_is_missed_within_a_second_and_welcome_again(who
         victim.signal(signal.SIGCONT)
     else:
         victim.wait()
-        whole.start(1)
+        whole.start(which)
         begun = time.monotonic()
     wait_for(whole.all_up, RETURNED)
     assert time.monotonic() - begun < RETURNED
@@ -110,7 +110,7 @@ def test_one_that_answers_nothing_holds_up_nobody(tmp_path):
             nodes.append(Node(tmp_path / name, name, {"listen": own, "peers": [other, hole]}))
             ends.callback(nodes[-1].kill)
         wait_for(lambda: nodes[0].sees(b) == nodes[1].sees(a) == "up", 2)
-        end = time.monotonic() + 3
+        end = time.monotonic() + 2
         while time.monotonic() < end:
             row = nodes[0].peers()[b]
             assert row["state"] == "up" and row["losses"] == 0 and row["round_trip_ms"] < 50 * SLOW

@@ -22,8 +22,8 @@ def tls(authority, name):
 def shown_by(node, authority):
     """The certificate that its door for peers shows, and those that dial it see."""
     words = ["openssl", "s_client", "-connect", node.address, "-cert", authority.path("pem", "node"), "-key", authority.path("key", "node")]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
-    return done.stdout[done.stdout.index("-----BEGIN"):done.stdout.index("-----END")]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30).stdout
+    return done[done.index(b"-----BEGIN"):done.index(b"-----END")]
 
 
 def test_nodes_of_one_authority_are_a_cluster_and_renew_their_certificates(tmp_path, authority):
