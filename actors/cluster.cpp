@@ -1,6 +1,7 @@
 #include "actors/cluster.hpp"
 
 #include "actors/cluster_words.hpp"
+#include "actors/entrance.hpp"
 #include "actors/jitter.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
@@ -14,6 +15,7 @@ namespace mainstay {
 namespace {
 
 constexpr auto strangers_pause = 10s; // between lines of the log about nodes that are no peers
+constexpr auto answers_pause = 20ms;  // between answers to beats of strangers
 
 std::size_t size_of(const std::string& kind, const std::string& head, const std::string& body) {
   return kind.size() + head.size() + body.size();
@@ -24,6 +26,7 @@ struct cluster_state {
   cluster_actor::pointer self = nullptr;
   std::shared_ptr<cluster_store> store;
   cluster_actor own;
+  caf::strong_actor_ptr entrance; // by which peers know it
   std::uint64_t generation = 0;
 
   void take_over() {
@@ -35,8 +38,7 @@ struct cluster_state {
   void say(cluster_store::link& to, std::string kind, std::string head, std::string body = {}) {
     ++to.traffic.messages_out;
     to.traffic.bytes_out += size_of(kind, head, body);
-    self->send(to.handle, peer_message{peer_protocol, std::move(kind), std::move(head), std::move(body)},
-               caf::actor_cast<caf::strong_actor_ptr>(own));
+    self->send(to.handle, peer_message{peer_protocol, std::move(kind), std::move(head), std::move(body)}, entrance);
   }
 
   void beat(cluster_store::link& link) {
@@ -117,25 +119,40 @@ struct cluster_state {
 
   void linked(const link_made& made) {
     const auto found = store->peers.find(made.address);
-    if (found == store->peers.end()) return store->links->drop(made.address);
+    if (found == store->peers.end()) return;
     auto& link = found->second;
-    if (link.known) return store->links->drop(made.address); // it came to us meanwhile
-    attach(*found, made.peer);
-    say(link, "hello", words::identity(store->who.own()));
+    const auto handle = caf::actor_cast<peer_actor>(made.peer);
+    if (link.known) { // it came to us meanwhile
+      if (link.handle != handle) store->links->drop(made.address);
+      return;
+    }
+    if (made.peer == entrance) return refused(made.address, "this node itself answers there");
+    if (const auto* other = speaker(handle.address()); other && other != &*found)
+      return refused(made.address, "the node of " + other->first + " answers there");
+    attach(*found, handle);
+    store->who.on_linked(made.address, clock::now());
+    say(link, "hello", words::identity(store->who.own(), ++store->links_made));
+    tick();
   }
 
   void failed(const link_failed& f) {
+    const auto found = store->peers.find(f.address);
+    if (found == store->peers.end() || found->second.known) return; // it came to us meanwhile
     if (f.refused) return refused(f.address, f.why);
     store->who.on_lost(f.address, f.why, clock::now());
     tick();
   }
 
-  void attach(cluster_store::peer_map::value_type& peer, const caf::strong_actor_ptr& whom) {
-    auto& [address, link] = peer;
-    const auto handle = caf::actor_cast<peer_actor>(whom);
+  cluster_store::peer_map::value_type* speaker(const caf::actor_addr& who) const {
+    const auto found = store->speakers.find(who);
+    return found == store->speakers.end() ? nullptr : found->second;
+  }
+
+  void attach(cluster_store::peer_map::value_type& peer, const peer_actor& handle) {
+    auto& link = peer.second;
     if (link.handle == handle) return;
-    if (const auto other = store->speakers.find(handle.address()); other != store->speakers.end()) {
-      const auto earlier = other->second->first; // one node has one address
+    if (const auto* other = speaker(handle.address())) {
+      const auto earlier = other->first; // one node has one address
       store->who.on_lost(earlier, "it goes by another address", clock::now());
       forget(earlier);
     }
@@ -148,14 +165,18 @@ struct cluster_state {
 
   void hear(peer_message& m, const caf::strong_actor_ptr& from) {
     if (!from) return;
+    const bool ours = m.kind == "hello" || m.kind == "welcome" || m.kind == "refused" || m.kind.starts_with("beat") ||
+                      m.kind == "stranger";
+    if (ours && m.head.size() > words::longest_head) return count_stranger();
     if (m.kind == "hello" || m.kind == "welcome") return introduced(m, from);
-    const auto found = store->speakers.find(caf::actor_cast<caf::actor_addr>(from));
-    if (found == store->speakers.end()) return count_stranger();
-    auto& [address, link] = *found->second;
+    auto* found = speaker(caf::actor_cast<caf::actor_addr>(from));
+    if (!found) return m.kind == "beat" ? heard_of_stranger(from) : count_stranger();
+    auto& [address, link] = *found;
     ++link.traffic.messages_in;
     link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
-    if (m.kind == "refused") { return refused(address, "it says: " + words::reason_in(m.head)); }
+    if (m.kind == "refused") return refused(address, "it says: " + words::reason_in(m.head));
     if (!link.known) return count_stranger();
+    if (m.kind == "stranger") return lose(address, "it gave this link up");
     const bool back = !store->who.is_up(address);
     const auto now = clock::now();
     store->who.on_heard(address, now);
@@ -177,6 +198,21 @@ struct cluster_state {
 
   void count_stranger() { ++store->strangers; }
 
+  /// Given up by us, and not knowing it: told, it comes anew.
+  void heard_of_stranger(const caf::strong_actor_ptr& from) {
+    count_stranger();
+    if (const auto now = clock::now(); now >= store->answer_again) {
+      store->answer_again = now + answers_pause;
+      answer(from, "stranger", "{}");
+    }
+  }
+
+  void answer(const caf::strong_actor_ptr& stranger, std::string kind, std::string head) {
+    cluster_store::link to;
+    to.handle = caf::actor_cast<peer_actor>(stranger);
+    say(to, std::move(kind), std::move(head));
+  }
+
   void introduced(const peer_message& m, const caf::strong_actor_ptr& from) {
     auto told = words::identity_in(m.head);
     if (!told) return count_stranger();
@@ -184,9 +220,7 @@ struct cluster_state {
     if (m.version != peer_protocol) who.protocol = m.version;
     const auto known = store->peers.find(who.address);
     if (const auto why = store->who.refuse(who)) {
-      cluster_store::link stranger;
-      stranger.handle = caf::actor_cast<peer_actor>(from);
-      say(stranger, "refused", words::reason(*why));
+      answer(from, "refused", words::reason(*why));
       if (known != store->peers.end() && !known->second.known) return refused(who.address, *why);
       count_stranger();
       if (const auto now = clock::now(); now >= store->tell_again) {
@@ -196,13 +230,18 @@ struct cluster_state {
       return;
     }
     auto& link = known->second;
-    attach(*known, from);
+    const bool hello = m.kind == "hello";
+    const auto number = hello ? words::link_in(m.head) : link.number;
+    const bool anew = link.known && number != link.number; // and nobody told us that the one before is gone
+    if (anew) link.window.lost();
+    attach(*known, caf::actor_cast<peer_actor>(from));
+    link.number = number;
     link.known = true;
     link.told = false;
     ++link.traffic.messages_in;
     link.traffic.bytes_in += size_of(m.kind, m.head, m.body);
-    store->who.on_hello(who, clock::now());
-    if (m.kind == "hello") say(link, "welcome", words::identity(store->who.own()));
+    store->who.on_hello(who, anew, clock::now());
+    if (hello) say(link, "welcome", words::identity(store->who.own(), 0));
     tick();
   }
 
@@ -211,7 +250,7 @@ struct cluster_state {
     if (store->who.own().config == s.common_hash) return;
     store->who.set_config(s.common_hash);
     for (auto& [address, link] : store->peers)
-      if (link.known && store->who.is_up(address)) say(link, "welcome", words::identity(store->who.own()));
+      if (link.known && store->who.is_up(address)) say(link, "welcome", words::identity(store->who.own(), 0));
   }
 
   /// By it or by us: logged once, for it is tried again, and either may be the first to say so.
@@ -223,10 +262,11 @@ struct cluster_state {
   }
 
   void lost(const caf::actor_addr& who) {
-    const auto found = store->speakers.find(who);
-    if (found == store->speakers.end()) return;
-    const auto address = found->second->first;
-    store->who.on_lost(address, "its link broke", clock::now());
+    if (const auto* found = speaker(who)) lose(found->first, "its link broke");
+  }
+
+  void lose(const std::string& address, const std::string& why) {
+    store->who.on_lost(address, why, clock::now());
     forget(address);
     tick();
   }
@@ -239,6 +279,7 @@ cluster_actor::behavior_type behave(cluster_actor::stateful_pointer<cluster_stat
   st.self = self;
   st.store = std::move(store);
   st.own = std::move(own);
+  st.entrance = caf::actor_cast<caf::strong_actor_ptr>(st.store->links->entrance(st.own));
   self->set_down_handler([&st](caf::down_msg& down) { st.lost(down.source); });
   st.take_over();
   return {
@@ -280,6 +321,12 @@ node_identity identity_of(const config::settings& s, std::string version) {
 }
 
 } // namespace
+
+peer_actor peer_links::entrance(const cluster_actor& own) {
+  std::lock_guard lock(mutex_);
+  if (!entrance_) entrance_ = entrance_of(own);
+  return entrance_;
+}
 
 cluster_store::cluster_store(const config::settings& s, std::string version, std::shared_ptr<peer_links> l)
   : who({}, identity_of(s, std::move(version)), s.cluster->peers), links(std::move(l)) {

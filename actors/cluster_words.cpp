@@ -2,6 +2,7 @@
 
 #include "net/json_tree.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace mainstay::words {
@@ -9,10 +10,20 @@ namespace mainstay::words {
 namespace {
 
 constexpr std::size_t most_values = 64; // in a head of ours, of this version or a later one
+constexpr std::size_t longest_text = 255;
 
-std::string text_in(const json::value& head, std::string_view member) {
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; } // a character of UTF-8
+
+std::string text_in(const json::value& head, std::string_view member, std::size_t longest = longest_text) {
   const auto found = head.find(member);
-  return std::string(found ? found->string_or_empty() : "");
+  std::string text(found ? found->string_or_empty() : "");
+  if (text.size() > longest) {
+    while (longest > 0 && continues(text[longest])) --longest;
+    text.resize(longest);
+  }
+  std::ranges::replace_if(
+      text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
 }
 
 /// As a number or, where 64 bits are needed, as text: not every reader of JSON keeps them.
@@ -25,7 +36,7 @@ std::uint64_t number_in(const json::value& head, std::string_view member) {
 
 } // namespace
 
-std::string identity(const node_identity& who) {
+std::string identity(const node_identity& who, std::uint64_t link) {
   auto head = json::value::make_object();
   head.set("address", json::value::make_string(who.address));
   head.set("name", json::value::make_string(who.name));
@@ -34,6 +45,7 @@ std::string identity(const node_identity& who) {
   head.set("config", json::value::make_string(who.config));
   head.set("protocol", json::value::make_number(who.protocol));
   head.set("incarnation", json::value::make_string(std::to_string(who.incarnation)));
+  head.set("link", json::value::make_number(link));
   return json::to_text(head);
 }
 
@@ -43,12 +55,17 @@ std::optional<node_identity> identity_in(const std::string& text) {
   node_identity who;
   who.address = text_in(*head, "address");
   who.name = text_in(*head, "name");
-  who.cluster = text_in(*head, "cluster");
+  who.cluster = text_in(*head, "cluster", longest_head); // of up to a thousand addresses
   who.version = text_in(*head, "version");
   who.config = text_in(*head, "config");
   who.protocol = static_cast<std::uint32_t>(number_in(*head, "protocol"));
   who.incarnation = number_in(*head, "incarnation");
   return who;
+}
+
+std::uint64_t link_in(const std::string& text) {
+  const auto head = json::parse(text, most_values);
+  return head ? number_in(*head, "link") : 0;
 }
 
 std::string reason(const std::string& why) {

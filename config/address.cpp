@@ -50,6 +50,20 @@ bool is_host(std::string_view text) noexcept {
   return is_ip(AF_INET, text) || is_ip(AF_INET6, text) || is_host_name(text);
 }
 
+std::optional<std::string> plain_address(const listen_address& at) {
+  unsigned char bytes[sizeof(in6_addr)];
+  char text[INET6_ADDRSTRLEN];
+  const auto port = ":" + std::to_string(at.port);
+  if (::inet_pton(AF_INET, at.host.c_str(), bytes) == 1) {
+    if (at.host == "0.0.0.0") return std::nullopt;
+    return at.host + port;
+  }
+  if (::inet_pton(AF_INET6, at.host.c_str(), bytes) != 1 || !::inet_ntop(AF_INET6, bytes, text, sizeof text) ||
+      text == std::string_view("::"))
+    return std::nullopt;
+  return "[" + std::string(text) + "]" + port;
+}
+
 bool is_loopback(const std::string& host) noexcept {
   if (host == "localhost") return true;
   if (is_ip(AF_INET, host)) return host.rfind("127.", 0) == 0;

@@ -12,6 +12,9 @@ namespace mainstay::config {
 /// An IPv4 or IPv6 address (without brackets) or a host name; "12.0.0" and "127.1" are none.
 bool is_host(std::string_view) noexcept;
 
+/// "10.0.0.1:4300" or "[::1]:4300" for every spelling of it; none: the host is a name, or wildcard.
+std::optional<std::string> plain_address(const listen_address&);
+
 /// 127.0.0.0/8, ::1, localhost.
 bool is_loopback(const std::string& host) noexcept;
 

@@ -9,13 +9,13 @@ namespace {
 
 constexpr std::size_t most_peers = 1000;
 
-/// As nodes name each other: an address with a port, spelled in one way.
+/// As nodes name each other: an address with a port, spelled in one way. No host name: to look one up may take minutes.
 std::optional<std::string> read_peer(const cursor& at) {
   const auto text = at.text();
   if (!text) return std::nullopt;
-  const auto address = parse_listen(text->text);
-  if (address && address->port != 0 && address->host != "0.0.0.0" && address->host != "::") return text->text;
-  at.error("must be an address that others can reach and a port, such as 10.0.0.2:4300");
+  if (const auto address = parse_listen(text->text); address && address->port != 0)
+    if (const auto plain = plain_address(*address)) return plain;
+  at.error("must be an IP address that others can reach and a port, such as 10.0.0.2:4300 or [2001:db8::2]:4300");
   return std::nullopt;
 }
 
@@ -46,15 +46,15 @@ cluster_settings read_cluster(const cursor& at, door_draft& doors) {
   if (text) {
     if (address) {
       out.listen = *address;
-      out.address = text->text;
+      out.address = plain_address(*address).value_or("");
     } else {
       listen->error("must be an address and a port, such as 127.0.0.1:4300");
     }
-    const bool nameless = address && (address->port == 0 || address->host == "0.0.0.0" || address->host == "::");
+    const bool nameless = address && (address->port == 0 || out.address.empty());
     if (const auto* c = s.find("advertise"))
       out.address = read_peer(*c).value_or("");
     else if (nameless)
-      listen->error("is no address that peers could name: add advertise, by which they know this node");
+      listen->error("is no IP address that peers could name: add advertise, by which they know this node");
   }
   if (const auto* c = s.need("peers")) read_peers(*c, out.address, out);
   if (const auto* c = s.find("names")) {

@@ -115,6 +115,12 @@ void check_exposure(const door_draft::place& place, bool has_clients, bool has_t
                   "way unless something in front encrypts");
 }
 
+/// Those of CAF's networking, which knows its doors by their ports alone.
+bool are_of_caf(const door_draft::place& a, const door_draft::place& b) {
+  const auto is = [](const door_draft::place& p) { return p.door == "admin" || p.door == "cluster"; };
+  return is(a) && is(b);
+}
+
 } // namespace
 
 std::vector<std::string> read_certificate_names(const cursor& at) {
@@ -156,6 +162,11 @@ void check_doors(const door_draft& doors, bool has_clients, bool has_tls) {
       if (!places[i].address.host.empty() && !places[j].address.host.empty() &&
           collide(places[i].address, places[j].address)) {
         places[i].at.error("listens at the same address as the door " + places[j].door);
+        break;
+      } else if (are_of_caf(places[i], places[j]) && places[i].address.port == places[j].address.port &&
+                 places[i].address.port != 0) {
+        places[i].at.error("has the port of the door " + places[j].door +
+                           ": these two need different ones, whatever the addresses");
         break;
       }
   }

@@ -94,15 +94,21 @@ void membership::set(peer& p, standing state, std::string why, instant now) {
 void membership::down(peer& p, std::string why, instant now) {
   if (p.seen.state != standing::up) return;
   ++p.seen.losses;
-  p.untold = news{p.seen.address, false, p.seen.who ? p.seen.who->incarnation : 0, why};
+  p.untold.push_back({p.seen.address, false, p.seen.who ? p.seen.who->incarnation : 0, why});
   set(p, standing::unreachable, std::move(why), now);
 }
 
+void membership::up(peer& p, instant now) {
+  if (p.seen.state == standing::up) return;
+  p.untold.push_back({p.seen.address, true, p.seen.who->incarnation, {}});
+  set(p, standing::up, {}, now);
+}
+
 membership::decisions membership::tick(instant now, const std::function<double()>& draw) {
-  if (begun_ == instant{}) begun_ = ticked_ = now;
-  if (const auto deaf = now - ticked_; deaf > 2 * with_.beat) // this process stood still, and did not listen
+  if (begun_ == instant{}) begun_ = due_ = now;
+  // Late by that much: this process stood still, and did not listen.
+  if (const auto deaf = std::max<duration>(now - due_, 0s); deaf > 2 * with_.beat)
     for (auto& [address, p] : peers_) p.heard = std::min(now, p.heard + deaf);
-  ticked_ = now;
   decisions out;
   for (auto& [address, p] : peers_) {
     if (p.link == peer::link::dialling && now >= p.dial_until) {
@@ -134,15 +140,16 @@ membership::decisions membership::tick(instant now, const std::function<double()
       p.beat_at = now + (p.seen.state == standing::up ? with_.beat : std::max<duration>(with_.beat, 1s));
       out.beat.push_back(address);
     }
-    if (auto word = std::exchange(p.untold, std::nullopt)) out.told.push_back(std::move(*word));
+    std::ranges::move(std::exchange(p.untold, {}), std::back_inserter(out.told));
   }
+  due_ = next_wake(now);
   return out;
 }
 
 instant membership::next_wake(instant now) const {
   auto at = instant::max();
   for (const auto& [address, p] : peers_) {
-    if (p.untold || p.lost) return now;
+    if (!p.untold.empty() || p.lost) return now;
     switch (p.link) {
     case peer::link::none: at = std::min(at, p.dial_at == instant::max() ? begun_ + with_.hello : p.dial_at); break;
     case peer::link::dialling: at = std::min(at, p.dial_until); break;
@@ -154,22 +161,25 @@ instant membership::next_wake(instant now) const {
   return std::max(at, now);
 }
 
-void membership::on_hello(const node_identity& who, instant now) {
+void membership::on_linked(const std::string& address, instant now) {
+  const auto found = peers_.find(address);
+  if (found == peers_.end() || found->second.link != peer::link::dialling) return;
+  found->second.dial_until = now + with_.hello;
+}
+
+void membership::on_hello(const node_identity& who, bool anew, instant now) {
   const auto found = peers_.find(who.address);
   if (found == peers_.end()) return;
   auto& p = found->second;
   const bool another = p.seen.who && p.seen.who->incarnation != who.incarnation;
-  const bool was_up = p.seen.state == standing::up;
-  if (was_up && another) ++p.seen.losses; // it was gone, and nobody noticed
+  if (another || anew) down(p, another ? "it was started anew" : "its link was made anew", now); // and nobody noticed
   p.seen.who = who;
   p.link = peer::link::there;
   p.heard = now;
   p.beat_at = now;
   p.pause = with_.first_pause;
   p.lost = false;
-  if (was_up && !another) return;
-  p.untold = news{who.address, true, who.incarnation, {}};
-  set(p, standing::up, {}, now);
+  up(p, now);
 }
 
 void membership::on_refused(const std::string& address, std::string why, instant now) {
@@ -188,9 +198,8 @@ void membership::on_heard(const std::string& address, instant now) {
   auto& p = found->second;
   p.heard = now;
   if (p.seen.state == standing::up || !p.seen.who) return;
-  p.untold = news{address, true, p.seen.who->incarnation, {}};
   p.beat_at = now;
-  set(p, standing::up, {}, now);
+  up(p, now);
 }
 
 void membership::on_round_trip(const std::string& address, duration took) {

@@ -2,7 +2,8 @@
 // why. Knows no sockets: links are made and lost elsewhere, and told. Promises: a peer whose beats come is never called
 // unreachable, one that is silent always is within `patience` and a beat; a link that stays silent for `give_up` is
 // dropped, so that nothing piles up before a frozen peer; who was frozen itself blames nobody for it; every peer is
-// dialled again for ever, with pauses that grow to `longest_pause` at most.
+// dialled again for ever, with pauses that grow to `longest_pause`, and are longer by `hello` where the other node
+// dials first; of each peer it is told in turn that it is up and that it is not.
 #pragma once
 
 #include "core/clock.hpp"
@@ -36,7 +37,7 @@ public:
   struct settings {
     duration beat = 200ms, patience = 800ms; // silent for that long: unreachable
     duration give_up = 5s;                   // silent for that long: its link is dropped
-    duration hello = 1s;                     // for a dial, or an introduction, to succeed
+    duration hello = 1s;                     // for a dial to succeed, and once more for an introduction
     duration first_pause = 100ms, longest_pause = 1s, refused_pause = 5s;
   };
   enum class standing : std::uint8_t {
@@ -70,8 +71,11 @@ public:
   /// When tick has something to do next, if nothing else happens.
   instant next_wake(instant now) const;
 
-  /// A node introduced itself over a link, and refuse() said nothing.
-  void on_hello(const node_identity&, instant now);
+  /// A link was made by a dial: there is time again, for introductions.
+  void on_linked(const std::string& address, instant now);
+  /// A node introduced itself, and refuse() said nothing. `anew`: over another link than before, with which all is lost
+  /// that was under way.
+  void on_hello(const node_identity&, bool anew, instant now);
   /// It said why it does not want us, or we said so of it. `address`: of the peer that was dialled.
   void on_refused(const std::string& address, std::string why, instant now);
   /// A beat, an answer, anything.
@@ -98,17 +102,18 @@ private:
     enum class link : std::uint8_t { none, dialling, there } link = link::none;
     instant heard{}, beat_at{}, dial_at{}, dial_until{};
     duration pause{};
-    bool lost = false;          // a pause is to be drawn
-    std::optional<news> untold; // not told yet
+    bool lost = false;        // a pause is to be drawn
+    std::vector<news> untold; // not told yet
   };
   bool dials_first(const peer& p) const noexcept { return own_.address < p.seen.address; }
   void set(peer&, standing, std::string why, instant now);
   void down(peer&, std::string why, instant now);
+  void up(peer&, instant now);
 
   settings with_;
   node_identity own_;
   std::map<std::string, peer> peers_; // by address
-  instant begun_{}, ticked_{};
+  instant begun_{}, due_{};           // due: when the last tick wanted the next
 };
 
 } // namespace mainstay

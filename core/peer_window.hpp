@@ -14,7 +14,7 @@ class peer_window {
 public:
   struct bounds {
     std::size_t bytes = 16u << 20, messages = 10'000;
-    std::size_t largest = 64u << 20; // one message
+    std::size_t largest = (8u << 20) + (64u << 10); // one message: a body and its head
   };
   enum class verdict : std::uint8_t { fits, full, too_large };
 

@@ -27,6 +27,7 @@ BOOST_AUTO_TEST_CASE(what_peers_cannot_name_needs_a_name) {
   const std::string rest = ", cleartext: true, peers: [ 10.0.0.2:4300 ]";
   BOOST_TEST(says(cluster("listen: 0.0.0.0:4300" + rest), "add advertise"));
   BOOST_TEST(says(cluster("listen: 127.0.0.1:0" + rest), "add advertise"));
+  BOOST_TEST(says(cluster("listen: localhost:4300, peers: [ 127.0.0.1:4301 ]"), "add advertise"));
   const auto named =
       load("cluster: { listen: 0.0.0.0:4300, advertise: 10.0.0.1:4300" + rest + " }\n" + doors + providers + models);
   expect_fine(named);
@@ -39,8 +40,11 @@ BOOST_AUTO_TEST_CASE(each_peer_is_another_node_once) {
   };
   BOOST_TEST(says(with_peer("127.0.0.1:4300"), "is this node itself"));
   BOOST_TEST(says(with_peer("127.0.0.1:4301"), "is listed twice"));
-  for (auto none : {"here", "127.0.0.1", "127.0.0.1:0", "0.0.0.0:4301"})
-    BOOST_TEST(says(with_peer(none), "cluster.peers[1]: must be an address"), none);
+  for (auto none :
+       {"here", "127.0.0.1", "127.0.0.1:0", "0.0.0.0:4301", "node.example:4301", "localhost:4301", "[::]:1"})
+    BOOST_TEST(says(with_peer(none), "cluster.peers[1]: must be an IP address"), none);
+  BOOST_TEST(says(with_peer("127.0.0.1:04301"), "is listed twice"), "however it is spelled");
+  BOOST_TEST(with_peer("[0:0::1]:4302").value->cluster->peers[1] == "[::1]:4302");
   BOOST_TEST(says(cluster("listen: 127.0.0.1:4300, peers: []"), "a cluster of one node is none"));
   BOOST_TEST(says(cluster("listen: 127.0.0.1:4300"), "peers"));
   BOOST_TEST(says(cluster("peers: [ 127.0.0.1:4301 ]"), "listen"));
@@ -82,6 +86,16 @@ BOOST_AUTO_TEST_CASE(what_is_each_nodes_own_is_not_among_what_they_have_in_commo
       a == hash("node: { name: b }\n" + (doors + rest) + "cluster: { listen: 127.0.0.1:2, peers: [ 127.0.0.1:1 ] }\n"));
   BOOST_TEST(a == hash("doors: { http: { listen: 127.0.0.1:1 } }\n" + rest));
   BOOST_TEST(a != hash(doors + rest + "drain: 7s\n"));
+}
+
+BOOST_AUTO_TEST_CASE(the_console_has_another_port_whatever_the_addresses) {
+  const auto both = [](const std::string& admin, const std::string& cluster) {
+    return load("doors: { http: { listen: 127.0.0.1:1 }, admin: { listen: " + admin + " } }\ncluster: { listen: " +
+                cluster + ", advertise: 127.0.0.3:1, peers: [ 127.0.0.1:4301 ] }\n" + providers + models);
+  };
+  BOOST_TEST(says(both("127.0.0.1:4242", "127.0.0.2:4242"), "cluster.listen: has the port of the door admin"));
+  expect_fine(both("127.0.0.1:4242", "127.0.0.2:4243"));
+  expect_fine(both("127.0.0.1:0", "127.0.0.2:0"));
 }
 
 BOOST_AUTO_TEST_CASE(no_other_door_stands_there) {

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+
 using namespace mainstay;
 
 namespace {
@@ -15,7 +17,7 @@ basp_gate::header header(unsigned operation, std::uint64_t receiver, std::uint32
   return h;
 }
 
-const basp_gate gate(300, 1000);
+const basp_gate gate(300, 1000, basp_gate::of::consoles);
 
 } // namespace
 
@@ -50,6 +52,28 @@ BOOST_AUTO_TEST_CASE(what_is_for_other_nodes_or_is_too_large_ends_the_connection
   BOOST_TEST(!gate.admit(routed));
   BOOST_TEST(!gate.admit(large));
   BOOST_TEST(!gate.admit(huge));
+}
+
+BOOST_AUTO_TEST_CASE(only_messages_to_actors_may_be_large) {
+  const basp_gate wide(300, 1u << 20, basp_gate::of::nodes);
+  for (auto operation : {0u, 1u, 2u, 4u, 5u}) {
+    auto h = header(operation, 300, (64u << 10) + 1);
+    BOOST_TEST(wide.admit(h) == (operation == 2));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(news_of_deaths_from_nodes_is_for_nobody_and_asks_nothing) {
+  const basp_gate nodes(300, 1000, basp_gate::of::nodes);
+  auto h = header(5, 0, 10);
+  std::fill(h.begin() + 8, h.begin() + 24, 7);
+  BOOST_TEST(nodes.admit(h));
+  BOOST_TEST((h == header(2, ~0ull, 10)));
+}
+
+BOOST_AUTO_TEST_CASE(somebody_has_spoken_who_said_something_to_the_one_actor) {
+  BOOST_TEST(gate.is_for_us(header(2, 300, 10)));
+  for (auto& other : {header(2, 301, 10), header(2, 300, 10, 1), header(0, 300, 10), header(4, 300, 10)})
+    BOOST_TEST(!gate.is_for_us(other));
 }
 
 BOOST_AUTO_TEST_CASE(handshakes_goodbyes_and_heartbeats_are_for_the_node) {

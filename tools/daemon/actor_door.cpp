@@ -103,8 +103,8 @@ struct actor_door::staff {
 
 actor_door::actor_door(caf::actor_system& sys, caf::strong_actor_ptr actor, std::set<std::string> interface, terms t)
   : system_(sys), staff_(std::make_unique<staff>()) {
-  staff_->guests =
-      std::make_shared<guest_list>(std::move(t.tls), t.most_connections, basp_gate(actor->id(), largest_message));
+  const basp_gate gate(actor->id(), largest_message, t.of_nodes ? basp_gate::of::nodes : basp_gate::of::consoles);
+  staff_->guests = std::make_shared<guest_list>(std::move(t.tls), t.most_connections, gate);
   staff_->porter = sys.spawn<caf::hidden>(keep_time, staff_->guests);
   staff_->listening = caf::actor_cast<caf::io::middleman_actor>(
       sys.spawn<listener, caf::hidden>(sys.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")),

@@ -17,7 +17,7 @@ namespace mainstay {
 
 class actor_door {
 public:
-  static constexpr std::size_t largest_message = 65u << 20; // a peer's, and what it stands in
+  static constexpr std::size_t largest_message = 9u << 20; // a peer's, and what it stands in
 
   struct terms {
     std::string host;

@@ -1,5 +1,6 @@
 #include "tools/daemon/daemon.hpp"
 
+#include "actors/entrance.hpp"
 #include "config/changed_clients.hpp"
 #include "config/load.hpp"
 #include "core/z85.hpp"
@@ -30,7 +31,7 @@ constexpr std::size_t most_scrapers = 256;
 /// requests, a quarter.
 constexpr std::size_t http_share = 2, zmq_share = 4;
 constexpr std::size_t most_consoles = 256, console_share = 16; // where strangers may reach it
-constexpr std::size_t spare_links = 32;                        // beside two of each peer, for one may be a dead one
+constexpr std::size_t spare_links = 32, peer_share = 8;        // beside two of each peer, for one may be a dead one
 
 std::size_t most_callers(std::size_t wanted, std::size_t share) {
   rlimit limit{};
@@ -78,10 +79,10 @@ std::shared_ptr<const tls_context> context_of(const std::optional<config::certif
 }
 
 /// Between nodes, mutual.
-std::shared_ptr<const tls_context> peer_context(const config::settings& s) {
+std::shared_ptr<const tls_context> peer_context(const config::settings& s, const config::cluster_settings& cluster) {
   const auto& c = s.tls;
-  if (!c || !s.cluster || s.cluster->cleartext) return nullptr;
-  return std::make_shared<const tls_context>(c->chain, c->key.reveal(), tls_context::guests{c->ca, s.cluster->names});
+  if (!c || cluster.cleartext) return nullptr;
+  return std::make_shared<const tls_context>(c->chain, c->key.reveal(), tls_context::guests{c->ca, cluster.names});
 }
 
 /// Of the console, mutual.
@@ -129,7 +130,7 @@ daemon::daemon(std::string config_file, config::settings_ptr settings, bool json
     given_up_ = true;
     ::kill(::getpid(), SIGTERM);
   };
-  if (cluster_) links_ = std::make_shared<dialled_links>(*system_, peer_context(*settings_));
+  if (cluster_) links_ = std::make_shared<dialled_links>(*system_, peer_context(*settings_, *cluster_));
   house_ = start_household(*system_, *turn_, settings_, client_, kept_, hooks(), supervision);
   try {
     open_doors();
@@ -221,7 +222,7 @@ void daemon::open_doors() {
 }
 
 void daemon::open_console(const config::listen_address& at) {
-  const auto console = caf::actor_cast<console_actor>(house_.names->admin);
+  const auto console = entrance_of(house_.names->admin);
   try {
     if (auto tls = console_context(*settings_)) {
       console_door_ = std::make_unique<actor_door>(
@@ -240,17 +241,18 @@ void daemon::open_console(const config::listen_address& at) {
 
 void daemon::open_to_peers(const config::cluster_settings& c) {
   const auto where = c.listen.host + ":" + std::to_string(c.listen.port);
-  auto tls = peer_context(*settings_);
+  auto tls = peer_context(*settings_, c);
   peer_tls_ = tls != nullptr;
+  const auto peers = c.peers.size();
+  const auto most = std::max(peers + spare_links, most_callers(2 * peers + spare_links, peer_share));
   try {
-    peer_door_ = std::make_unique<actor_door>(
-        *system_, caf::actor_cast<peer_actor>(house_.names->cluster),
-        actor_door::terms{c.listen.host, c.listen.port, 2 * c.peers.size() + spare_links, std::move(tls), true});
+    peer_door_ =
+        std::make_unique<actor_door>(*system_, links_->entrance(house_.names->cluster),
+                                     actor_door::terms{c.listen.host, c.listen.port, most, std::move(tls), true});
   } catch (const std::runtime_error& e) {
     throw std::runtime_error("cluster: cannot listen on " + where + ": " + e.what());
   }
-  spdlog::info("cluster: {}:{}{}, {} peers", c.listen.host, peer_door_->port(), peer_tls_ ? ", mutual TLS" : "",
-               c.peers.size());
+  spdlog::info("cluster: {}:{}{}, {} peers", c.listen.host, peer_door_->port(), peer_tls_ ? ", mutual TLS" : "", peers);
 }
 
 void daemon::renew_encryption() {
@@ -259,7 +261,10 @@ void daemon::renew_encryption() {
   if (metrics_tls_ && doors.metrics && doors.metrics_tls) metrics_->use_tls(context_of(doors.metrics_tls));
   if (curve_ && doors.zmq && doors.zmq->curve) zmq_->use_keys(keys_of(*doors.zmq));
   if (console_door_ && settings_->tls) console_door_->use_tls(console_context(*settings_));
-  if (const auto tls = peer_tls_ ? peer_context(*settings_) : nullptr) {
+  if (!peer_tls_) return;
+  auto cluster = *cluster_; // whose links go on if the new file has none
+  if (settings_->cluster) cluster.names = settings_->cluster->names;
+  if (const auto tls = peer_context(*settings_, cluster)) {
     peer_door_->use_tls(tls);
     links_->use_tls(tls);
   }

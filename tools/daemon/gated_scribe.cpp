@@ -24,7 +24,7 @@ public:
 
   net::rw_state read_some(std::size_t& got, int, void* to, std::size_t room) {
     const auto state = pass(got, static_cast<char*>(to), room);
-    if (!guest_->known && (guest_->stream ? guest_->stream->is_open() : filled_ == header_.size())) {
+    if (!guest_->known && (guest_->stream ? guest_->stream->is_open() : spoke_)) {
       guest_.know();
       if (guest_->stream) opened_();
     }
@@ -67,7 +67,10 @@ private:
     } else {
       payload_ -= got;
     }
-    if (handed_ == header_.size() && payload_ == 0) filled_ = handed_ = 0;
+    if (handed_ == header_.size() && payload_ == 0) {
+      spoke_ = spoke_ || guest_.list().gate.is_for_us(header_);
+      filled_ = handed_ = 0;
+    }
     return net::rw_state::success;
   }
 
@@ -75,6 +78,7 @@ private:
   std::function<void()> opened_;
   basp_gate::header header_{};
   std::size_t filled_ = 0, handed_ = 0, payload_ = 0; // of the header; still to come
+  bool spoke_ = false;                                // a whole message has come for the one actor
 };
 
 /// What CAF has to say first waits in it until the handshake is over: a stream that cannot write yet would be asked to
@@ -101,6 +105,7 @@ public:
   std::vector<char>& wr_buf() override { return stream_.wr_buf(); }
   std::vector<char>& rd_buf() override { return stream_.rd_buf(); }
   void flush() override {
+    if (stream_.wr_buf().size() > most_waiting) ::shutdown(stream_.fd(), SHUT_RDWR);
     if (open_) stream_.flush(this);
   }
   void graceful_shutdown() override {

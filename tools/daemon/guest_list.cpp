@@ -24,7 +24,8 @@ guest_list::seat guest_list::add(int fd, std::optional<tls_stream> stream) {
   at->stream = std::move(stream);
   at->number = ++numbers_;
   at->known = true;
-  if (closed_) show_out(*at);
+  const bool welcome = !context_ || !at->stream || at->stream->is_welcome_to(*context_); // a new one, perhaps
+  if (closed_ || !welcome) show_out(*at);
   return {shared_from_this(), at};
 }
 

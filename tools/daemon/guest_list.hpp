@@ -20,7 +20,7 @@ struct guest {
   const int fd;
   std::optional<tls_stream> stream; // none: in the clear
   std::uint64_t number = 0;
-  bool known = false;   // has shown a certificate that lets it in, or speaks CAF's protocol where none is asked for
+  bool known = false;   // has shown a certificate that lets it in, or said something where none is asked for
   bool leaving = false; // shown out; CAF will notice
 };
 

@@ -25,6 +25,7 @@ namespace mainstay {
 namespace {
 
 constexpr auto dial_limit = 1s;
+constexpr auto answer_limit = 10s;                // of the dialler: whoever is connected, and is no node, says nothing
 constexpr auto refused = caf::sec::runtime_error; // in a dial's answer, and nobody else's
 
 struct found_addresses {
@@ -58,11 +59,12 @@ struct patience {
   }
 };
 
-/// Why not; empty: it is.
+/// Why not; empty: it is. Asks no name server, which may take minutes.
 std::string connect_to(const std::string& host, std::uint16_t port, const patience& wait, descriptor& out) {
   found_addresses found;
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   if (const int no = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found.all); no != 0)
     return ::gai_strerror(no);
   out.fd = ::socket(found.all->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -99,7 +101,7 @@ class dialled_links::book {
 public:
   book(std::shared_ptr<const tls_context> tls, std::uint64_t receiver)
     : guests(std::make_shared<guest_list>(std::move(tls), std::numeric_limits<std::size_t>::max(),
-                                          basp_gate(receiver, actor_door::largest_message))),
+                                          basp_gate(receiver, actor_door::largest_message, basp_gate::of::nodes))),
       ending_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {
     if (ending_.fd < 0) throw std::bad_alloc();
   }
@@ -150,10 +152,12 @@ protected:
         why = shake_hands(*stream, socket.fd, wait, refused_by_one);
       }
       if (!why.empty()) return caf::make_error(refused_by_one ? refused : caf::sec::cannot_connect_to_node, why);
-      auto guest = book_->guests->add(socket.release(), std::move(stream));
+      auto guest = book_->guests->add(socket.fd, std::move(stream));
       book_->keep(address_, guest->number);
       auto& loop = static_cast<caf::io::network::default_multiplexer&>(system().middleman().backend());
-      return make_gated_scribe(loop, std::move(guest));
+      auto scribe = make_gated_scribe(loop, std::move(guest));
+      socket.release();
+      return scribe;
     } catch (const std::bad_alloc&) { return caf::make_error(caf::sec::cannot_connect_to_node, "no memory"); }
   }
 
@@ -171,7 +175,7 @@ std::string text_of(const caf::error& e) {
 /// Waits for the answer of one dial.
 void await_link(caf::event_based_actor* self, const caf::io::middleman_actor& by, const std::string& address,
                 const config::listen_address& at, const cluster_actor& whom) {
-  self->request(by, caf::infinite, caf::connect_atom::value, at.host, at.port)
+  self->request(by, answer_limit, caf::connect_atom::value, at.host, at.port)
       .then(
           [=](const caf::node_id&, const caf::strong_actor_ptr& peer, const std::set<std::string>& interface) {
             if (peer && interface == self->system().message_types(peer_actor()))
@@ -193,14 +197,19 @@ dialled_links::~dialled_links() { close(); }
 
 void dialled_links::dial(const std::string& address, const cluster_actor& whom) {
   const auto at = config::parse_listen(address);
+  const auto receiver = entrance(whom).id();
   std::lock_guard lock(mutex_);
-  if (closed_ || !at) return;
-  if (!book_) book_ = std::make_shared<book>(tls_, whom.id());
-  auto& by = diallers_[address];
-  if (!by)
-    by = caf::actor_cast<caf::io::middleman_actor>(system_.spawn<dialler, caf::detached + caf::hidden>(
-        system_.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")), address, book_));
-  system_.spawn<caf::hidden>(await_link, by, address, *at, whom);
+  if (closed_) return;
+  try {
+    if (!book_) book_ = std::make_shared<book>(tls_, receiver);
+    auto& by = diallers_[address];
+    if (!by)
+      by = caf::actor_cast<caf::io::middleman_actor>(system_.spawn<dialler, caf::detached + caf::hidden>(
+          system_.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")), address, book_));
+    system_.spawn<caf::hidden>(await_link, by, address, at.value(), whom);
+  } catch (const std::exception& e) { // no thread, no memory, no descriptor
+    caf::anon_send(whom, link_failed{address, std::string("it cannot be dialled: ") + e.what()});
+  }
 }
 
 void dialled_links::drop(const std::string& address) {

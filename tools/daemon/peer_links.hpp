@@ -1,5 +1,6 @@
-// Links to peers, dialled for CAF's middleman: each address by a thread of its own, so that one that answers nothing
-// holds up nobody else. Promises: a dial takes a second at most, handshake included; what is dropped is closed at once;
+// Links to peers, dialled for CAF's middleman: each address, which is one of IP, by a thread of its own, so that one
+// that answers nothing holds up nobody else. Promises: a dial takes a second at most, handshake included, and less when
+// everything ends; what is dropped is closed at once, unless it is still being dialled: that may still become a link;
 // a peer whose certificate is not let in, or who does not let ours in, is told of as one who refuses; over a link
 // nobody is reached but the actor that asked for it.
 #pragma once

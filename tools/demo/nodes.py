@@ -12,6 +12,7 @@ import urllib.request
 
 NAMES = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"]
 FIRST = {"http": 8080, "zmq": 5555, "admin": 4242, "metrics": 9464, "cluster": 4300}
+PATIENCE = 60  # seconds, for all to be there
 MORE = """
 cluster: {{ listen: {own}, peers: {peers} }}
 state: {{ path: {state} }}
@@ -38,7 +39,10 @@ class Node:
         self.name, self.at, self.peers, self.directory = name, at, len(peers), pathlib.Path(directory) / name
         self.directory.mkdir()
         config = self.directory / "mainstay.yaml"
-        text = template.replace("node: { name: alpha }", f"node: {{ name: {name} }}")
+        alpha, own = "node: { name: alpha }", f"node: {{ name: {name} }}"
+        if alpha not in template:
+            sys.exit(f"the configuration does not say {alpha}: no node could have a name of its own")
+        text = template.replace(alpha, own)
         config.write_text(text + MORE.format(own=at["cluster"], peers=json.dumps(peers), state=json.dumps(str(self.directory / "state.db"))))
         env = {**os.environ, "MAINSTAY_HTTP": at["http"], "MAINSTAY_ZMQ": "tcp://" + at["zmq"], "MAINSTAY_ADMIN": at["admin"],
                "MAINSTAY_METRICS": at["metrics"], "MAINSTAY_CACHE_FILE": ""}
@@ -63,6 +67,9 @@ class Node:
 
 def run(count, template, bin, shown):
     """Until a signal comes. `shown`: how the folder of the programs is called to a reader."""
+    if count > len(NAMES):
+        sys.exit(f"there are names for {len(NAMES)} nodes")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, from the first node on
     taken = set()
     doors = [{door: place(port + i, taken) for door, port in FIRST.items()} for i in range(count)]
     nodes = []
@@ -71,7 +78,10 @@ def run(count, template, bin, shown):
             for name, at in zip(NAMES, doors):
                 peers = [d["cluster"] for d in doors if d is not at]
                 nodes.append(Node(name, at, peers, template, directory, bin / "mainstayd"))
+            end = time.monotonic() + PATIENCE
             while not all(n.ready() for n in nodes):
+                if time.monotonic() > end:
+                    sys.exit(f"after {PATIENCE} s not every node is ready and has found the others:\n" + "".join(n.log() for n in nodes))
                 time.sleep(0.05)
             print(f"{'node':10}{'OpenAI SDK':30}{'message queue':24}{'console':18}{'dashboard':28}peers")
             for n in nodes:
@@ -79,7 +89,6 @@ def run(count, template, bin, shown):
             print(f"\nlook at them with   {shown}/mainstayctl --node {nodes[0].at['admin']} nodes\n"
                   f"their files are in  {directory}; kill one (its process ids: {', '.join(str(n.process.pid) for n in nodes)}) and look again; Ctrl-C ends all.",
                   flush=True)
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
             while any(n.process.poll() is None for n in nodes):
                 time.sleep(0.2)
             sys.exit("every node has ended")

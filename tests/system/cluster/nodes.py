@@ -54,7 +54,7 @@ class Cluster:
 
     def __init__(self, directory, size=3, mock=Nowhere, **sections):
         self.directory, self.mock, self.sections = directory, mock, sections
-        self.addresses = [f"127.0.0.1:{p}" for p in free_ports(size)]
+        self.addresses = sorted(f"127.0.0.1:{p}" for p in free_ports(size))  # each dials those after it
         self.nodes = [self.make(i) for i in range(size)]
 
     def make(self, i):

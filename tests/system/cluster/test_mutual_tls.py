@@ -19,18 +19,38 @@ def tls(authority, name):
     return {**authority.issue(name), "ca": str(authority.path("pem"))}
 
 
+def shown_by(node, authority):
+    """The certificate that its door for peers shows, and those that dial it see."""
+    words = ["openssl", "s_client", "-connect", node.address, "-cert", authority.path("pem", "node"), "-key", authority.path("key", "node")]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30).stdout
+    return done[done.index(b"-----BEGIN"):done.index(b"-----END")]
+
+
 def test_nodes_of_one_authority_are_a_cluster_and_renew_their_certificates(tmp_path, authority):
     with contextlib.closing(Cluster(tmp_path, 2, tls=tls(authority, "node"))) as two:
         wait_for(two.all_up, 3)
         assert "mutual TLS" in two.nodes[0].log()
+        before = [shown_by(n, authority) for n in two.nodes]
         authority.issue("node")
         for n in two.nodes:
             n.signal(1)
             wait_for(lambda n=n: "is in force" in n.log(), 3)
+        assert all(shown_by(n, authority) != b for n, b in zip(two.nodes, before))
         assert two.all_up() and all(r["losses"] == 0 for n in two.nodes for r in n.peers().values())
         two.nodes[1].kill()
         two.start(1)
         wait_for(two.all_up, 3)
+
+
+@pytest.mark.parametrize("which", [0, 1])  # who dialled, and who was dialled
+def test_names_that_do_not_let_a_peer_in_any_more_end_its_link(tmp_path, authority, which):
+    with contextlib.closing(Cluster(tmp_path, 2, tls=tls(authority, "node"))) as two:
+        wait_for(two.all_up, 3)
+        n = two.nodes[which]
+        n.write({**n.config, "cluster": {**n.config["cluster"], "names": ["another"]}})
+        n.signal(1)
+        for one, other in (two.nodes, two.nodes[::-1]):
+            wait_for(lambda one=one, other=other: one.sees(other) == "refused", 5)
 
 
 def test_a_certificate_of_another_authority_is_refused_and_both_say_so(tmp_path, authority):
