@@ -11,7 +11,7 @@ def troubles(happened):
     out, left = [], list(happened)
     for at, what, *whom in happened:
         if what in OF:
-            mended = next(row for row in left if row[1] == OF[what] and row[2:] == tuple(whom) and row[0] >= at)
+            mended = next(row for row in left if row[1] == OF[what] and list(row[2:]) == whom and row[0] >= at)
             left.remove(mended)
             out.append((at, mended[0], f"{'-'.join(str(w) for w in whom)} {WORDS[what]}"))
     return out
@@ -44,7 +44,6 @@ def svg(times, happened, seconds, limit):
     for v, colour in ((limit, "#d1242f"), (limit * 0.9, "#1a7f37")):
         out.append(f'<path d="M{LEFT} {y(v)}H{WIDTH - RIGHT}" stroke="{colour}" stroke-dasharray="5 4"/>')
     ends = range(2, int(seconds) + 1, 2)
-    out.append(line([(t, 6 * within(times, t - 10, t)) for t in ends if t >= 10 and 6 * within(times, t - 10, t) <= top], "#c0c8d0", 1))
     out.append(line([(t, within(times, t - 60, t)) for t in ends], "#1f6feb", 2))
     out.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 10}" text-anchor="middle">seconds</text>')
     out.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM - 8}" text-anchor="end" fill="#1f6feb">within the last 60 s</text></svg>')
