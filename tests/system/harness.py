@@ -132,9 +132,10 @@ def http_json(port, method, path, body=None, headers=None, timeout=60):
 
 
 class Mock(Process):
-    def __init__(self, directory, name="mock", port=None, **options):
+    def __init__(self, directory, name="mock", port=None, listen="127.0.0.1", through=(), **options):
+        """`through`: a command that becomes the mock."""
         self.name, self.port = name, port or free_port()
-        command = [MOCK, "--listen", f"127.0.0.1:{self.port}", "--name", name]
+        command = [*through, MOCK, "--listen", f"{listen}:{self.port}", "--name", name]
         for key, value in options.items():
             command += ["--" + key.replace("_", "-")] + ([] if value is True else [value])
         super().__init__(command, pathlib.Path(directory) / f"{name}-{self.port}.log")

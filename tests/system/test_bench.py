@@ -16,6 +16,7 @@ BENCH = pathlib.Path(__file__).resolve().parents[2] / "tools/bench"
 sys.path.insert(0, str(BENCH))
 
 import load  # noqa: E402
+import several_nodes  # noqa: E402
 from programs import Invalid  # noqa: E402
 from quantity import Quantity, summary  # noqa: E402
 from scenarios import scenarios  # noqa: E402
@@ -57,6 +58,15 @@ def test_every_scenario_runs_and_every_answer_is_complete(tmp_path):
         for row in scenario["rows"]:
             assert math.isfinite(row["result"]["median"]), row
             assert row["quantity"] in done.stdout
+
+
+def test_what_it_costs_to_be_one_of_several_nodes_is_measured(tmp_path):
+    done = run([BENCH / "cluster", "--short", "--json", tmp_path / "cluster.json"], 100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    out = json.loads((tmp_path / "cluster.json").read_text())
+    assert out["valid"] and [s["name"] for s in out["scenarios"]] == [s.name for s in several_nodes.scenarios(SHORT)]
+    targets = {(s.name, q.key): q.target for s in several_nodes.scenarios(FULL) for q in s.quantities if q.target is not None}
+    assert targets == {("lease", "cpu_us"): 1.05, ("forward", "p50_us"): 400, ("frozen", "p99_us"): 1.2}
 
 
 def test_every_number_that_is_meant_to_hold_is_measured():

@@ -36,7 +36,7 @@ def table(scenario):
     for row in scenario["rows"]:
         sides = ", ".join(f"{side} {with_spread(s)}" for side, s in row["sides"].items())
         yield f"  {row['quantity']}, {row['unit']}: {sides}"
-        if row["judged"] == "added":
+        if "nginx" in row.get("added", ()):
             yield painted("    nginx adds " + with_spread(row["added"]["nginx"]), "dim")
         if row["judged"] == "own":
             if row["holds"] is not None:

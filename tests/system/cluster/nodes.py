@@ -16,14 +16,14 @@ class Nowhere:
 
 
 class Node(Gateway):
-    """A gateway with peers. `namespace`: it lives in that one."""
+    """A gateway with peers, or alone without a `cluster`. `namespace`: it lives in that one."""
 
-    def __init__(self, directory, name, cluster, mock=Nowhere, namespace=None, **sections):
+    def __init__(self, directory, name, cluster=None, mock=Nowhere, namespace=None, **sections):
         directory.mkdir(exist_ok=True)
-        self.namespace, self.address = namespace, cluster["listen"]
-        inside = ("ip", "netns", "exec", namespace) if namespace else ()
+        self.namespace, self.address = namespace, cluster and cluster["listen"]
+        self.inside = ("ip", "netns", "exec", namespace) if namespace else ()
         super().__init__(directory, {"node": {"name": name}, "providers": [provider("openai", mock)], "models": [model("smart", "openai/gpt")],
-                                     "cluster": cluster, **sections}, through=inside)
+                                     **({"cluster": cluster} if cluster else {}), **sections}, through=self.inside)
 
     def ready(self):
         """the gateway is ready"""
@@ -35,8 +35,7 @@ class Node(Gateway):
     def ctl(self, *words, check=True):
         tls = self.config.get("tls")
         shown = ["--tls-cert", tls["cert"], "--tls-key", tls["key"], "--tls-ca", tls["ca"]] if tls else []
-        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
-        done = subprocess.run([*inside, BIN / "mainstayctl", "--node", f"127.0.0.1:{self.admin}", *shown, "--json", *words],
+        done = subprocess.run([*self.inside, BIN / "mainstayctl", "--node", f"127.0.0.1:{self.admin}", *shown, "--json", *words],
                               capture_output=True, text=True, timeout=60 * SLOW)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return {"error": done.stderr} if done.returncode == 2 else json.loads(done.stdout or done.stderr)
