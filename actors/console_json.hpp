@@ -54,6 +54,7 @@ void write_clients(console_json&, const config::settings&, const governor::view&
 void write_trace(console_json&, const recent_requests::found&);
 void write_comparison(console_json&, const comparison::view&, std::uint64_t pending);
 void write_peers(console_json&, const cluster_view&, instant now);
+void write_room(console_json&, const guests_view&, const std::string& own_address);
 void write_drill(console_json&, const drill_book::view&);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,
                   instant now);

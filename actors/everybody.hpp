@@ -25,6 +25,7 @@ void for_everybody(const directory& d, const Do& what) {
   one("dashboard", d.dashboard);
   one("drills", d.drills);
   one("cluster", d.cluster);
+  one("guests", d.guests);
   one("similar", d.similar);
   one("state_keeper", d.state_keeper, true);
   one("answer_keeper", d.answer_keeper, true);

@@ -377,6 +377,7 @@ struct metrics_state {
     ask<std::vector<actor_row>>(all, names->supervisor, [&r](auto& v) { r.set_actors(v); });
     ask<drill_book::view>(all, names->drills, [&r](auto& v) { r.set_drill(v); });
     if (names->cluster) ask<cluster_view>(all, names->cluster, [&r](auto& v) { r.set_peers(v); });
+    if (names->guests) ask<guests_view>(all, names->guests, [&r](auto& v) { r.set_guests(v); });
     arrived(*all);
     return promise;
   }

@@ -42,6 +42,7 @@ public:
   void set_audit(std::uint64_t seq, std::uint64_t lost);
   void set_drill(const drill_book::view&);
   void set_peers(const cluster_view&);
+  void set_guests(const guests_view&);
 
   /// What was counted is in the text from here on.
   void flush();

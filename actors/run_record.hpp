@@ -28,6 +28,7 @@ struct particulars {
   std::string region;                           // where its targets have to stand; empty: anywhere
   placeholders_ptr placeholders;                // what `body` holds in place of what its caller wrote
   std::string denied;                           // the rule that a text of it matches; empty: none
+  std::string guest_client;                     // of a peer's request: for whom it is
 };
 
 /// A request as a door hands it over: authenticated, not yet read.
@@ -52,7 +53,10 @@ struct inbound {
   boxed<particulars> rest;
   std::shared_ptr<reply_channel> reply;
 
-  std::string client_name() const { return client ? client->name : "local"; }
+  std::string client_name() const {
+    if (client) return client->name;
+    return particular().guest_client.empty() ? "local" : particular().guest_client;
+  }
   const particulars& particular() const {
     static const particulars none;
     return rest ? *rest : none;
@@ -80,6 +84,8 @@ struct run_record {
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
   std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
   std::atomic<bool> withheld{false};        // its answer was denied on the way out
+  bool guest = false;                       // a peer's, which has its caller: it is admitted, and stays here
+  std::optional<move_reason> must_move;     // this node accepted it for a peer to do; the dispatcher's word
   bool patient = false; // it waits for whoever rests, to its deadline: nothing of before was left to give
 
   // -- the run's, from here on
@@ -98,6 +104,7 @@ struct run_record {
   bool seat_asked = false;                // on a flight that others may share
   std::shared_ptr<flight_channel> shares; // that flight, where it has a seat
   bool paid = false;                      // its client's tokens are settled, or somebody else will
+  std::uint8_t moves = 0;                 // to peers
   int cuts = 0;                           // how often `asked` was made shorter than what the caller wrote
   stream_memory stream;
   std::vector<target> refused_prefill; // or ignored it, for this request
