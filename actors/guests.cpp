@@ -6,6 +6,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <random>
 
 namespace mainstay {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr auto look_round = 200ms; // at the room here
 constexpr int repeat_after = 3;    // rounds without a change: a peer's word counts for a second
+constexpr std::size_t most_wishes = 10'000;
 
 struct guests_state {
   static inline const char* name = "guests";
@@ -86,11 +88,41 @@ struct guests_state {
   away_seat find_room(const away_ask& ask) {
     const auto now = clock::now();
     const auto peer = store->room.choose(ask.providers, ask.why, now);
-    if (!peer) return {};
+    if (!peer) {
+      if (ask.why == move_reason::waiting) remember(ask);
+      return {};
+    }
     const auto number = store->next_number++;
     store->aways[number] = {*peer, ask.owner, ask.serial, ask.run, ask.why};
     const auto& node = store->peers[*peer].node;
     return {number, node.empty() ? *peer : node};
+  }
+
+  /// It is told of room to come, unless very many wait for that: then the longest, who may have gone, is forgotten.
+  void remember(const away_ask& ask) {
+    if (store->wishes.size() >= most_wishes) store->wishes.pop_front();
+    store->wishes.push_back({ask.providers, ask.run});
+  }
+
+  /// A call may be free at that peer: as many as that look again.
+  void grant_wishes(const std::string& peer) {
+    const auto* room = store->room.of(peer, clock::now());
+    if (!room || room->draining) return;
+    std::uint64_t calls = 0;
+    for (const auto& [provider, n] : room->slots) calls += n;
+    for (auto it = store->wishes.begin(); it != store->wishes.end() && calls > 0;) {
+      const auto is_there = [&](auto& p) { return room->slots.count(p) > 0; };
+      const auto run = caf::actor_cast<run_actor>(it->run);
+      const bool fits = std::any_of(it->providers.begin(), it->providers.end(), is_there);
+      if (run && !fits) {
+        ++it;
+        continue;
+      }
+      it = store->wishes.erase(it);
+      if (!run) continue;
+      tell(run, move_due{0, move_reason::waiting});
+      --calls;
+    }
   }
 
   void begin(const away_begin& b) {
@@ -112,10 +144,9 @@ struct guests_state {
     if (found == store->aways.end()) return;
     const auto a = std::move(found->second);
     store->aways.erase(found);
-    if (a.begun)
-      say(a.peer, "run.leave", words::number(number));
-    else
-      store->room.give_back(a.peer);
+    if (!a.begun) return store->room.give_back(a.peer);
+    say(a.peer, "run.leave", words::number(number));
+    store->room.over(a.peer);
   }
 
   void owner_lost(const owner_gone& gone) {
@@ -154,6 +185,7 @@ struct guests_state {
     };
     if (said.kind == "run.head") return tell(run, call_head{a.serial, 200, labels("text/event-stream")});
     store->aways.erase(found);
+    store->room.over(said.from);
     if (said.kind == "run.reply") {
       tell(run, call_head{a.serial, w->status, labels("application/json")});
       tell(run, call_data{a.serial, make_bytes(said.body)});
@@ -165,6 +197,7 @@ struct guests_state {
       tell(run, call_data{a.serial, make_bytes("data: " + said.body + "\n\n")});
     }
     tell(run, call_end{a.serial, std::nullopt, {}});
+    grant_wishes(said.from);
   }
 
   /// What it has of ours: the others are lost, and so are those of which not every word came.
@@ -242,6 +275,7 @@ struct guests_state {
     store->peers[said.from].node = told->node;
     store->room.heard(said.from, std::move(told->room), told->taken, clock::now());
     tell_dispatcher();
+    grant_wishes(said.from);
   }
 
   void tell_dispatcher() {
@@ -271,12 +305,16 @@ struct guests_state {
     }
     unchanged = now == store->own ? unchanged + 1 : 0;
     store->own = std::move(now);
-    if (unchanged % repeat_after == 0) tell_room();
+    tell_room(unchanged % repeat_after == 0);
   }
 
-  void tell_room() {
-    for (const auto& [address, p] : store->peers)
-      if (p.incarnation != 0) say(address, "run.room", room_for(address));
+  /// To everybody, or to those only whose requests came since.
+  void tell_room(bool everybody = true) {
+    for (auto& [address, p] : store->peers) {
+      if (p.incarnation == 0 || (!everybody && p.taken == p.taken_told)) continue;
+      p.taken_told = p.taken;
+      say(address, "run.room", room_for(address));
+    }
   }
 
   void drain() {

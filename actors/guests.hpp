@@ -9,6 +9,7 @@
 #include "actors/peer_channel.hpp"
 #include "core/peer_room.hpp"
 
+#include <deque>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -38,10 +39,16 @@ struct guests_store {
     std::uint64_t incarnation = 0; // of who is up; 0: nobody
     std::string node;              // its name
     std::uint64_t taken = 0;       // requests from there, since it is up
+    std::uint64_t taken_told = 0;  // that it knows of
   };
   config::settings_ptr settings;
   directory_ptr names;
   std::map<std::string, peer> peers;
+  struct wish { // of a run that waits here, for lack of room there
+    std::vector<std::string> providers;
+    caf::actor_addr run;
+  };
+  std::deque<wish> wishes; // the longest first
   peer_room room;
   node_room own;
   bool draining = false, told_room = false; // the dispatcher knows of peers' room

@@ -52,6 +52,10 @@ std::optional<std::string> peer_room::choose(const std::vector<std::string>& pro
   return *chosen;
 }
 
+void peer_room::over(const std::string& peer) {
+  if (const auto found = peers_.find(peer); found != peers_.end()) ++found->second.over;
+}
+
 void peer_room::give_back(const std::string& peer) {
   const auto found = peers_.find(peer);
   if (found != peers_.end() && found->second.sent > 0) --found->second.sent;

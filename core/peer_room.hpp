@@ -47,6 +47,8 @@ public:
   /// The one with most free calls at any of these providers or, where waiting there is better than here, with most
   /// places; of equals whoever had fewer from here. It counts as sent there until it is heard of, or given back.
   std::optional<std::string> choose(const std::vector<std::string>& providers, move_reason, instant now);
+  /// One that was sent there is over: it is under way no more, whether the peer has spoken since or not.
+  void over(const std::string& peer);
   /// It was not sent there after all.
   void give_back(const std::string& peer);
 
@@ -59,8 +61,8 @@ private:
   struct standing {
     node_room said;
     instant at{};
-    std::uint64_t sent = 0, taken = 0;
-    std::uint64_t under_way() const noexcept { return sent - std::min(sent, taken); }
+    std::uint64_t sent = 0, taken = 0, over = 0;
+    std::uint64_t under_way() const noexcept { return sent - std::min(sent, std::max(taken, over)); }
     bool counts(instant now) const noexcept { return at != instant{} && now - at <= word_counts && !said.draining; }
   };
   std::map<std::string, standing> peers_;

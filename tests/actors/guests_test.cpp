@@ -1,5 +1,5 @@
-// Runs that go to a peer and peers' runs here, among a cluster and a dispatcher that are played by the test: what is said
-// to whom, and that nothing stays when a peer is lost, a word is, or the guests' actor itself.
+// Runs that go to a peer and peers' runs here, among a cluster and a dispatcher that are played by the test: what is
+// said to whom, and that nothing stays when a peer is lost, a word is, or the guests' actor itself.
 #include "actors/guests.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -23,6 +23,7 @@ struct fixture {
   std::vector<run_record_ptr> submitted;
   std::vector<request_id> left;
   std::vector<bool> dispatcher_told;
+  std::vector<move_due> due;
   std::vector<call_head> heads;
   std::string data;
   std::vector<call_end> ends;
@@ -49,6 +50,7 @@ struct fixture {
               mail.opened();
             },
             [this](const guest_speaks& s) { caf::anon_send(guests, s); },
+            [this](const move_due& m) { due.push_back(m); },
             [this](const call_head& h) { heads.push_back(h); },
             [this](const call_data& d) { data += *d.piece; },
             [this](const call_end& e) { ends.push_back(e); }};
@@ -101,7 +103,7 @@ struct fixture {
     away_seat seat;
     caf::scoped_actor self{system};
     away_ask question{5, 3, move_reason::waiting, {"p"}, caf::actor_cast<caf::actor_addr>(everybody)};
-    const auto answer = self->request(guests, 10s, std::move(question));
+    auto answer = self->request(guests, 10s, std::move(question));
     steps.run();
     answer.receive([&](const away_seat& s) { seat = s; }, [](const caf::error&) {});
     return seat;
@@ -138,7 +140,8 @@ BOOST_AUTO_TEST_CASE(a_run_goes_to_the_peer_with_room_and_hears_its_answer_as_a_
   BOOST_TEST_REQUIRE(begun.size() == 1u);
   BOOST_TEST(begun[0].body == "the request");
   BOOST_TEST(begun[0].head.find(R"("why":"waiting")") != std::string::npos);
-  peer_says("run.reply", of(run, 1, R"(,"status":200,"labels":{"x-mainstay-source":"primary","set-cookie":"x"})"), "{}");
+  peer_says("run.reply", of(run, 1, R"(,"status":200,"labels":{"x-mainstay-source":"primary","set-cookie":"x"})"),
+            "{}");
   BOOST_TEST_REQUIRE(heads.size() == 1u);
   BOOST_TEST(heads[0].serial == 3u);
   BOOST_TEST(find_header(*heads[0].headers, "x-mainstay-source"));
@@ -209,6 +212,17 @@ BOOST_AUTO_TEST_CASE(who_leaves_is_told_to_the_peer_if_it_had_begun) {
   BOOST_TEST(ask().number != 0u);
 }
 
+BOOST_AUTO_TEST_CASE(who_found_no_room_is_told_when_there_may_be_some) {
+  const auto run = send_away();
+  for (int i = 0; i < 3; ++i) BOOST_TEST(ask().number == 0u);
+  BOOST_TEST(due.empty());
+  peer_says("run.reply", of(run, 1), "{}"); // the peer's only call is free again
+  BOOST_TEST(due.size() == 1u);
+  BOOST_TEST(ask().number != 0u);
+  peer_says("run.room", R"({"node":"there","places":9,"taken":2,"slots":{"p":1}})");
+  BOOST_TEST(due.size() == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(a_run_that_died_is_away_no_more) {
   send_away();
   letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(guests), owner_gone{5, {0, 4}});
@@ -233,7 +247,7 @@ BOOST_AUTO_TEST_CASE(a_peers_run_is_accepted_as_its_own_node_admitted_it_and_its
   BOOST_TEST(in.id == "req_9");
   BOOST_TEST(in.client_name() == "shop");
   BOOST_TEST((in.level == priority::high));
-  BOOST_TEST(in.deadline - in.received == 5s);
+  BOOST_TEST((in.deadline - in.received == 5s));
   in.reply->stream_head({{"x-mainstay-source", "primary"}, {"x-mainstay-latency-ms", "5"}});
   in.reply->stream_event(make_bytes("1"));
   in.reply->stream_event(make_bytes("2"));

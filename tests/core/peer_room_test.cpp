@@ -2,7 +2,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-
 using namespace mainstay;
 
 namespace {
@@ -49,6 +48,15 @@ BOOST_AUTO_TEST_CASE(a_new_word_says_which_of_them_it_knows_of) {
   BOOST_TEST(!r.choose(at_openai, move_reason::waiting, start));
   r.heard("a", with(1), 2, start);
   BOOST_TEST(r.choose(at_openai, move_reason::waiting, start).value_or("") == "a");
+}
+
+BOOST_AUTO_TEST_CASE(a_call_that_is_over_is_free_again_before_its_peer_says_so) {
+  auto r = two(1, 0);
+  r.choose(at_openai, move_reason::waiting, start);
+  BOOST_TEST(!r.choose(at_openai, move_reason::waiting, start));
+  r.over("a");
+  BOOST_TEST(r.choose(at_openai, move_reason::waiting, start).has_value());
+  BOOST_TEST(!r.choose(at_openai, move_reason::waiting, start));
 }
 
 BOOST_AUTO_TEST_CASE(what_did_not_go_there_after_all_uses_nothing_up) {

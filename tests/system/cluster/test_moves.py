@@ -1,16 +1,18 @@
 """Work moves: what a node has no room for is done by a peer, plain and streamed, and comes home if that peer is lost; nothing is lost on the way."""
 import concurrent.futures
 import contextlib
+import json
 import signal
+import socket
 import time
 
 import pytest
 
-from harness import SLOW, model, provider, wait_for
+from harness import SLOW, Dealer, http_json, model, provider, wait_for
 from nodes import Cluster
 
 MODELS = [model("smart", "openai/gpt"), model("late", "openai/late"), model("slow", "openai/slow"), model("long", "openai/long"), model("held", "openai/held")]
-RULES = [{"model": "late", "latency_ms": 1500}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 30}, {"model": "held", "token_ms": 40}]
+RULES = [{"model": "late", "latency_ms": 1000}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 30}, {"model": "held", "token_ms": 25}]
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def two(tmp_path, mock):
 
 @contextlib.contextmanager
 def held(node, mock):
-    """The node's only call is taken, until the block ends or the call does: it lasts 2.4 seconds."""
+    """The node's only call is taken, until the block ends or the call does: it lasts 1.5 seconds."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         caller = pool.submit(node.chat, "hold on", True, model="held")
         wait_for(lambda: open_calls(mock, "held"), 5)
@@ -73,6 +75,60 @@ def test_what_waits_here_while_a_peer_has_a_free_call_is_done_there(two, mock, s
     assert b.metric("mainstay_attempts_total") == 1, "and the one that made the call counts that"
     story = a.ctl("trace", answer.headers["x-request-id"])["story"]
     assert [r["where"] for r in story if r["what"] == "moved"] == ["n1"]
+
+
+def test_all_that_callers_ask_of_a_node_may_move(two, mock):
+    """Both doors, another dialect, embeddings; a provider sees the key by which it knows a repetition."""
+    a, b = two.nodes
+    with held(a, mock), Dealer(a.zmq_url) as dealer:
+        mq = dealer.chat("over the queue", stream=True)
+        assert mq.complete("over the queue") and mq.headers["x-mainstay-node"] == mq.end[0]["x-mainstay-node"] == "n1"
+        assert mq.end[1]["usage"]["completion_tokens"] == 60, "nobody asked for usage in the stream, and the node knows it all the same"
+        ask = {"model": "smart", "max_tokens": 100, "messages": [{"role": "user", "content": "in other words"}]}
+        status, headers, body = http_json(a.http, "POST", "/v1/messages", ask)
+        assert status == 200 and headers["x-mainstay-node"] == "n1" and body["type"] == "message" and body["usage"]["output_tokens"] == 60
+        status, headers, body = http_json(a.http, "POST", "/v1/embeddings", {"model": "smart", "input": ["one", "two"]})
+        assert status == 200 and headers["x-mainstay-node"] == "n1" and len(body["data"]) == 2
+        named = a.chat("by name", headers={"idempotency-key": "my-own"})
+        assert named.complete("by name") and named.headers["x-mainstay-node"] == "n1"
+        assert a.chat("by name", headers={"idempotency-key": "my-own"}).body == named.body
+    assert [r["idempotency_key"] for r in mock.seen() if r["text"] == "by name"] == ["my-own"]
+    all_at_rest(a, b)
+
+
+def test_equal_requests_share_one_call_that_moves_and_its_answer_is_kept_at_home(tmp_path, mock):
+    with contextlib.closing(nodes_of(tmp_path, mock, cache={"ttl": "1h"})) as cluster:
+        wait_for(cluster.all_up, 5)
+        a, b = cluster.nodes
+        wait_for(lambda: all(r["takes"] == "requests" for r in a.ctl("nodes")["room"]), 3)
+        with held(a, mock), concurrent.futures.ThreadPoolExecutor(3) as pool:
+            answers = [f.result() for f in [pool.submit(a.chat, "the same", True, model="slow") for _ in range(3)]]
+            assert all(x.complete("the same") and x.headers["x-mainstay-node"] == "n1" for x in answers), answers
+            again = a.chat("the same", model="slow")
+            assert again.source == "cache" and again.complete("the same")
+        assert len([r for r in mock.seen() if r["model"] == "slow"]) == 1
+        all_at_rest(a, b)
+
+
+def test_a_slow_reader_of_a_stream_that_moved_holds_the_provider_back(two, mock):
+    a, b = two.nodes
+    mock.script(*RULES, {"model": "gpt", "stream": True, "words": 100000})
+    body = json.dumps({"model": "smart", "stream": True, "messages": [{"role": "user", "content": "long"}]}).encode()
+    with held(a, mock), socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        s.connect(("127.0.0.1", a.http))
+        s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        chunks = [s.recv(1000)]
+        moved = b.metric("mainstay_moved", direction="in")
+        sent = 0
+        while sent != (sent := b.peers()[a.address]["bytes_out"]):  # it has come to rest
+            time.sleep(0.1)
+        assert moved == 1 and open_calls(mock, "gpt") and sent < 8 << 20, "the provider cannot get rid of its 17 MB while nobody reads"
+        while piece := s.recv(1 << 16):
+            chunks.append(piece)
+    whole = b"".join(chunks)
+    assert whole.count(b'"delta":{"content":') == 100000 and b"data: [DONE]" in whole and b"x-mainstay-node: n1" in whole
+    all_at_rest(a, b)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
