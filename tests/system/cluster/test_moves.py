@@ -12,7 +12,7 @@ from harness import SLOW, Dealer, http_json, model, provider, wait_for
 from nodes import Cluster
 
 MODELS = [model("smart", "openai/gpt"), model("late", "openai/late"), model("slow", "openai/slow"), model("long", "openai/long"), model("held", "openai/held")]
-RULES = [{"model": "late", "latency_ms": 1000}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 30}, {"model": "held", "token_ms": 25}]
+RULES = [{"model": "late", "latency_ms": 1300}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 20}, {"model": "held", "token_ms": 250}]
 
 
 @pytest.fixture
@@ -37,14 +37,23 @@ def two(tmp_path, mock):
         yield cluster
 
 
-@contextlib.contextmanager
-def held(node, mock):
-    """The node's only call is taken, until the block ends or the call does: it lasts 1.5 seconds."""
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        caller = pool.submit(node.chat, "hold on", True, model="held")
+class held:
+    """The node's only call is taken, until the block ends, or let_go() before."""
+
+    def __init__(self, node, mock):
+        body = json.dumps({"model": "held", "stream": True, "messages": [{"role": "user", "content": "hold on"}]}).encode()
+        self.socket = socket.create_connection(("127.0.0.1", node.http))
+        self.socket.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         wait_for(lambda: open_calls(mock, "held"), 5)
-        yield
-        assert caller.result().complete("hold on"), caller.result()
+
+    def let_go(self):
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.let_go()
 
 
 def open_calls(mock, model):
@@ -134,10 +143,11 @@ def test_a_slow_reader_of_a_stream_that_moved_holds_the_provider_back(two, mock)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_request_whose_host_is_lost_before_the_first_token_comes_home(two, mock, how):
     a, b = two.nodes
-    with held(a, mock), concurrent.futures.ThreadPoolExecutor(1) as pool:
+    with held(a, mock) as call, concurrent.futures.ThreadPoolExecutor(1) as pool:
         answer = pool.submit(a.chat, "come home", True, model="late")
         wait_for(lambda: open_calls(mock, "late"), 5)
         b.signal(how)
+        call.let_go()
         answer = answer.result()
         assert answer.complete("come home"), answer
         assert "x-mainstay-node" not in answer.headers
@@ -153,10 +163,11 @@ def test_a_request_whose_host_is_lost_before_the_first_token_comes_home(two, moc
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_stream_whose_host_is_lost_in_the_middle_goes_on_at_home(two, mock, how):
     a, b = two.nodes
-    with held(a, mock), concurrent.futures.ThreadPoolExecutor(1) as pool:
+    with held(a, mock) as call, concurrent.futures.ThreadPoolExecutor(1) as pool:
         answer = pool.submit(a.chat, "go on", True, model="long")
         wait_for(lambda: any(r["tokens"] > 10 for r in open_calls(mock, "long")) or mock.stats()["tokens_sent"] > 30, 5)
         b.signal(how)
+        call.let_go()
         answer = answer.result()
         assert answer.complete("go on"), answer
         assert answer.headers["x-mainstay-node"] == "n1" and answer.comments == ["mainstay continued on openai/long"]
