@@ -89,7 +89,7 @@ struct guests_state {
     const auto now = clock::now();
     const auto peer = store->room.choose(ask.providers, ask.why, now);
     if (!peer) {
-      if (ask.why == move_reason::waiting) remember(ask);
+      if (ask.why == move_reason::waiting || ask.why == move_reason::draining) remember(ask);
       return {};
     }
     const auto number = store->next_number++;
@@ -104,12 +104,13 @@ struct guests_state {
     store->wishes.push_back({ask.providers, ask.run});
   }
 
-  /// A call may be free at that peer: as many as that look again.
+  /// A call may be free at that peer: as many as that look again; of a node that drains, as many as it would accept.
   void grant_wishes(const std::string& peer) {
     const auto* room = store->room.of(peer, clock::now());
     if (!room || room->draining) return;
     std::uint64_t calls = 0;
     for (const auto& [provider, n] : room->slots) calls += n;
+    if (store->draining) calls = std::max(calls, room->places);
     for (auto it = store->wishes.begin(); it != store->wishes.end() && calls > 0;) {
       const auto is_there = [&](auto& p) { return room->slots.count(p) > 0; };
       const auto run = caf::actor_cast<run_actor>(it->run);
@@ -120,7 +121,7 @@ struct guests_state {
       }
       it = store->wishes.erase(it);
       if (!run) continue;
-      tell(run, move_due{0, move_reason::waiting});
+      tell(run, move_due{0, store->draining ? move_reason::draining : move_reason::waiting});
       --calls;
     }
   }

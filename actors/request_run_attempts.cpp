@@ -144,10 +144,7 @@ void run_state::ask_capacity() {
             if (too_late && until < asking->wait_until) return ask_capacity(); // there is more time now
             asking.reset();
             rec->note(story_mark::no_capacity);
-            if (moves_on(why)) {
-              refused_meanwhile = r.no;
-              return look_for_host(move_reason::queue);
-            }
+            if (moves_on(why)) return look_for_host(move_reason::queue, r.no);
             perform(rec->plan->refused(r.no, clock::now()));
           },
           [this, id = asked_lease](const caf::error&) {

@@ -38,11 +38,12 @@ bool run_state::may_move() const {
 /// Limits hold wherever it is asked; a queue is each node's own.
 bool run_state::moves_on(refusal_reason why) {
   const bool of_the_queue = why == refusal_reason::queue_full || why == refusal_reason::backlog;
-  return of_the_queue && looks_for_host == 0 && may_move();
+  return of_the_queue && !looks_for_host && may_move();
 }
 
-void run_state::look_for_host(move_reason why) {
-  const auto serial = looks_for_host = rec->next_serial++;
+void run_state::look_for_host(move_reason why, std::optional<refusal> else_refused) {
+  const auto serial = rec->next_serial++;
+  looks_for_host.emplace(host_search{serial, else_refused});
   away_ask ask{rec->number, serial, why, {}, caf::actor_cast<caf::actor_addr>(self)};
   for (const auto& rung : rec->model->ladder)
     for (const auto& t : rung)
@@ -55,17 +56,21 @@ void run_state::look_for_host(move_reason why) {
 }
 
 void run_state::host_found(const away_seat& seat, std::uint32_t serial, move_reason why) {
-  const bool wanted = looks_for_host == serial && !over && !rec->answered && !asking_for_stale;
-  const bool waits = refused_meanwhile || (asking ? !opening : rec->must_move.has_value());
-  if (looks_for_host == serial) looks_for_host = 0;
+  host_search search;
+  if (looks_for_host && (*looks_for_host).serial == serial) {
+    search = *looks_for_host;
+    looks_for_host.reset();
+  }
+  const bool wanted = search.serial == serial && !over && !rec->answered && !asking_for_stale;
+  const bool waits = search.else_refused || (asking ? !opening : rec->must_move.has_value());
   if (wanted && waits && may_move() && seat.number != 0) return go_away(seat, serial);
   if (seat.number != 0) self->send(names->guests, away_leave{seat.number});
-  if (wanted) no_host(why);
+  if (wanted) no_host(why, search.else_refused);
 }
 
 /// It goes on here, unless there was no place for it from the beginning.
-void run_state::no_host(move_reason why) {
-  if (const auto no = std::exchange(refused_meanwhile, {})) return perform(rec->plan->refused(*no, clock::now()));
+void run_state::no_host(move_reason why, const std::optional<refusal>& otherwise) {
+  if (otherwise) return perform(rec->plan->refused(*otherwise, clock::now()));
   if (asking || opening || tries[0] || !rec->must_move) return;
   if (why == move_reason::draining)
     return unavailable("draining", "this node is shutting down", failure_class::overloaded);
@@ -74,7 +79,6 @@ void run_state::no_host(move_reason why) {
 
 void run_state::go_away(const away_seat& seat, std::uint32_t serial) {
   withdraw_question();
-  refused_meanwhile.reset();
   rec->must_move.reset(); // when it comes home, it stays
   ++rec->moves;
   rec->note(story_mark::moved);
@@ -97,7 +101,7 @@ void run_state::go_away(const away_seat& seat, std::uint32_t serial) {
 }
 
 void run_state::on_move_due(const move_due& due) {
-  if (rec->answered || !rec->plan || looks_for_host != 0 || !asking || opening || !may_move()) return;
+  if (rec->answered || !rec->plan || looks_for_host || !asking || opening || !may_move()) return;
   if (due.serial != 0 && due.serial != asked_lease.serial) return;
   look_for_host(due.why);
 }

@@ -58,9 +58,12 @@ struct run_state {
   };
   boxed<last_word> asking_for_stale; // or for a similar one
   bool asking_for_similar = false;
-  std::uint32_t looks_for_host = 0; // the serial under which it asked for one; 0: it did not
-  boxed<refusal> refused_meanwhile; // what its plan hears if there is none
-  bool waits_otherwise = false;     // an error is not the last word: without another answer it waits
+  struct host_search {
+    std::uint32_t serial = 0;            // under which it asked
+    std::optional<refusal> else_refused; // what its plan hears if there is none
+  };
+  boxed<host_search> looks_for_host;
+  bool waits_otherwise = false; // an error is not the last word: without another answer it waits
 
   // -- its beginning, its waits and its end
   void start();
@@ -153,9 +156,9 @@ struct run_state {
   // -- another node
   bool may_move() const;
   bool moves_on(refusal_reason why);
-  void look_for_host(move_reason why);
+  void look_for_host(move_reason why, std::optional<refusal> else_refused = {});
   void host_found(const away_seat& seat, std::uint32_t serial, move_reason why);
-  void no_host(move_reason why);
+  void no_host(move_reason why, const std::optional<refusal>& otherwise = {});
   void go_away(const away_seat& seat, std::uint32_t serial);
   void on_move_due(const move_due& due);
   void host_refused(attempt& a);

@@ -79,8 +79,8 @@ struct run_record {
   std::shared_ptr<journal_channel> durable; // in.reply, where the request is durable; else null
   std::string durable_id;                   // the caller's own name for it
   utc_time not_before{};                    // of a durable one
-  bool batch = false;                       // it may be merged with others
   std::size_t merged = 0;                   // of so many durable requests; 0: of its caller's alone
+  bool batch = false;                       // it may be merged with others
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
   std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
   std::atomic<bool> withheld{false};        // its answer was denied on the way out
@@ -104,13 +104,13 @@ struct run_record {
   bool seat_asked = false;                // on a flight that others may share
   std::shared_ptr<flight_channel> shares; // that flight, where it has a seat
   bool paid = false;                      // its client's tokens are settled, or somebody else will
-  std::uint8_t moves = 0;                 // to peers
   int cuts = 0;                           // how often `asked` was made shorter than what the caller wrote
   stream_memory stream;
   std::vector<target> refused_prefill; // or ignored it, for this request
   std::uint64_t tokens_spent = 0;      // by the attempts that ended
   bool head_sent = false, answered = false;
   std::uint8_t attempts_begun = 0;
+  std::uint8_t moves = 0;               // to peers
   request_story story;                  // for the report
   std::shared_ptr<run_report> reported; // report()
   run_report& report() { return reported ? *reported : *(reported = std::make_shared<run_report>()); }

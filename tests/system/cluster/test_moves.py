@@ -12,7 +12,7 @@ from harness import SLOW, Dealer, http_json, model, provider, wait_for
 from nodes import Cluster
 
 MODELS = [model("smart", "openai/gpt"), model("late", "openai/late"), model("slow", "openai/slow"), model("long", "openai/long"), model("held", "openai/held")]
-RULES = [{"model": "late", "latency_ms": 1300}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 20}, {"model": "held", "token_ms": 250}]
+RULES = [{"model": "late", "latency_ms": 1300}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 25}, {"model": "held", "token_ms": 250}]
 
 
 @pytest.fixture
@@ -178,6 +178,20 @@ def test_a_stream_whose_host_is_lost_in_the_middle_goes_on_at_home(two, mock, ho
         all_at_rest(a, b)
 
 
+@pytest.mark.parametrize("where", ["home", "host"])
+@pytest.mark.parametrize("who", ["guests", "cluster", "dispatcher", "request_run"])
+def test_an_actor_that_dies_on_either_side_costs_no_caller_the_answer(two, mock, where, who):
+    a, b = two.nodes
+    with held(a, mock) as call, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(a.chat, "go on", True, model="long")
+        wait_for(lambda: any(open_calls(mock, "long")), 5)
+        call.let_go()
+        wait_for(lambda: not open_calls(mock, "held"), 5)
+        (a if where == "home" else b).ctl("drill", "crash", who)
+        assert answer.result().complete("go on"), answer.result()
+    all_at_rest(a, b)
+
+
 def test_who_is_at_fault_hears_it_from_the_peer_and_who_leaves_ends_it_there(two, mock):
     a, b = two.nodes
     mock.script(*RULES, {"model": "gpt", "text": "wrong*", "status": 400})
@@ -190,22 +204,23 @@ def test_who_is_at_fault_hears_it_from_the_peer_and_who_leaves_ends_it_there(two
     all_at_rest(a, b)
 
 
-def test_a_node_that_drains_hands_over_what_waits_and_every_caller_gets_a_whole_answer(two, mock):
+def test_a_node_that_drains_hands_over_what_waits_and_what_comes_and_every_caller_gets_a_whole_answer(two, mock):
     a, b = two.nodes
     b.stop()  # nowhere to go, until the queue is there
-    with concurrent.futures.ThreadPoolExecutor(13) as pool:
+    with concurrent.futures.ThreadPoolExecutor(13) as pool, Dealer(a.zmq_url) as dealer:
         first = pool.submit(a.chat, "first", True, model="long")
         wait_for(lambda: open_calls(mock, "long"), 5)
         others = [pool.submit(a.chat, f"question {i}", i % 2 == 1) for i in range(12)]
         wait_for(lambda: a.status()["waiting"] == 12, 5)
-        two.start(1)
-        wait_for(two.all_up, 5)
+        b = two.start(1)
         a.signal(signal.SIGTERM)
+        wait_for(lambda: not a.alive() or a.status()["state"] == "draining", 5)
+        late = dealer.chat("at the last moment")
+        assert late.complete("at the last moment") and late.headers["x-mainstay-node"] == "n1", late
         assert first.result().complete("first")
         for i, answer in enumerate(others):
             assert answer.result().complete(f"question {i}"), answer.result()
     assert a.wait() == 0, a.log()
-    b = two.nodes[1]
     wait_for(b.at_rest, 5)
     assert b.metric("mainstay_moved_total", direction="in", reason="draining") > 0
 
