@@ -24,7 +24,7 @@ using run_actor =
                      caf::reacts_to<call_head>,    // from the upstream's thread, in order: head, data..., end
                      caf::reacts_to<call_data>, caf::reacts_to<call_end>,
                      caf::reacts_to<caller_progress>, // from the door: room for more
-                     caf::reacts_to<inject_fault>>;
+                     caf::reacts_to<move_due>, caf::reacts_to<inject_fault>>;
 
 /// Accepts requests, keeps a record of each until it was answered, gives it a run and, if that dies, another; keeps the
 /// deadlines; drains.
@@ -33,7 +33,7 @@ using dispatcher_actor =
                      caf::reacts_to<letter<run_finished>>, caf::reacts_to<run_wake>,
                      caf::replies_to<drain_order>::with<drain_result>, // answered when nothing is in flight, or at the
                                                                        // limit
-                     caf::replies_to<look>::with<dispatcher_view>,
+                     caf::replies_to<look>::with<dispatcher_view>, caf::reacts_to<peers_room>,
                      caf::replies_to<crash_order>::with<bool>, // injects a fault into one run; false: none is in flight
                      MAINSTAY_SUPERVISED>;
 
@@ -54,6 +54,7 @@ using governor_actor =
                      caf::reacts_to<load_orders>, // from the metrics
                      caf::reacts_to<peer_said>, caf::reacts_to<peer_changed>,
                      caf::reacts_to<peer_refused>, // from the cluster: a peer_listener
+                     caf::replies_to<ask_slots>::with<governor::free_slots>,
                      caf::replies_to<look>::with<governor::view>, MAINSTAY_SUPERVISED>;
 
 /// Health, rests and disabling of provider keys.
@@ -212,6 +213,12 @@ using peer_news_actor =
 /// Clears the caches of all nodes, those that are away when they are back. Only where there are peers.
 using cache_clears_actor = peer_listener::extend<caf::replies_to<cache_clear>::with<nodes_cleared>,
                                                  caf::reacts_to<run_wake>, MAINSTAY_SUPERVISED>;
+/// This node's runs at peers, and peers' runs here. Only where there are peers.
+using guests_actor =
+    peer_listener::extend<caf::replies_to<away_ask>::with<away_seat>, caf::reacts_to<away_begin>,
+                          caf::reacts_to<away_credit>, caf::reacts_to<away_leave>, caf::reacts_to<guest_speaks>,
+                          caf::reacts_to<letter<owner_gone>>, caf::reacts_to<node_drains>, // from the dispatcher
+                          caf::reacts_to<run_wake>, caf::replies_to<look>::with<guests_view>, MAINSTAY_SUPERVISED>;
 
 /// Spawns, restarts with an intensity limit, knows everybody's stable name.
 using supervisor_actor =
@@ -246,6 +253,7 @@ struct directory {
   peer_journal_actor peer_journal;               // likewise
   peer_news_actor peer_news;                     // likewise
   cache_clears_actor cache_clears;               // likewise
+  guests_actor guests;                           // null: likewise, or its runs stay here
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

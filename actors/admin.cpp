@@ -297,6 +297,7 @@ private:
     const auto c = ask<cluster_view>(store_.names->cluster);
     json_.text("address", c.own.address).end_row().end_table();
     write_peers(json_, c, clock::now());
+    if (store_.names->guests) write_room(json_, ask<guests_view>(store_.names->guests), c.own.address);
   }
 
   void report() { throw console_error("mainstayctl writes the file: say `report FILE` to one that knows how"); }

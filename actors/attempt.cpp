@@ -2,6 +2,7 @@
 
 #include "actors/intake.hpp"
 #include "actors/key_manager.hpp"
+#include "actors/turn.hpp"
 #include "config/url.hpp"
 #include "net/dialects/embeddings_dialect.hpp"
 
@@ -282,11 +283,13 @@ void conceal_keys(const attempt& a, const run_record& rec, provider_error& said)
 
 void let_through(attempt& a, std::size_t bytes, const attempt_links& links) {
   a.credited += bytes;
+  if (a.away) return tell(links.names.guests, away_credit{a.away, bytes});
   letter<add_credit>::post(pointer(links.names.upstreams.at(a.at.provider)), add_credit{a.lease, bytes});
 }
 
 void cancel(attempt& a, const attempt_links& links) {
   if (!std::exchange(a.placed, false)) return;
+  if (a.away) return tell(links.names.guests, away_leave{a.away});
   letter<cancel_call>::post(pointer(links.names.upstreams.at(a.at.provider)), cancel_call{a.lease});
 }
 
@@ -302,7 +305,7 @@ void hand_back(const attempt& a, const attempt_links& links) {
 void settle_success(attempt& a, const std::optional<token_usage>& usage, const attempt_links& links) {
   auto& rec = links.rec;
   auto cost = a.usage_or_estimate(*rec.asked, usage);
-  if (usage) {
+  if (usage && !rec.guest) { // a guest's are told by its own node
     rec.report().input_tokens = usage->input;
     rec.report().output_tokens = usage->output;
     rec.report().cached_tokens = usage->cached;
@@ -310,6 +313,7 @@ void settle_success(attempt& a, const std::optional<token_usage>& usage, const a
     rec.report().cache_write_tokens = usage->cache_writes;
   }
   rec.tokens_spent += cost.input + cost.output;
+  if (a.away) return; // the peer settles and reports its own calls
   rec.report().charged_tokens += cost.input + cost.output;
   settle_lease_of(a, {true, cost.input + cost.output, true, false, a.sent_at}, links);
   std::optional<provider_lessons::event> learned;
@@ -334,6 +338,7 @@ void settle_failure(attempt& a, const failure& f, const attempt_links& links) {
   if (a.relay && a.relay->contributed()) part = a.usage_or_estimate(*rec.asked, a.relay->usage());
   rec.stream.before += part;
   rec.tokens_spent += tokens;
+  if (a.away) return;
   rec.report().charged_tokens += tokens;
   auto judged = f.kept_connection ? failure_class::cancelled : f.what; // being idle for too long is nobody's failure
   auto& rules = rules_of(judged);

@@ -33,6 +33,7 @@ struct attempt {
   std::vector<std::string> left_out; // parameters that its dialect does not have
   int cuts = 0;                      // of the request, when it was asked
   std::uint8_t number = 0;           // in its request's story
+  std::uint64_t away = 0;            // not at a provider, but at a peer under that number: nothing here was borrowed
   int status = 0;
   std::size_t received = 0, credited = 0; // flow control, bytes
   std::optional<stream_relay> relay;

@@ -55,4 +55,27 @@ void write_peers(console_json& j, const cluster_view& v, instant now) {
   if (v.strangers > 0) j.count("messages_of_strangers", v.strangers);
 }
 
+/// What room there is where, as far as this node was told, and what of its own is there and of theirs is here.
+void write_room(console_json& j, const guests_view& v, const std::string& own_address) {
+  j.table("room");
+  const auto row = [&j](const std::string& address, const guests_view::peer& p) {
+    std::uint64_t calls = 0;
+    for (const auto& [provider, n] : p.room.slots) calls += n;
+    j.row()
+        .text("address", address)
+        .text("takes", !p.known          ? "unknown"
+                       : p.room.draining ? "nothing: it drains"
+                                         : "requests")
+        .count("free_calls", calls)
+        .count("free_places", p.room.places)
+        .count("away", p.away)
+        .count("guests", p.guests)
+        .end_row();
+  };
+  row(own_address, {v.own, true, 0, 0});
+  for (const auto& [address, p] : v.peers) row(address, p);
+  j.end_table();
+  if (v.lost > 0) j.count("lost_with_their_peer", v.lost);
+}
+
 } // namespace mainstay

@@ -60,6 +60,7 @@ void write_comparison(console_json&, const comparison::view&, std::uint64_t pend
 void write_cleared(console_json&, const nodes_cleared&, const node_names& nodes);
 node_names names_of(const cluster_view&);
 void write_peers(console_json&, const cluster_view&, instant now);
+void write_room(console_json&, const guests_view&, const std::string& own_address);
 void write_drill(console_json&, const drill_book::view&);
 void write_models(console_json&, const config::settings&, const std::vector<breaker_view>&, const recovery_view&,
                   instant now);

@@ -72,16 +72,33 @@ struct dispatcher_state {
       ++store->refused;
       return answer_without_run(*rec, 401, "client_revoked", revoked_words, {});
     }
-    if (store->draining) {
+    const bool movable = store->peers_have_room && !rec->guest;
+    if (store->draining && !movable) {
       ++store->refused;
       return answer_without_run(*rec, 503, "draining", "this node is shutting down", 1);
     }
-    if (store->callers() >= store->capacity) {
+    if (const auto n = store->callers(); n >= (movable ? 2 * store->capacity : store->capacity)) {
       ++store->refused;
       return answer_without_run(*rec, 503, "overloaded", "too many requests are in flight", 1);
     }
     ++store->accepted;
     take(rec);
+  }
+
+  /// What this node has no room for, a peer is to do: also what callers share.
+  void judge_place(run_record& rec) const {
+    if (!store->peers_have_room || rec.guest) return;
+    if (store->draining)
+      rec.must_move = move_reason::draining;
+    else if (store->callers() >= store->capacity)
+      rec.must_move = move_reason::overloaded;
+  }
+
+  /// Those who wait go to where they need not.
+  void begin_drain() {
+    if (std::exchange(store->draining, true) || !store->names->guests) return;
+    self->send(store->names->guests, node_drains{});
+    for (auto& [id, e] : store->open) self->send(e.run, move_due{0, move_reason::draining});
   }
 
   bool is_revoked(const run_record& rec) const {
@@ -96,6 +113,7 @@ struct dispatcher_state {
   }
 
   void take(const run_record_ptr& rec) {
+    judge_place(*rec);
     store->flights += rec->flight != nullptr;
     const auto deadline = rec->in.deadline; // the run's to change, from here on
     auto run = spawn_request_run(self->system(), self->context(), rec, store->names);
@@ -142,6 +160,7 @@ struct dispatcher_state {
     for (auto& [name, breaker] : n.breakers) post(breaker, gone);
     for (auto& [name, upstream] : n.upstreams) post(upstream, gone);
     post(n.governor, gone);
+    if (n.guests) post(n.guests, gone);
     if (!goes_on && rec->seat_asked) post(n.flights, flight_leave{id});
     if (rec->answered || rec->caller_gone) {
       if (rec->shares) rec->shares->leave(id);
@@ -239,7 +258,7 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
         if (w.generation == st.generation) st.on_time();
       },
       [&st, self](const drain_order& order) -> caf::result<drain_result> {
-        st.store->draining = true;
+        st.begin_drain();
         auto promise = self->make_response_promise<caf::typed_response_promise<drain_result>>();
         st.drains.push_back(promise);
         st.drain_until = clock::now() + order.limit;
@@ -249,8 +268,11 @@ dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispat
       },
       [&st](const look&) {
         auto& s = *st.store;
-        return dispatcher_view{s.accepted, s.finished, s.refused, s.recovered, s.callers(), s.draining};
+        const auto n = s.callers();
+        return dispatcher_view{
+            s.accepted, s.finished, s.refused, s.recovered, n, s.draining, s.capacity - std::min(s.capacity, n)};
       },
+      [&st](const peers_room& r) { st.store->peers_have_room = r.any; },
       [&st](const crash_order&) {
         if (st.store->open.empty()) return false;
         st.self->send(st.store->open.begin()->second.run, inject_fault{});

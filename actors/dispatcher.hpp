@@ -1,4 +1,5 @@
-// The dispatcher: admits requests up to a bound, keeps a record of each until it was answered, gives each a run, and
+// The dispatcher: admits requests up to a bound (and as many again while peers have room, which then have to do them,
+// as they do while it drains), keeps a record of each until it was answered, gives each a run, and
 // another one if that run dies; keeps the deadlines of all on one timer; drains. The records outlive it: its successor
 // watches the same runs.
 #pragma once
@@ -24,6 +25,7 @@ struct dispatcher_store {
   std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;
   std::size_t flights = 0; // of the open ones: what callers share, no request of its own
   bool draining = false;
+  bool peers_have_room = false;
   std::set<std::string> revoked; // clients: nothing more of theirs is accepted, what runs is ended
 
   std::size_t callers() const noexcept { return open.size() - flights; }

@@ -64,28 +64,6 @@ std::uint64_t random_number() {
     if (const auto n = random()) return n;
 }
 
-/// The trace that a request is a part of: its caller's, who decides whether it is in the sample, or a new one where
-/// this node traces and takes it into the sample; else none.
-std::shared_ptr<const trace_context> trace_of(const config::settings& s, const header_list& headers) {
-  std::optional<trace_context> t;
-  if (const auto* given = find_header(headers, "traceparent")) t = read_traceparent(*given);
-  if (t) {
-    for (const auto& [name, value] : headers) // several are one list
-      if (name == "tracestate" && is_tracestate(value)) t->state += (t->state.empty() ? "" : ",") + value;
-    if (t->state.size() > trace_context::longest_state) t->state.clear();
-  }
-  if (!s.tracing) return t ? std::make_shared<const trace_context>(std::move(*t)) : nullptr;
-  if (!t) {
-    t.emplace();
-    t->id_low = random_number();
-    if (!in_sample(*t, s.tracing->sample)) return nullptr; // a trace that nobody would ever see
-    t->id_high = random_number();
-    t->sampled = true;
-  }
-  t->root = random_number();
-  return std::make_shared<const trace_context>(std::move(*t));
-}
-
 intake_refusal bad(std::string message, std::string param) {
   return {400, std::move(message), "invalid_request_error", "invalid_header", std::move(param)};
 }
@@ -205,6 +183,26 @@ void submit(const dispatcher_actor& dispatcher, const run_record_ptr& rec,
     if (auto record = weak.lock()) record->caller_gone = true;
     letter<caller_left>::post(front, caller_left{number});
   });
+}
+
+std::shared_ptr<const trace_context> trace_of(const config::settings& s, const header_list& headers) {
+  std::optional<trace_context> t;
+  if (const auto* given = find_header(headers, "traceparent")) t = read_traceparent(*given);
+  if (t) {
+    for (const auto& [name, value] : headers) // several are one list
+      if (name == "tracestate" && is_tracestate(value)) t->state += (t->state.empty() ? "" : ",") + value;
+    if (t->state.size() > trace_context::longest_state) t->state.clear();
+  }
+  if (!s.tracing) return t ? std::make_shared<const trace_context>(std::move(*t)) : nullptr;
+  if (!t) {
+    t.emplace();
+    t->id_low = random_number();
+    if (!in_sample(*t, s.tracing->sample)) return nullptr; // a trace that nobody would ever see
+    t->id_high = random_number();
+    t->sampled = true;
+  }
+  t->root = random_number();
+  return std::make_shared<const trace_context>(std::move(*t));
 }
 
 std::string unknown_model(const config::settings& s, const config::client_settings* client) {

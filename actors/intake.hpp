@@ -39,6 +39,10 @@ bool may_ask(const config::client_settings*, const std::string& model);
 std::string new_request_name(request_id number);
 request_id new_request_number();
 
+/// The trace that a request with these headers is a part of: its caller's, who decides whether it is in the sample, or
+/// a new one where this node traces and takes it into the sample; else none.
+std::shared_ptr<const trace_context> trace_of(const config::settings&, const header_list&);
+
 /// Reads the x-mainstay-* headers of a request whose caller is known. The record has its number and id, but no reply
 /// channel yet.
 std::variant<run_record_ptr, intake_refusal> read_intake(config::settings_ptr, const config::client_settings*,

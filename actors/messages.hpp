@@ -17,6 +17,7 @@
 #include "core/membership.hpp"
 #include "core/model_ranking.hpp"
 #include "core/outage.hpp"
+#include "core/peer_room.hpp"
 #include "core/rate_governor.hpp"
 #include "core/recent_requests.hpp"
 #include "core/recent_traffic.hpp"
@@ -90,6 +91,11 @@ struct dispatcher_view {
   std::uint64_t accepted = 0, finished = 0, refused = 0, recovered = 0;
   std::size_t in_flight = 0;
   bool draining = false;
+  std::size_t places = 0; // requests that it would still accept
+};
+/// From the guests: what this node has no place for may go to a peer, or may not any more.
+struct peers_room {
+  bool any = false;
 };
 
 // -- request_run
@@ -116,6 +122,11 @@ struct call_end {
   std::uint32_t serial = 0;
   std::optional<http::call_error> error;
   http::call_summary summary;
+};
+/// It has waited for capacity for a while, under that serial, or the node drains: perhaps a peer has room.
+struct move_due {
+  std::uint32_t serial = 0; // 0: whichever
+  move_reason why{};
 };
 /// The caller read that many bytes of what was sent.
 struct caller_progress {
@@ -183,6 +194,8 @@ struct settle_lease {
 struct withdraw_lease {
   lease_id id;
 };
+/// How many calls could begin at once?
+struct ask_slots {};
 /// A moment is over: what months have used is written down anew.
 struct note_due {};
 /// What became of the latest keep_months.
@@ -761,6 +774,50 @@ typename Inspector::result_type inspect(Inspector& f, peer_message& x) {
   return f(caf::meta::type_name("mainstay::peer_message"), x.version, x.kind, x.head, x.body);
 }
 
+// -- guests: runs that a peer works on, and peers' runs here
+
+/// Of a run: has a peer room for it? What comes of it comes as of a provider's call under that serial.
+struct away_ask {
+  request_id owner = 0;
+  std::uint32_t serial = 0;
+  move_reason why{};
+  std::vector<std::string> providers; // one of which it needs
+  caf::actor_addr run;
+};
+/// Its place there, until it ends or leaves.
+struct away_seat {
+  std::uint64_t number = 0; // 0: nobody has room
+  std::string node;         // whose it is, by name
+};
+struct away_begin {
+  std::uint64_t number = 0;
+  std::string head; // guest_words
+  bytes_ptr body;
+};
+struct away_credit {
+  std::uint64_t number = 0;
+  std::size_t bytes = 0;
+};
+struct away_leave {
+  std::uint64_t number = 0;
+};
+/// That guest's way back has something to say.
+struct guest_speaks {
+  request_id guest = 0;
+};
+struct node_drains {};
+struct guests_view {
+  struct peer {
+    node_room room;
+    bool known = false; // it said so lately
+    std::size_t away = 0, guests = 0;
+  };
+  node_room own;
+  std::map<std::string, peer> peers;                                  // by address
+  std::map<std::pair<std::string, std::string>, std::uint64_t> moved; // by direction and reason
+  std::uint64_t lost = 0, not_understood = 0; // away and lost with their peer; messages that were none
+};
+
 // -- console
 
 /// One command line of the console, split into words.
@@ -830,6 +887,8 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::link_made) X(mainstay::link_failed) X(mainstay::cluster_view) X(mainstay::send_to) X(mainstay::peer_said) \
   X(mainstay::peer_refused) X(mainstay::peer_changed) X(mainstay::peer_listen) \
   X(mainstay::console_order) X(mainstay::circuit_word) X(mainstay::key_word) X(mainstay::peer_news_view) X(mainstay::nodes_cleared) \
+  X(mainstay::peers_room) X(mainstay::move_due) X(mainstay::ask_slots) X(mainstay::governor::free_slots) X(mainstay::away_ask) X(mainstay::away_seat) \
+  X(mainstay::away_begin) X(mainstay::away_credit) X(mainstay::away_leave) X(mainstay::guest_speaks) X(mainstay::node_drains) X(mainstay::guests_view) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

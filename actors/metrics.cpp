@@ -378,6 +378,7 @@ struct metrics_state {
     ask<drill_book::view>(all, names->drills, [&r](auto& v) { r.set_drill(v); });
     if (names->cluster) ask<cluster_view>(all, names->cluster, [&r](auto& v) { r.set_peers(v); });
     if (names->peer_news) ask<peer_news_view>(all, names->peer_news, [&r](auto& v) { r.set_peer_news(v); });
+    if (names->guests) ask<guests_view>(all, names->guests, [&r](auto& v) { r.set_guests(v); });
     arrived(*all);
     return promise;
   }

@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -302,6 +303,12 @@ struct metrics_registry::body {
                               "mainstay_peer_advice_total",
                               "What peers said of circuits and keys, and what of it was left out.",
                               {"kind"}};
+  series<Counter> moved{registry,
+                        BuildCounter(),
+                        "mainstay_moved_total",
+                        "Requests that went to a peer with room (out) or came from one (in), by why.",
+                        {"direction", "reason"}};
+  series<Gauge> away{registry, BuildGauge(), "mainstay_moved", "Requests of one at the other now.", {"direction"}};
   series<Counter> restarts{
       registry, BuildCounter(), "mainstay_actor_restarts_total", "Restarts of supervised actors.", {"actor"}};
 
@@ -335,6 +342,7 @@ struct metrics_registry::body {
 
   std::set<std::string> providers, keys; // in the configuration: the actors remember others too, by name
   std::unordered_map<std::string, std::uint64_t> restarts_seen, messages_seen, peer_advice_seen;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> moved_seen;
   std::uint64_t refused_seen = 0, sent_seen = 0, dropped_seen = 0, lost_seen = 0;
   totals_by_name calls; // by provider
   metrics_view seen;
@@ -570,13 +578,21 @@ void metrics_registry::set_peer_news(const peer_news_view& v) {
   for (auto& [kind, n] : counts) go_to(b.peer_advice.at({kind}), b.peer_advice_seen[kind], n);
 }
 
+void metrics_registry::set_guests(const guests_view& v) {
+  for (const auto& [how, n] : v.moved) go_to(body_->moved.at({how.first, how.second}), body_->moved_seen[how], n);
+  std::size_t out = 0, in = 0;
+  for (const auto& [address, p] : v.peers) out += p.away, in += p.guests;
+  body_->away.at({"out"}).Set(static_cast<double>(out));
+  body_->away.at({"in"}).Set(static_cast<double>(in));
+}
+
 void metrics_registry::flush() {
   auto& b = *body_;
   const auto all = [](auto&... s) { (s.flush(), ...); };
   all(b.requests, b.attempts, b.request_seconds, b.first_token_seconds, b.overhead_seconds, b.tokens, b.cost,
       b.provider_cost, b.client_cost, b.saved, b.client_tokens, b.between_tokens, b.queue_seconds, b.retries_of,
       b.retried, b.retry_added, b.retries, b.cache, b.batch_calls, b.batch_parts, b.redactions, b.denied, b.audit_lost,
-      b.restarts, b.messages, b.refused, b.traced, b.peer_advice);
+      b.restarts, b.messages, b.refused, b.traced, b.peer_advice, b.moved);
 }
 
 std::string metrics_registry::text() const { return prometheus::TextSerializer().Serialize(body_->registry.Collect()); }

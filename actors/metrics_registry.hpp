@@ -43,6 +43,7 @@ public:
   void set_drill(const drill_book::view&);
   void set_peers(const cluster_view&);
   void set_peer_news(const peer_news_view&);
+  void set_guests(const guests_view&);
 
   /// What was counted is in the text from here on.
   void flush();

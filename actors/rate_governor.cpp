@@ -244,6 +244,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
         st.set_date(); // asked often enough to notice that somebody set the clock
         return st.store->policy.look(clock::now());
       },
+      [&st](const ask_slots&) { return st.store->policy.slots(); },
       [self](const ask_backlog&) { return waiting_messages(self); },
       [](const inject_fault& f) { fail_as_told(f); },
       [&st](const take_settings& s) {

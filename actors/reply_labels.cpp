@@ -85,6 +85,7 @@ header_list headers_for(const run_record& rec, const answer_labels& labels, inst
   out.emplace_back("x-mainstay-degraded", labels.degraded ? "true" : "false");
   if (labels.degraded && !labels.reason.empty()) out.emplace_back("x-mainstay-reason", labels.reason);
   if (auto without = without_what(labels); !without.empty()) out.emplace_back("x-mainstay-dropped", std::move(without));
+  if (!labels.node.empty()) out.emplace_back("x-mainstay-node", labels.node);
   if (labels.final_failure) out.emplace_back("x-should-retry", "false");
   if (labels.retry_after_seconds) out.emplace_back("retry-after", std::to_string(*labels.retry_after_seconds));
   if (rec.admission) add_client_limits(out, *rec.admission);

@@ -15,6 +15,7 @@ struct answer_labels {
   std::string_view reason;           // of the degradation
   feature_set dropped;               // what the request was asked without
   std::vector<std::string> left_out; // parameters that the target's dialect does not have
+  std::string_view node;             // another one, that did it
   bool final_failure = false;        // adds x-should-retry: false
   std::optional<int> retry_after_seconds;
 };

@@ -259,7 +259,7 @@ void run_state::leave(std::string_view outcome) {
   if (r.status == 0) r.status = outcome == "cancelled" ? 499 : 200;
   r.outcome = outcome;
   r.embeddings = rec->in.kind == request_kind::embeddings;
-  r.flight = rec->flight != nullptr;
+  r.flight = rec->flight || rec->guest;
   r.trial = rec->in.trial;
   r.retries = rec->plan ? rec->plan->retries() : 0;
   r.took = clock::now() - rec->in.received;
@@ -359,6 +359,9 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
         if (!st.over) st.take_terms();
       },
       [&st](const hedge_due& due) { st.on_hedge_due(due.serial); },
+      [&st](const move_due& due) {
+        if (!st.over) st.on_move_due(due);
+      },
       [&st](const call_head& m) {
         if (auto* a = st.open_attempt(m.serial)) st.on_head(*a, m);
       },

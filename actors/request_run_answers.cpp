@@ -187,6 +187,7 @@ void run_state::stream_over() {
 }
 
 answer_labels run_state::labels(const attempt& a) const {
+  if (a.away) return labels_of_host(a);
   answer_labels l;
   l.source = a.source;
   l.provider = a.at.provider;
@@ -207,7 +208,7 @@ answer_labels run_state::labels(const attempt& a) const {
 }
 
 void run_state::keep(const attempt& a, const bytes_ptr& completion) {
-  bool first_choice = a.source != to_string(answer_source::fallback);
+  bool first_choice = a.source != to_string(answer_source::fallback) && !(a.away && labels_of_host(a).degraded);
   if (!caching() || !first_choice || a.cuts > 0 || !rec->dropped.none() || rec->cache_key.empty()) return;
   auto took = std::chrono::duration_cast<std::chrono::duration<std::uint32_t, std::milli>>(clock::now() - a.began);
   // 0: unknown, for a slow reader's time is not the provider's.
@@ -231,13 +232,18 @@ void run_state::succeeded(attempt& a, const std::optional<token_usage>& usage) {
   const auto told = labels(a);
   if (told.degraded) rec->report().reason = told.reason;
   settle_success(a, usage, links());
+  if (a.away) {
+    rec->report().source = told.source;
+    rec->report().provider = told.provider;
+    rec->report().target_model = told.model;
+  }
   settle_client(rec->tokens_spent);
   leave("ok");
 }
 
 /// The caller's own fault is the caller's to know; and who has a part of one answer gets none of another.
 bool run_state::may_be_stale(failure_class why) const {
-  return caching() && !rec->flight && !rec->cache_key.empty() && !rec->head_sent &&
+  return caching() && !rec->flight && !rec->guest && !rec->cache_key.empty() && !rec->head_sent &&
          rules_of(why).whose != blame::caller && why != failure_class::cancelled;
 }
 
@@ -318,7 +324,7 @@ void run_state::similar_came(const bytes_ptr& completion) {
 /// request itself is at fault, nor to who asked for tools, JSON or several choices.
 bool run_state::may_be_canned(failure_class why) const {
   return rec->in.settings->degradation.canned && (!rec->in.client || rec->in.client->canned) && !rec->head_sent &&
-         rec->asked && rec->asked->plain_text && rec->dropped.none() && !rec->flight &&
+         rec->asked && rec->asked->plain_text && rec->dropped.none() && !rec->flight && !rec->guest &&
          rules_of(why).whose != blame::caller && why != failure_class::cancelled;
 }
 
@@ -357,7 +363,7 @@ void run_state::give(const final_answer& answer, failure_class what) {
   if (step_off()) return;
   answer_labels l;
   l.attempts = attempts();
-  l.final_failure = answer.code != "shutting_down"; // another node may do it
+  l.final_failure = answer.code != "shutting_down" && answer.code != "draining" && answer.code != "overloaded";
   l.retry_after_seconds = answer.retry_after_seconds;
   auto headers = headers_for(*rec, l, clock::now());
   end_attempts(failure_class::cancelled);

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t answer_limit = 64u << 20; // of a plain answer
 constexpr std::size_t error_body_limit = 64u << 10;
-constexpr auto usage_grace = 2s; // a finished stream whose usage does not come
+constexpr auto patience_at_home = 50ms; // for a free call, where a peer may have one
+constexpr auto usage_grace = 2s;        // a finished stream whose usage does not come
 
 } // namespace
 
@@ -73,9 +74,10 @@ void run_state::start_plan() {
   with.level = rec->in.level;
   with.deadline = rec->in.deadline;
   with.dispensable = dispensable();
-  with.yields = (rec->flight && !rec->patient) || (rec->durable && rec->durable->kept());
+  with.yields = (rec->flight && !rec->patient) || (rec->durable && rec->durable->kept()) || rec->guest;
   rec->plan.emplace(std::move(with));
   if (rec->asked->stream) watch_caller();
+  if (rec->must_move) return may_move() ? look_for_host(*rec->must_move) : no_host(*rec->must_move);
   perform(rec->plan->begin(clock::now()));
 }
 
@@ -110,6 +112,8 @@ void run_state::new_question() {
   asked_lease = {rec->number, rec->next_serial++};
   rec->note(story_mark::capacity_asked);
   ask_capacity();
+  if (names->guests && may_move())
+    send_at(self, clock::now() + patience_at_home, move_due{asked_lease.serial, move_reason::waiting});
 }
 
 void run_state::ask_capacity() {
@@ -140,6 +144,7 @@ void run_state::ask_capacity() {
             if (too_late && until < asking->wait_until) return ask_capacity(); // there is more time now
             asking.reset();
             rec->note(story_mark::no_capacity);
+            if (moves_on(why)) return look_for_host(move_reason::queue, r.no);
             perform(rec->plan->refused(r.no, clock::now()));
           },
           [this, id = asked_lease](const caf::error&) {
@@ -264,11 +269,13 @@ void run_state::withdraw_question() {
 }
 
 void run_state::on_head(attempt& a, const call_head& head) {
+  if (a.away && a.headers) return void(a.headers = head.headers); // what else there is to say at the end
   a.status = head.status;
   a.first_byte = rec->note(story_mark::head, a.number);
   a.headers = head.headers;
   auto* type = find_header(*head.headers, "content-type");
   a.as_stream = a.relay && head.status < 300 && !(type && type->starts_with("application/json"));
+  if (a.away) return;
   if (auto limits = limits_in(*head.headers, a.key, a.at.model)) self->send(names->governor, std::move(*limits));
   if (a.limited_key && !a.stamp_at_once && rec->asked->stream)
     self->send(names->governor, lease_sent{a.lease, clock::now()});
@@ -308,6 +315,7 @@ void run_state::on_end(attempt& a, const call_end& end) {
 }
 
 void run_state::refused_by_provider(attempt& a) {
+  if (a.away) return host_refused(a);
   failure f;
   f.said = read_error(a.status, *a.headers, a.joined(), std::chrono::system_clock::now());
   f.what = classify(f.said);
@@ -354,6 +362,7 @@ void run_state::after_feed(attempt& a) {
 
 /// Keeps the bytes under way between provider and caller below the window.
 void run_state::top_up(attempt& a) {
+  if (a.away && !a.as_stream) return; // it comes as a whole
   auto backlog = passed_on - std::min(passed_on, acknowledged);
   if (a.as_stream && backlog >= stream_window) a.held_up = true;
   auto allowed = a.received + (backlog < stream_window ? stream_window - backlog : 0);
@@ -379,6 +388,7 @@ void run_state::end_attempts(failure_class what) {
 
 void run_state::attempt_failed(attempt& a, failure f) {
   inside();
+  if (a.away) return come_home(a, f);
   conceal_keys(a, *rec, f.said); // some providers repeat it
   if (f.what == failure_class::context_length && can_ask_shorter(a)) return ask_shorter(a, f);
   f.other_way = a.other_way;
@@ -440,6 +450,7 @@ void run_state::attempt_differed(attempt& a) {
   inside();
   failure neutral;
   neutral.what = failure_class::cancelled;
+  if (a.away) return come_home(a, neutral);
   auto serial = end_attempt(a, neutral);
   stop_waiting_for_end();
   perform(rec->plan->differed(serial, clock::now()));

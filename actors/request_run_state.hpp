@@ -1,6 +1,7 @@
 // What one request's run knows and does, shared by the files it is told in: request_run.cpp (its beginning, its waits
 // and its end), request_run_flight.cpp (what it shares with equal requests), request_run_attempts.cpp (whom it asks,
-// and what they say) and request_run_answers.cpp (what its caller gets). Nobody else's.
+// and what they say), request_run_moves.cpp (another node that works on it) and request_run_answers.cpp (what its
+// caller gets). Nobody else's.
 #pragma once
 
 #include "actors/attempt.hpp"
@@ -57,6 +58,11 @@ struct run_state {
   };
   boxed<last_word> asking_for_stale; // or for a similar one
   bool asking_for_similar = false;
+  struct host_search {
+    std::uint32_t serial = 0;            // under which it asked
+    std::optional<refusal> else_refused; // what its plan hears if there is none
+  };
+  boxed<host_search> looks_for_host;
   bool waits_otherwise = false; // an error is not the last word: without another answer it waits
 
   // -- its beginning, its waits and its end
@@ -147,6 +153,18 @@ struct run_state {
   bool ask_for_less(const step_give_up& end);
   void attempt_differed(attempt& a);
   void prefill_refused(attempt& a);
+
+  // -- another node
+  bool may_move() const;
+  bool moves_on(refusal_reason why);
+  void look_for_host(move_reason why, std::optional<refusal> else_refused = {});
+  void host_found(const away_seat& seat, std::uint32_t serial, move_reason why);
+  void no_host(move_reason why, const std::optional<refusal>& otherwise = {});
+  void go_away(const away_seat& seat, std::uint32_t serial);
+  void on_move_due(const move_due& due);
+  void host_refused(attempt& a);
+  void come_home(attempt& a, const failure& why);
+  answer_labels labels_of_host(const attempt& a) const;
 
   // -- what its caller gets
   void answer_again(const kept_answer& first);

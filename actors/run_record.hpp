@@ -28,6 +28,7 @@ struct particulars {
   std::string region;                           // where its targets have to stand; empty: anywhere
   placeholders_ptr placeholders;                // what `body` holds in place of what its caller wrote
   std::string denied;                           // the rule that a text of it matches; empty: none
+  std::string guest_client;                     // of a peer's request: for whom it is
 };
 
 /// A request as a door hands it over: authenticated, not yet read.
@@ -52,7 +53,10 @@ struct inbound {
   boxed<particulars> rest;
   std::shared_ptr<reply_channel> reply;
 
-  std::string client_name() const { return client ? client->name : "local"; }
+  std::string client_name() const {
+    if (client) return client->name;
+    return particular().guest_client.empty() ? "local" : particular().guest_client;
+  }
   const particulars& particular() const {
     static const particulars none;
     return rest ? *rest : none;
@@ -75,11 +79,13 @@ struct run_record {
   std::shared_ptr<journal_channel> durable; // in.reply, where the request is durable; else null
   std::string durable_id;                   // the caller's own name for it
   utc_time not_before{};                    // of a durable one
-  bool batch = false;                       // it may be merged with others
   std::size_t merged = 0;                   // of so many durable requests; 0: of its caller's alone
+  bool batch = false;                       // it may be merged with others
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
   std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
   std::atomic<bool> withheld{false};        // its answer was denied on the way out
+  bool guest = false;                       // a peer's, which has its caller: it is admitted, and stays here
+  std::optional<move_reason> must_move;     // this node accepted it for a peer to do; the dispatcher's word
   bool patient = false; // it waits for whoever rests, to its deadline: nothing of before was left to give
 
   // -- the run's, from here on
@@ -104,6 +110,7 @@ struct run_record {
   std::uint64_t tokens_spent = 0;      // by the attempts that ended
   bool head_sent = false, answered = false;
   std::uint8_t attempts_begun = 0;
+  std::uint8_t moves = 0;               // to peers
   request_story story;                  // for the report
   std::shared_ptr<run_report> reported; // report()
   run_report& report() { return reported ? *reported : *(reported = std::make_shared<run_report>()); }

@@ -10,6 +10,7 @@
 #include "actors/dispatcher.hpp"
 #include "actors/drills.hpp"
 #include "actors/flights.hpp"
+#include "actors/guests.hpp"
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
 #include "actors/peer_console.hpp"
@@ -302,6 +303,15 @@ struct supervisor_state {
         clears_front);
   }
 
+  void add_guests(const std::shared_ptr<directory>& d, const config::settings_ptr& s) {
+    if (!d->cluster || !s->cluster->move) return;
+    auto store = std::make_shared<guests_store>(s, d);
+    auto front = stable_front::make(self->system(), *home);
+    d->guests = caf::actor_cast<guests_actor>(front);
+    adopt(
+        "guests", [store](caf::actor_system& y) { return spawn_guests(y, store); }, front);
+  }
+
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,
              const std::shared_ptr<metrics_store>& metrics, daemon_hooks hooks) {
     auto& sys = self->system();
@@ -329,6 +339,7 @@ struct supervisor_state {
     add_drills(d, s);
     add_cluster(*d, *s, hooks, governor->policy);
     add_peers(d, s);
+    add_guests(d, s);
     if (kept.journal) { // before it runs what it has
       kept.journal->settings = s;
       kept.journal->names = d;

@@ -38,7 +38,8 @@ void read_peers(const cursor& list, const std::string& own, cluster_settings& ou
 
 cluster_settings read_cluster(const cursor& at, door_draft& doors) {
   cluster_settings out;
-  const section s(at, {"listen", "advertise", "peers", "names", "cleartext"});
+  const section s(at, {"listen", "advertise", "peers", "names", "cleartext", "move"});
+  s.flag("move", out.move);
   s.flag("cleartext", out.cleartext);
   const auto* listen = s.need("listen");
   const auto text = listen ? listen->text() : std::nullopt;

@@ -212,6 +212,7 @@ struct cluster_settings {
   std::vector<std::string> peers; // likewise
   std::vector<std::string> names; // in peers' certificates; empty: any of the authority's
   bool cleartext = false;         // without TLS, told so
+  bool move = true;               // requests go to peers with room, and theirs come here
 };
 
 struct tracing_settings {

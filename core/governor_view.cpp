@@ -67,4 +67,15 @@ governor::view governor::look(instant now) {
   return out;
 }
 
+governor::free_slots governor::slots() const {
+  auto& b = *body_;
+  free_slots out;
+  for (const auto& p : b.settings.providers) {
+    const auto& gate = *b.all.providers.at(p.name);
+    out.by_provider[p.name] = gate.slots - std::min(gate.slots, gate.in_use);
+  }
+  out.waiting = b.room.size();
+  return out;
+}
+
 } // namespace mainstay

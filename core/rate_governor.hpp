@@ -303,6 +303,13 @@ public:
   };
   view look(instant now);
 
+  /// Calls that could begin at once as far as providers' slots go, and those who wait, whatever for.
+  struct free_slots {
+    std::map<std::string, std::uint32_t> by_provider;
+    std::size_t waiting = 0;
+  };
+  free_slots slots() const;
+
 private:
   struct body;
   std::unique_ptr<body> body_;

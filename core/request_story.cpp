@@ -7,10 +7,10 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::array<std::string_view, 22> names{
+constexpr std::array<std::string_view, 24> names{
     "admitted", "kept",   "cache asked", "cache hit",   "cache missed", "similar asked", "similar", "old one asked",
     "shared",   "asked",  "granted",     "no capacity", "no permit",    "sent",          "head",    "first token",
-    "over",     "paused", "shortened",   "left out",    "canned",       "recovered"};
+    "over",     "paused", "shortened",   "left out",    "canned",       "recovered",     "moved",   "came home"};
 
 /// What a mark begins; empty: nothing that takes time.
 std::string_view begins(story_mark m) noexcept {

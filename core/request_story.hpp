@@ -32,7 +32,9 @@ enum class story_mark : std::uint8_t {
   shortened,      // the oldest turns were left out
   left_out,       // so were tools or JSON, for a target that lacks them
   canned,         // it gets a prepared sentence
-  recovered       // its run died, another one goes on
+  recovered,      // its run died, another one goes on
+  moved,          // to a peer with room
+  came_home       // without a whole answer
 };
 std::string_view to_string(story_mark) noexcept;
 

@@ -56,8 +56,9 @@ struct run_report {
   std::string cache_tier, cache_result; // "" if the cache was not asked
   double saved_usd = 0;                 // what an answer that was there already would have cost
   bool embeddings = false;              // were asked for
-  bool flight = false;                  // only its attempts and tokens count: its callers report themselves
+  bool flight = false;                  // only its attempts and tokens count: its callers, or a peer, report themselves
   request_id shared = 0;                // number of the flight that it had its answer from
+  std::string host;                     // the node that it was moved to last; "" if it was not
   bool durable = false;                 // without an answer it will be run again
   bool own_limit = false;               // refused for what its client may ask
   std::vector<std::pair<std::string, std::uint32_t>> redacted; // so many of each kind were replaced
