@@ -213,6 +213,10 @@ using peer_news_actor =
 /// Clears the caches of all nodes, those that are away when they are back. Only where there are peers.
 using cache_clears_actor = peer_listener::extend<caf::replies_to<cache_clear>::with<nodes_cleared>,
                                                  caf::reacts_to<run_wake>, MAINSTAY_SUPERVISED>;
+/// Which node flies already for a question. Only where work may move.
+using peer_flights_actor = caf::typed_actor<caf::replies_to<flight_question>::with<flight_place>,
+                                            caf::reacts_to<flight_landing>, // from the flights
+                                            MAINSTAY_AMONG_PEERS, MAINSTAY_SUPERVISED>;
 /// This node's runs at peers, and peers' runs here. Only where there are peers.
 using guests_actor =
     peer_listener::extend<caf::replies_to<away_ask>::with<away_seat>, caf::reacts_to<away_begin>,
@@ -254,6 +258,7 @@ struct directory {
   peer_news_actor peer_news;                     // likewise
   cache_clears_actor cache_clears;               // likewise
   guests_actor guests;                           // null: likewise, or its runs stay here
+  peer_flights_actor peer_flights;               // as of guests
   std::map<std::string, breaker_actor> breakers; // by provider
   std::map<std::string, upstream_actor> upstreams;
 };

@@ -30,6 +30,7 @@ void for_everybody(const directory& d, const Do& what) {
   one("peer_news", d.peer_news);
   one("cache_clears", d.cache_clears);
   one("guests", d.guests);
+  one("peer_flights", d.peer_flights);
   one("similar", d.similar);
   one("state_keeper", d.state_keeper, true);
   one("answer_keeper", d.answer_keeper, true);

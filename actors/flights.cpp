@@ -4,6 +4,7 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "net/leave_out.hpp"
+#include "net/sha256.hpp"
 
 namespace mainstay {
 
@@ -50,7 +51,7 @@ struct flights_state {
       book.close(s->flight);
       leave(caller.number);
     }
-    auto rec = flight_for(caller, terms, now);
+    auto rec = flight_for(caller, key, terms, now);
     store->flown.emplace(rec->number, rec);
     book.lead(key, rec->number, caller.number, terms);
     to_dispatcher(submission{rec});
@@ -58,7 +59,8 @@ struct flights_state {
   }
 
   /// The leader's request once more, without its caller. It keeps the name, for providers and logs.
-  run_record_ptr flight_for(const run_record& leader, const flight_book::terms& terms, instant now) const {
+  run_record_ptr flight_for(const run_record& leader, const std::string& key, const flight_book::terms& terms,
+                            instant now) const {
     auto rec = std::make_shared<run_record>();
     rec->number = new_request_number();
     rec->flight = std::make_shared<flight_channel>(store->names->governor, terms);
@@ -83,6 +85,10 @@ struct flights_state {
     rec->model = leader.model;
     rec->in_region = leader.in_region;
     rec->cache_key = leader.cache_key;
+    if (leader.guest)
+      rec->moves = moved_enough; // nor does what a guest shares
+    else if (store->names->peer_flights)
+      rec->question.emplace(hex(sha256(key)).substr(0, 32));
     return rec;
   }
 
@@ -97,6 +103,7 @@ struct flights_state {
   void over(const flight_over& o) {
     store->book.over(o.flight, o.landed, clock::now());
     store->flown.erase(o.flight);
+    if (store->names->peer_flights) self->send(store->names->peer_flights, flight_landing{o.flight, o.landed});
   }
 };
 

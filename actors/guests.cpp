@@ -87,7 +87,9 @@ struct guests_state {
 
   away_seat find_room(const away_ask& ask) {
     const auto now = clock::now();
-    const auto peer = store->room.choose(ask.providers, ask.why, now);
+    const auto peer = ask.peer.empty()                  ? store->room.choose(ask.providers, ask.why, now)
+                      : store->room.take(ask.peer, now) ? std::optional(ask.peer)
+                                                        : std::nullopt;
     if (!peer) {
       if (ask.why == move_reason::waiting || ask.why == move_reason::draining) remember(ask);
       return {};

@@ -774,6 +774,21 @@ typename Inspector::result_type inspect(Inspector& f, peer_message& x) {
   return f(caf::meta::type_name("mainstay::peer_message"), x.version, x.kind, x.head, x.body);
 }
 
+/// Does another node fly for this question? Whoever is told to fly here is known to, until it has landed.
+struct flight_question {
+  request_id flight = 0;
+  std::string question; // what is the same for all who may share its answer
+  instant until{};
+};
+struct flight_place {
+  std::string peer; // its address; empty: fly here
+};
+/// `cached`: its answer is in this node's cache.
+struct flight_landing {
+  request_id flight = 0;
+  bool cached = false;
+};
+
 // -- guests: runs that a peer works on, and peers' runs here
 
 /// Of a run: has a peer room for it? What comes of it comes as of a provider's call under that serial.
@@ -783,6 +798,7 @@ struct away_ask {
   move_reason why{};
   std::vector<std::string> providers; // one of which it needs
   caf::actor_addr run;
+  std::string peer{}; // the only one that will do; empty: whoever has room
 };
 /// Its place there, until it ends or leaves.
 struct away_seat {
@@ -889,6 +905,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::console_order) X(mainstay::circuit_word) X(mainstay::key_word) X(mainstay::peer_news_view) X(mainstay::nodes_cleared) \
   X(mainstay::peers_room) X(mainstay::move_due) X(mainstay::ask_slots) X(mainstay::governor::free_slots) X(mainstay::away_ask) X(mainstay::away_seat) \
   X(mainstay::away_begin) X(mainstay::away_credit) X(mainstay::away_leave) X(mainstay::guest_speaks) X(mainstay::node_drains) X(mainstay::guests_view) \
+  X(mainstay::flight_question) X(mainstay::flight_place) X(mainstay::flight_landing) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)
 // clang-format on
 

@@ -137,7 +137,27 @@ void run_state::fly() {
   take_terms();
   if (rec->caller_gone) return on_caller_left();
   if (rec->losses > 0 && rec->plan) return recover();
-  start_plan();
+  ask_who_flies();
+}
+
+/// An equal flight at another node is joined there.
+void run_state::ask_who_flies() {
+  if (!rec->question || !names->peer_flights || rec->must_move) return start_plan();
+  outside();
+  self->request(names->peer_flights, caf::infinite, flight_question{rec->number, *rec->question, rec->in.deadline})
+      .then(
+          [this](flight_place& at) {
+            if (over) return;
+            inside();
+            if (!at.peer.empty()) {
+              joins_at.emplace(std::move(at.peer));
+              rec->must_move = move_reason::shared;
+            }
+            start_plan();
+          },
+          [this](const caf::error&) {
+            if (!over) start_plan();
+          });
 }
 
 /// Somebody joined who has more time, or is more urgent.

@@ -12,7 +12,6 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::uint8_t most_moves = 3; // of one request; each but the first follows a loss
 constexpr std::size_t largest_moved = 8u << 20;
 
 std::string_view label_in(const attempt& a, std::string_view name) {
@@ -28,7 +27,7 @@ bool is_callers_fault(int status) { return status == 400 || status == 413 || sta
 /// Nobody was asked for it yet, and a peer can do the same: what only the caller's own dialect says does not travel,
 /// and merged requests, trials and what is for this node's cache stay.
 bool run_state::may_move() const {
-  if (!names->guests || rec->guest || rec->moves >= most_moves) return false;
+  if (!names->guests || rec->guest || rec->moves >= moved_enough) return false;
   const auto& in = rec->in;
   if (in.trial || in.for_cache || rec->merged > 0 || in.body->size() > largest_moved) return false;
   if (const auto& native = in.particular().native; native && !native->only_native.empty()) return false;
@@ -45,6 +44,7 @@ void run_state::look_for_host(move_reason why, std::optional<refusal> else_refus
   const auto serial = rec->next_serial++;
   looks_for_host.emplace(host_search{serial, else_refused});
   away_ask ask{rec->number, serial, why, {}, caf::actor_cast<caf::actor_addr>(self)};
+  if (why == move_reason::shared && joins_at) ask.peer = *joins_at;
   for (const auto& rung : rec->model->ladder)
     for (const auto& t : rung)
       if (std::find(ask.providers.begin(), ask.providers.end(), t.provider) == ask.providers.end())
@@ -72,6 +72,10 @@ void run_state::host_found(const away_seat& seat, std::uint32_t serial, move_rea
 void run_state::no_host(move_reason why, const std::optional<refusal>& otherwise) {
   if (otherwise) return perform(rec->plan->refused(*otherwise, clock::now()));
   if (asking || opening || tries[0] || !rec->must_move) return;
+  if (why == move_reason::shared) {
+    rec->must_move.reset();
+    return perform(rec->plan->begin(clock::now()));
+  }
   if (why == move_reason::draining)
     return unavailable("draining", "this node is shutting down", failure_class::overloaded);
   unavailable("overloaded", "too many requests are in flight", failure_class::overloaded);

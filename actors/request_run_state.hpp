@@ -63,6 +63,7 @@ struct run_state {
     std::optional<refusal> else_refused; // what its plan hears if there is none
   };
   boxed<host_search> looks_for_host;
+  boxed<std::string> joins_at;  // the peer that flies the same
   bool waits_otherwise = false; // an error is not the last word: without another answer it waits
 
   // -- its beginning, its waits and its end
@@ -106,6 +107,7 @@ struct run_state {
   int attempts() const;
   std::string story() const;
   void fly();
+  void ask_who_flies();
   void take_terms();
   void keep_lease_of(attempt& a);
   instant lease_end() const;

@@ -70,6 +70,9 @@ inline constexpr auto revoked_words = "this API key was revoked";
 class journal_channel; // actors/journal_channel.hpp
 class flight_channel;  // actors/flight_channel.hpp
 
+/// So often may one request move; each time but the first follows a loss.
+inline constexpr std::uint8_t moved_enough = 3;
+
 struct run_record {
   request_id number = 0; // given by the door, unique in this daemon
   inbound in;
@@ -83,6 +86,7 @@ struct run_record {
   bool batch = false;                       // it may be merged with others
   bool admitted_once = false;               // by journal and repeats: it is this run's to answer
   std::shared_ptr<flight_channel> flight;   // in.reply, where this is what others share; else null
+  boxed<std::string> question;              // of a flight: what other nodes know it by; empty: it is none of theirs
   std::atomic<bool> withheld{false};        // its answer was denied on the way out
   bool guest = false;                       // a peer's, which has its caller: it is admitted, and stays here
   std::optional<move_reason> must_move;     // this node accepted it for a peer to do; the dispatcher's word

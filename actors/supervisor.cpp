@@ -14,6 +14,7 @@
 #include "actors/key_manager.hpp"
 #include "actors/metrics.hpp"
 #include "actors/peer_console.hpp"
+#include "actors/peer_flights.hpp"
 #include "actors/peer_journal.hpp"
 #include "actors/peer_news.hpp"
 #include "actors/rate_governor.hpp"
@@ -310,6 +311,11 @@ struct supervisor_state {
     d->guests = caf::actor_cast<guests_actor>(front);
     adopt(
         "guests", [store](caf::actor_system& y) { return spawn_guests(y, store); }, front);
+    const auto flights = std::make_shared<peer_flights_store>(*s, d);
+    auto flights_front = stable_front::make(self->system(), *home);
+    d->peer_flights = caf::actor_cast<peer_flights_actor>(flights_front);
+    adopt(
+        "peer_flights", [flights](caf::actor_system& y) { return spawn_peer_flights(y, flights); }, flights_front);
   }
 
   void found(const config::settings_ptr& s, const std::shared_ptr<governor_store>& governor,

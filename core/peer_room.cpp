@@ -8,7 +8,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> reasons{"draining", "overloaded", "queue", "waiting"};
+constexpr std::array<std::string_view, 5> reasons{"draining", "overloaded", "queue", "waiting", "shared"};
 
 } // namespace
 
@@ -50,6 +50,15 @@ std::optional<std::string> peer_room::choose(const std::vector<std::string>& pro
   if (!chosen) return std::nullopt;
   ++peers_[*chosen].sent;
   return *chosen;
+}
+
+bool peer_room::take(const std::string& peer, instant now) {
+  const auto found = peers_.find(peer);
+  if (found == peers_.end() || !found->second.counts(now)) return false;
+  auto& p = found->second;
+  if (p.said.places <= p.under_way()) return false;
+  ++p.sent;
+  return true;
 }
 
 void peer_room::over(const std::string& peer) {

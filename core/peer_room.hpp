@@ -22,7 +22,8 @@ enum class move_reason : std::uint8_t {
   draining,   // this node takes no more
   overloaded, // too many are in flight here
   queue,      // its queue is full, or too long for the request's deadline
-  waiting     // it has waited for a free call for a while
+  waiting,    // it has waited for a free call for a while
+  shared      // an equal one is under way there
 };
 std::string_view to_string(move_reason) noexcept;
 std::optional<move_reason> move_reason_named(std::string_view) noexcept;
@@ -47,6 +48,8 @@ public:
   /// The one with most free calls at any of these providers or, where waiting there is better than here, with most
   /// places; of equals whoever had fewer from here. It counts as sent there until it is heard of, or given back.
   std::optional<std::string> choose(const std::vector<std::string>& providers, move_reason, instant now);
+  /// To that one, if it would take it; counts as sent there likewise.
+  bool take(const std::string& peer, instant now);
   /// One that was sent there is over: it is under way no more, whether the peer has spoken since or not.
   void over(const std::string& peer);
   /// It was not sent there after all.
