@@ -87,6 +87,10 @@ struct guests_state {
 
   away_seat find_room(const away_ask& ask) {
     const auto now = clock::now();
+    if (ask.why == move_reason::waiting && waits_for_limits(ask.providers)) {
+      remember(ask);
+      return {};
+    }
     const auto peer = ask.peer.empty()                  ? store->room.choose(ask.providers, ask.why, now)
                       : store->room.take(ask.peer, now) ? std::optional(ask.peer)
                                                         : std::nullopt;
@@ -98,6 +102,15 @@ struct guests_state {
     store->aways[number] = {*peer, ask.owner, ask.serial, ask.run, ask.why};
     const auto& node = store->peers[*peer].node;
     return {number, node.empty() ? *peer : node};
+  }
+
+  /// Calls are free here: what it waits for is a key's limit, which is the same elsewhere.
+  bool waits_for_limits(const std::vector<std::string>& providers) const {
+    const auto is_free = [this](auto& p) {
+      const auto found = store->own.slots.find(p);
+      return found != store->own.slots.end() && found->second > 0;
+    };
+    return std::any_of(providers.begin(), providers.end(), is_free);
   }
 
   /// It is told of room to come, unless very many wait for that: then the longest, who may have gone, is forgotten.
@@ -302,10 +315,7 @@ struct guests_state {
     node_room now;
     now.draining = store->draining = store->draining || v.draining;
     now.places = v.draining ? 0 : v.places;
-    for (const auto& [provider, n] : free.by_provider) {
-      const auto waiting = static_cast<std::uint32_t>(std::min<std::size_t>(n, free.waiting));
-      now.slots[provider] = n - waiting;
-    }
+    now.slots = free.by_provider;
     unchanged = now == store->own ? unchanged + 1 : 0;
     store->own = std::move(now);
     tell_room(unchanged % repeat_after == 0);

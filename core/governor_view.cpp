@@ -72,9 +72,10 @@ governor::free_slots governor::slots() const {
   free_slots out;
   for (const auto& p : b.settings.providers) {
     const auto& gate = *b.all.providers.at(p.name);
-    out.by_provider[p.name] = gate.slots - std::min(gate.slots, gate.in_use);
+    std::size_t busy = gate.in_use;
+    for (const auto* waiting : gate.line) busy += waiting->queue.size();
+    out.by_provider[p.name] = gate.slots - static_cast<std::uint32_t>(std::min<std::size_t>(gate.slots, busy));
   }
-  out.waiting = b.room.size();
   return out;
 }
 

@@ -303,10 +303,10 @@ public:
   };
   view look(instant now);
 
-  /// Calls that could begin at once as far as providers' slots go, and those who wait, whatever for.
+  /// Calls that could begin at once as far as providers' slots go, less those who wait for one. Who waits for a key's
+  /// limit is not counted: it would elsewhere, too.
   struct free_slots {
     std::map<std::string, std::uint32_t> by_provider;
-    std::size_t waiting = 0;
   };
   free_slots slots() const;
 
