@@ -19,12 +19,12 @@ namespace mainstay {
 using run_actor =
     caf::typed_actor<caf::reacts_to<run_wake>,      // a backoff or a grace period of that generation is over
                      caf::reacts_to<deadline_over>, // the dispatcher keeps the clock, and hears of revoked clients
-                     caf::reacts_to<hedge_due>, caf::reacts_to<caller_left>, caf::reacts_to<flight_ended>,
+                     caf::reacts_to<patience_over>, caf::reacts_to<caller_left>, caf::reacts_to<flight_ended>,
                      caf::reacts_to<flight_terms>, // from the flight's way back
                      caf::reacts_to<call_head>,    // from the upstream's thread, in order: head, data..., end
                      caf::reacts_to<call_data>, caf::reacts_to<call_end>,
                      caf::reacts_to<caller_progress>, // from the door: room for more
-                     caf::reacts_to<move_due>, caf::reacts_to<inject_fault>>;
+                     caf::reacts_to<inject_fault>>;
 
 /// Accepts requests, keeps a record of each until it was answered, gives it a run and, if that dies, another; keeps the
 /// deadlines; drains.

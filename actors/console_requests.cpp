@@ -60,7 +60,7 @@ void write_story(console_json& j, std::string_view name, const run_report& r) {
     const auto* a = attempt_of(r, e.attempt);
     if (shown++ == request_story::first_kept && r.story.left_out() > 0)
       row(e.at, "...", "", std::to_string(r.story.left_out()) + " are left out");
-    const auto where = a ? a->provider + "/" + a->model : e.what == story_mark::moved ? r.host : "";
+    const auto where = a ? a->provider + "/" + a->model : e.what == story_mark::moved && r.host ? *r.host : "";
     row(e.at, to_string(e.what), where, a ? detail_of(*a, e.what) : "");
   }
   row(r.took, r.ok() ? "answered" : r.outcome, r.ok() ? who_answered(r) : "", r.code);

@@ -98,7 +98,7 @@ struct dispatcher_state {
   void begin_drain() {
     if (std::exchange(store->draining, true) || !store->names->guests) return;
     self->send(store->names->guests, node_drains{});
-    for (auto& [id, e] : store->open) self->send(e.run, move_due{0, move_reason::draining});
+    for (auto& [id, e] : store->open) self->send(e.run, patience_over{0, move_reason::draining});
   }
 
   bool is_revoked(const run_record& rec) const {

@@ -197,8 +197,7 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<embedding_state> sel
       [](const caller_left&) {},
       [](const flight_ended&) {},
       [](const flight_terms&) {},
-      [](const hedge_due&) {},
-      [](const move_due&) {},
+      [](const patience_over&) {},
       [&st](const call_head& m) {
         st.status = m.status;
         st.headers = m.headers;

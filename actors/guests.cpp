@@ -136,7 +136,7 @@ struct guests_state {
       }
       it = store->wishes.erase(it);
       if (!run) continue;
-      tell(run, move_due{0, store->draining ? move_reason::draining : move_reason::waiting});
+      tell(run, patience_over{0, store->draining ? move_reason::draining : move_reason::waiting});
       --calls;
     }
   }

@@ -105,9 +105,11 @@ struct run_wake {
 };
 /// No more of it is wanted: its time is over, or its record says that its client was revoked.
 struct deadline_over {};
-/// That attempt has been under way for so long that another may be asked beside it.
-struct hedge_due {
+/// The attempt or the question of that serial has been under way for so long that another may be asked beside it, or
+/// elsewhere. `move`: a peer may have room, and why that is looked for; then of serial 0 too, which is any.
+struct patience_over {
   std::uint32_t serial = 0;
+  std::optional<move_reason> move;
 };
 struct call_head {
   std::uint32_t serial = 0;
@@ -122,11 +124,6 @@ struct call_end {
   std::uint32_t serial = 0;
   std::optional<http::call_error> error;
   http::call_summary summary;
-};
-/// It has waited for capacity for a while, under that serial, or the node drains: perhaps a peer has room.
-struct move_due {
-  std::uint32_t serial = 0; // 0: whichever
-  move_reason why{};
 };
 /// The caller read that many bytes of what was sent.
 struct caller_progress {
@@ -867,7 +864,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::inject_fault) X(mainstay::take_settings) X(mainstay::look) X(mainstay::ask_backlog) X(mainstay::letter<mainstay::owner_gone>) \
   X(mainstay::letter<mainstay::submission>) X(mainstay::letter<mainstay::caller_left>) \
   X(mainstay::letter<mainstay::run_finished>) X(mainstay::drain_order) X(mainstay::drain_result) \
-  X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::hedge_due) X(mainstay::caller_left) \
+  X(mainstay::dispatcher_view) X(mainstay::run_wake) X(mainstay::deadline_over) X(mainstay::patience_over) X(mainstay::caller_left) \
   X(mainstay::keep_client) \
   X(mainstay::flight_ended) X(mainstay::flight_terms) X(mainstay::flight_ask) X(mainstay::flight_seat) \
   X(mainstay::letter<mainstay::flight_leave>) X(mainstay::letter<mainstay::flight_over>) X(mainstay::flights_view) \
@@ -903,7 +900,7 @@ typename Inspector::result_type inspect(Inspector& f, console_reply& x) {
   X(mainstay::link_made) X(mainstay::link_failed) X(mainstay::cluster_view) X(mainstay::send_to) X(mainstay::peer_said) \
   X(mainstay::peer_refused) X(mainstay::peer_changed) X(mainstay::peer_listen) \
   X(mainstay::console_order) X(mainstay::circuit_word) X(mainstay::key_word) X(mainstay::peer_news_view) X(mainstay::nodes_cleared) \
-  X(mainstay::peers_room) X(mainstay::move_due) X(mainstay::ask_slots) X(mainstay::governor::free_slots) X(mainstay::away_ask) X(mainstay::away_seat) \
+  X(mainstay::peers_room) X(mainstay::ask_slots) X(mainstay::governor::free_slots) X(mainstay::away_ask) X(mainstay::away_seat) \
   X(mainstay::away_begin) X(mainstay::away_credit) X(mainstay::away_leave) X(mainstay::guest_speaks) X(mainstay::node_drains) X(mainstay::guests_view) \
   X(mainstay::flight_question) X(mainstay::flight_place) X(mainstay::flight_landing) \
   X(std::vector<mainstay::actor_row>) X(mainstay::crash_order)

@@ -358,9 +358,9 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
       [&st](const flight_terms&) {
         if (!st.over) st.take_terms();
       },
-      [&st](const hedge_due& due) { st.on_hedge_due(due.serial); },
-      [&st](const move_due& due) {
-        if (!st.over) st.on_move_due(due);
+      [&st](const patience_over& p) {
+        if (st.over) return;
+        p.move ? st.look_elsewhere(p.serial, *p.move) : st.ask_beside(p.serial);
       },
       [&st](const call_head& m) {
         if (auto* a = st.open_attempt(m.serial)) st.on_head(*a, m);

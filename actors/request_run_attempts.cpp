@@ -113,7 +113,7 @@ void run_state::new_question() {
   rec->note(story_mark::capacity_asked);
   ask_capacity();
   if (names->guests && may_move())
-    send_at(self, clock::now() + patience_at_home, move_due{asked_lease.serial, move_reason::waiting});
+    send_at(self, clock::now() + patience_at_home, patience_over{asked_lease.serial, move_reason::waiting});
 }
 
 void run_state::ask_capacity() {
@@ -230,7 +230,8 @@ void run_state::begin_attempt() {
   tell_story();
   outside();
   if (auto after = rec->model->hedge_after; after && rec->plan->has_others())
-    send_at(self, a.began + (rec->asked->stream ? *after : std::max(*after, a.known.usual)), hedge_due{a.lease.serial});
+    send_at(self, a.began + (rec->asked->stream ? *after : std::max(*after, a.known.usual)),
+            patience_over{a.lease.serial, {}});
 }
 
 attempt* run_state::open_attempt(std::uint32_t serial) {
@@ -239,7 +240,7 @@ attempt* run_state::open_attempt(std::uint32_t serial) {
   return nullptr;
 }
 
-void run_state::on_hedge_due(std::uint32_t serial) {
+void run_state::ask_beside(std::uint32_t serial) {
   auto* a = open_attempt(serial);
   if (a && a->first_visible == instant{} && !rec->answered) perform(rec->plan->hedge(clock::now()));
 }

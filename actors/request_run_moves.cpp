@@ -104,10 +104,10 @@ void run_state::go_away(const away_seat& seat, std::uint32_t serial) {
   outside();
 }
 
-void run_state::on_move_due(const move_due& due) {
+/// `question`: 0 for whichever.
+void run_state::look_elsewhere(std::uint32_t question, move_reason why) {
   if (rec->answered || !rec->plan || looks_for_host || !asking || opening || !may_move()) return;
-  if (due.serial != 0 && due.serial != asked_lease.serial) return;
-  look_for_host(due.why);
+  if (question == 0 || question == asked_lease.serial) look_for_host(why);
 }
 
 /// Its last word, if the request is at fault; else this node may do better.

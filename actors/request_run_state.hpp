@@ -134,7 +134,7 @@ struct run_state {
   attempt* open_attempt(std::uint32_t serial);
   /// Once a part of the answer went to the caller.
   attempt* only_attempt() { return tries[0] ? tries[0].get() : tries[1].get(); }
-  void on_hedge_due(std::uint32_t serial);
+  void ask_beside(std::uint32_t serial);
   void won(attempt& a);
   void withdraw_question();
   void on_head(attempt& a, const call_head& head);
@@ -163,7 +163,7 @@ struct run_state {
   void host_found(const away_seat& seat, std::uint32_t serial, move_reason why);
   void no_host(move_reason why, const std::optional<refusal>& otherwise = {});
   void go_away(const away_seat& seat, std::uint32_t serial);
-  void on_move_due(const move_due& due);
+  void look_elsewhere(std::uint32_t question, move_reason why);
   void host_refused(attempt& a);
   void come_home(attempt& a, const failure& why);
   answer_labels labels_of_host(const attempt& a) const;

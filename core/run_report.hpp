@@ -2,6 +2,7 @@
 // traces and the audit all go by this. No text of any prompt or answer is in it.
 #pragma once
 
+#include "core/boxed.hpp"
 #include "core/clock.hpp"
 #include "core/failure.hpp"
 #include "core/lease.hpp"
@@ -58,7 +59,7 @@ struct run_report {
   bool embeddings = false;              // were asked for
   bool flight = false;                  // only its attempts and tokens count: its callers, or a peer, report themselves
   request_id shared = 0;                // number of the flight that it had its answer from
-  std::string host;                     // the node that it was moved to last; "" if it was not
+  boxed<std::string> host;              // the node that it was moved to last; empty: it was not
   bool durable = false;                 // without an answer it will be run again
   bool own_limit = false;               // refused for what its client may ask
   std::vector<std::pair<std::string, std::uint32_t>> redacted; // so many of each kind were replaced

@@ -23,11 +23,11 @@ struct fixture {
   std::vector<run_record_ptr> submitted;
   std::vector<request_id> left;
   std::vector<bool> dispatcher_told;
-  std::vector<move_due> due;
+  std::vector<patience_over> due;
   std::vector<call_head> heads;
   std::string data;
   std::vector<call_end> ends;
-  governor::free_slots free{{{"p", 4}}, 1};
+  governor::free_slots free{{{"p", 0}, {"q", 3}}};
   guests_actor guests;
 
   /// Everybody else, and the run that is away.
@@ -50,7 +50,7 @@ struct fixture {
               mail.opened();
             },
             [this](const guest_speaks& s) { caf::anon_send(guests, s); },
-            [this](const move_due& m) { due.push_back(m); },
+            [this](const patience_over& m) { due.push_back(m); },
             [this](const call_head& h) { heads.push_back(h); },
             [this](const call_data& d) { data += *d.piece; },
             [this](const call_end& e) { ends.push_back(e); }};
@@ -292,12 +292,21 @@ BOOST_AUTO_TEST_CASE(a_successor_ends_what_its_predecessor_may_have_lost_here_an
   BOOST_TEST(is_empty());
 }
 
+BOOST_AUTO_TEST_CASE(who_waits_while_calls_are_free_here_waits_for_a_limit_and_stays) {
+  free.by_provider["p"] = 1;
+  caf::anon_send_exit(guests, caf::exit_reason::kill);
+  steps.run();
+  begin();
+  peer_has_room();
+  BOOST_TEST(ask().number == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(peers_are_told_what_room_there_is_and_the_dispatcher_whether_they_have_some) {
   BOOST_TEST_REQUIRE(!said("run.room").empty());
   const auto told = words::room_in(said("run.room").back().head);
   BOOST_TEST_REQUIRE(told.has_value());
   BOOST_TEST(told->room.places == 7u);
-  BOOST_TEST(told->room.slots.at("p") == 3u); // one waits
+  BOOST_TEST(told->room.slots.at("q") == 3u);
   peer_has_room();
   BOOST_TEST_REQUIRE(dispatcher_told.size() == 1u);
   BOOST_TEST(dispatcher_told[0]);
