@@ -85,7 +85,7 @@ struct peer_flights_state {
 
   flight_place placed(const flight_question& q, const std::string& owner, std::string node) {
     if (node == store->own) {
-      store->mine[q.flight] = {q.question, owner};
+      if (store->mine.size() < flight_registry::most) store->mine[q.flight] = {q.question, owner};
       return {};
     }
     const auto found = store->peers.find(node);
