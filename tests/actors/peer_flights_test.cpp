@@ -11,7 +11,7 @@ using namespace mainstay;
 namespace {
 
 struct by_hand : caf::actor_system_config {
-  by_hand() { set("caf.scheduler.policy", "testing"); }
+  by_hand() { set("scheduler.policy", caf::atom("testing")); }
 };
 
 struct fixture {
