@@ -11,9 +11,9 @@ namespace mainstay {
 namespace {
 
 /// What changes the answer's bytes beside what the cache goes by. The configuration too: a flight lives by its
-/// leader's.
-std::string key_of(const run_record& rec) {
-  auto key = rec.cache_key + rec.in.settings->hash;
+/// leader's; `configuration`: what tells it from others.
+std::string key_of(const run_record& rec, const std::string& configuration) {
+  auto key = rec.cache_key + configuration;
   if (auto less = rec.in.dispensable & dispensable_features(*rec.asked); !less.none())
     key += "\nor without " + to_string(less);
   if (rec.patient) key += "\npatient";
@@ -38,7 +38,7 @@ struct flights_state {
   flight_seat seat(const run_record& caller) {
     auto& book = store->book;
     const auto now = clock::now();
-    const auto key = key_of(caller);
+    const auto key = key_of(caller, caller.in.settings->hash);
     const flight_book::terms terms{caller.in.deadline, caller.in.level};
     if (auto s = book.join(key, caller.number, terms, caller.cache_asked, now)) {
       if (s->look_again) return {nullptr, false};
@@ -51,7 +51,7 @@ struct flights_state {
       book.close(s->flight);
       leave(caller.number);
     }
-    auto rec = flight_for(caller, key, terms, now);
+    auto rec = flight_for(caller, terms, now);
     store->flown.emplace(rec->number, rec);
     book.lead(key, rec->number, caller.number, terms);
     to_dispatcher(submission{rec});
@@ -59,8 +59,7 @@ struct flights_state {
   }
 
   /// The leader's request once more, without its caller. It keeps the name, for providers and logs.
-  run_record_ptr flight_for(const run_record& leader, const std::string& key, const flight_book::terms& terms,
-                            instant now) const {
+  run_record_ptr flight_for(const run_record& leader, const flight_book::terms& terms, instant now) const {
     auto rec = std::make_shared<run_record>();
     rec->number = new_request_number();
     rec->flight = std::make_shared<flight_channel>(store->names->governor, terms);
@@ -88,7 +87,7 @@ struct flights_state {
     if (leader.guest)
       rec->moves = moved_enough; // nor does what a guest shares
     else if (store->names->peer_flights)
-      rec->question.emplace(hex(sha256(key)).substr(0, 32));
+      rec->question.emplace(hex(sha256(key_of(leader, leader.in.settings->common_hash))).substr(0, 32));
     return rec;
   }
 
