@@ -135,6 +135,7 @@ struct cache_clears_state {
     const std::string id(member ? member->string_or_empty() : "");
     if (id.empty() || id.size() > longest_id || !store->up.contains(said.from)) return;
     if (said.kind == "cache.clear") return told(id, said.from);
+    if (said.kind == "cache.ask") return remind(said.from);
     if (said.kind != "cache.done") return;
     std::vector<std::string> not_here;
     if (const auto* tiers = head->find("not_here"))
@@ -167,7 +168,7 @@ struct cache_clears_state {
     if (c.up) {
       store->up.insert(c.peer);
       remind(c.peer);
-      return;
+      return say(c.peer, "cache.ask", "all"); // it may have said so before anybody here listened
     }
     store->up.erase(c.peer);
     for (auto it = open.begin(); it != open.end();) {
@@ -179,11 +180,10 @@ struct cache_clears_state {
     }
   }
 
-  bool remind(const std::string& peer) {
+  void remind(const std::string& peer) {
     const auto missing = store->log.missing_at(peer);
     for (auto& id : missing) say(peer, "cache.clear", id);
     if (!missing.empty()) wake_at(clock::now() + store->again);
-    return !missing.empty();
   }
 
   void wake_at(instant when) { send_at(self, when, run_wake{++generation}); }

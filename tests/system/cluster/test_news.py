@@ -1,6 +1,7 @@
 """What one node finds of a provider's circuits and keys its peers know at once, also who comes later; it is advice: it ages, it gives way to what a node
 finds itself, and a key's is believed only where its secret is the same."""
 import contextlib
+import threading
 
 import pytest
 
@@ -146,8 +147,12 @@ def test_who_tells_the_news_dies_and_is_told_again_what_stands(house):
     other.ctl("breakers", "a", "auto")
     wait_for(lambda: circuit(other) == "closed", 0.5)
     for who in "peer_news", "cache_clears":
-        one.ctl("drill", "crash", who, "--for", "1s")
+        drill = threading.Thread(target=one.ctl, args=("drill", "crash", who, "--for", "5m"))
+        drill.start()
         wait_for(lambda who=who: next(a["restarts"] for a in one.ctl("actors")["actors"] if a["name"] == who) == 1)
+        one.ctl("drill", "stop")
+        one.ctl("drill", "stop")  # and no watching
+        drill.join()
     other.kill()
     other = house.cluster.start(1)
     wait_for(lambda: circuit(other) == "open (told by n0)", 3)
