@@ -149,7 +149,7 @@ answer_keeper_actor::behavior_type behave(answer_keeper_actor::stateful_pointer<
     while (st.store->up && !st.store->writes.empty()) st.write(); // the next daemon finds them
     self->quit(msg.reason);
   });
-  self->send(self, take_settings{std::move(settings), nullptr});
+  st.take(*settings);              // before anybody's order: one to clear must find the file
   self->send(self, writes_wait{}); // a predecessor may have left some
   self->send(self, keeper_due{});
   return {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto cache_deadline = 10s;      // of the local cache; it answers long before
 constexpr std::size_t most_at_once = 10;  // of clearings here: peers may ask for more, later
+constexpr int most_tries = 12;            // of a tier that does not answer: a minute
 constexpr std::size_t longest_id = 200;   // an address, an incarnation, a number
 constexpr std::size_t most_values = 32;   // in a head, of this version or a later one
 constexpr std::size_t most_tiers = 8;     // in what a peer says was not cleared
@@ -36,6 +37,11 @@ struct cache_clears_state {
   };
   std::map<std::string, order> open; // by id: somebody waits for the answer
   std::set<std::string> at_work;     // here
+  struct unfinished {
+    int tries = 0;
+    instant next{};
+  };
+  std::map<std::string, unfinished> again; // peers' orders, of which a tier was not done
   std::uint64_t generation = 0;
 
   ~cache_clears_state() {
@@ -54,7 +60,7 @@ struct cache_clears_state {
     auto asked = self->make_response_promise<promise>();
     auto& o = open[id];
     o.asked = asked;
-    o.until = clock::now() + cache_clears_store::patience;
+    o.until = clock::now() + store->patience;
     for (auto& p : store->peers)
       o.result.peers.push_back({p, store->up.contains(p) ? state_of::silent : state_of::later, {}});
     store->log.ordered(id, store->own);
@@ -84,12 +90,29 @@ struct cache_clears_state {
 
   void cleared_here(const std::string& id, const std::vector<std::string>& not_here) {
     at_work.erase(id);
-    for (auto& p : store->up) say(p, "cache.done", id, not_here);
+    if (!again.contains(id))
+      for (auto& p : store->up) say(p, "cache.done", id, not_here);
     const auto it = open.find(id);
-    if (it == open.end()) return;
+    if (it == open.end()) return look_again(id, not_here);
     it->second.result.here.not_here = not_here;
     it->second.here = true;
     look_at(it, clock::now());
+  }
+
+  /// Whoever asked at the console here was told what was not done. Nobody looks at what peers' orders came to.
+  void look_again(const std::string& id, const std::vector<std::string>& not_here) {
+    if (not_here.empty()) {
+      again.erase(id);
+      return;
+    }
+    if (again.size() >= most_at_once && !again.contains(id)) return;
+    auto& left = again[id];
+    if (++left.tries == most_tries) {
+      again.erase(id);
+      return spdlog::error("the cache was to be cleared, says a peer, but {} cannot be: `cache clear` it", not_here[0]);
+    }
+    left.next = clock::now() + store->again;
+    wake_at(left.next);
   }
 
   // -- between nodes
@@ -112,6 +135,7 @@ struct cache_clears_state {
     const std::string id(member ? member->string_or_empty() : "");
     if (id.empty() || id.size() > longest_id || !store->up.contains(said.from)) return;
     if (said.kind == "cache.clear") return told(id, said.from);
+    if (said.kind == "cache.ask") return remind(said.from);
     if (said.kind != "cache.done") return;
     std::vector<std::string> not_here;
     if (const auto* tiers = head->find("not_here"))
@@ -144,7 +168,7 @@ struct cache_clears_state {
     if (c.up) {
       store->up.insert(c.peer);
       remind(c.peer);
-      return;
+      return say(c.peer, "cache.ask", "all"); // it may have said so before anybody here listened
     }
     store->up.erase(c.peer);
     for (auto it = open.begin(); it != open.end();) {
@@ -156,11 +180,10 @@ struct cache_clears_state {
     }
   }
 
-  bool remind(const std::string& peer) {
+  void remind(const std::string& peer) {
     const auto missing = store->log.missing_at(peer);
     for (auto& id : missing) say(peer, "cache.clear", id);
-    if (!missing.empty()) wake_at(clock::now() + cache_clears_store::again);
-    return !missing.empty();
+    if (!missing.empty()) wake_at(clock::now() + store->again);
   }
 
   void wake_at(instant when) { send_at(self, when, run_wake{++generation}); }
@@ -168,6 +191,8 @@ struct cache_clears_state {
   void on_wake(std::uint64_t of) {
     const auto now = clock::now();
     for (auto it = open.begin(); it != open.end();) look_at(it++, now);
+    for (auto& [id, left] : again)
+      if (left.next <= now && !at_work.contains(id)) clear_here(id);
     if (of != generation) return;
     for (auto& p : store->up) remind(p);
   }

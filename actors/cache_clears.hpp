@@ -1,7 +1,8 @@
 // Clears the caches of all nodes of a cluster: this one's at once, peers' as they are told, and those of whoever is
 // away when it comes back (core/clear_log). Promises: whoever asked hears within `patience` which nodes have done it
 // and which will; a node that was told, or comes with a file of answers from before, clears all its tiers as `cache
-// clear` always did; nobody who is known to have done it does it again.
+// clear` always did, and tries again for a while if one does not answer; nobody who is known to have done it does it
+// again.
 #pragma once
 
 #include "actors/actors.hpp"
@@ -13,9 +14,9 @@
 namespace mainstay {
 
 struct cache_clears_store {
-  static constexpr duration patience = 2s, again = 5s; // again: to who is up, and has not said that it is done
-
   explicit cache_clears_store(const config::settings&);
+  duration patience = 2s;
+  duration again = 5s;            // then who is up and has not done it is told again, and what failed here is tried
   std::string own;                // address
   std::vector<std::string> peers; // likewise
   std::string incarnation;        // of this process

@@ -99,8 +99,13 @@ struct peer_news_state {
     store->up.erase(c.peer);
     if (!c.up) return;
     store->up[c.peer];
+    tell_all(c.peer);
+    say(c.peer, "circuit.ask", "{}"); // it may have said so before anybody here listened
+  }
+
+  void tell_all(const std::string& peer) {
     const auto now = clock::now();
-    tell(c.peer, store->circuits.standing(now), store->keys.standing(now), now);
+    tell(peer, store->circuits.standing(now), store->keys.standing(now), now);
   }
 
   // -- hearing
@@ -112,6 +117,8 @@ struct peer_news_state {
       hear(words::circuits_in(said.head, said.from, now));
     else if (said.kind == "key.news")
       hear(words::keys_in(said.head, said.from, now));
+    else if (auto& asked = store->up.at(said.from).asked; said.kind == "circuit.ask" && now - asked >= 1s)
+      asked = now, tell_all(said.from);
     else
       drop(1);
   }
@@ -120,7 +127,7 @@ struct peer_news_state {
     const auto who = store->up.find(peer);
     if (who == store->up.end()) return false;
     auto& count = who->second;
-    if (now - count.second >= 1s) count = {now, 0};
+    if (now - count.second >= 1s) count.second = now, count.messages = 0;
     return ++count.messages <= peer_news_store::most_a_second;
   }
 

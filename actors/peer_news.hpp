@@ -23,6 +23,7 @@ struct peer_news_store {
   struct counted {
     instant second{};
     int messages = 0;
+    instant asked{}; // for all that stands
   };
   std::map<std::string, counted> up; // peers that are, by address
   peer_news_view view;

@@ -57,6 +57,22 @@ BOOST_AUTO_TEST_CASE(advice_lasts_no_longer_than_its_age_limit_however_often_it_
   BOOST_TEST(call(c, verdict::success, start + 30s).granted);
 }
 
+BOOST_AUTO_TEST_CASE(who_is_to_try_for_itself_is_not_put_off_again) {
+  circuit c;
+  c.advise(start + 2s, start);
+  c.advise(start + 9s, start + 3s);
+  BOOST_TEST(c.ask(start + 3s).granted);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_said_and_taken_back_again_and_again_is_heard_no_more) {
+  circuit c;
+  for (auto now = start; now < start + 12s; now += 1s) {
+    c.advise(now + 5s, now);
+    BOOST_TEST((c.state(now) == (now < start + 10s ? circuit_state::open : circuit_state::closed)));
+    c.advice_over(now);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(who_met_it_well_lately_goes_on_but_counts_failures_double) {
   circuit c;
   call(c, verdict::success, start);

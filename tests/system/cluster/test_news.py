@@ -1,6 +1,7 @@
 """What one node finds of a provider's circuits and keys its peers know at once, also who comes later; it is advice: it ages, it gives way to what a node
 finds itself, and a key's is believed only where its secret is the same."""
 import contextlib
+import threading
 
 import pytest
 
@@ -136,3 +137,23 @@ def test_a_key_that_must_rest_or_is_refused_rests_at_all_who_have_the_same_secre
     # and secrets do not travel
     for node in house.cluster.nodes:
         assert "secret-a" not in node.log()
+
+
+def test_who_tells_the_news_dies_and_is_told_again_what_stands(house):
+    one, other = house.start(2, recovery="600s")
+    house.a.script({"status": 503})
+    ask_until(one, lambda: circuit(one) == "open")
+    wait_for(lambda: circuit(other).startswith("open (told"), 0.5)
+    other.ctl("breakers", "a", "auto")
+    wait_for(lambda: circuit(other) == "closed", 0.5)
+    for who in "peer_news", "cache_clears":
+        drill = threading.Thread(target=one.ctl, args=("drill", "crash", who, "--for", "5m"))
+        drill.start()
+        wait_for(lambda who=who: next(a["restarts"] for a in one.ctl("actors")["actors"] if a["name"] == who) == 1)
+        one.ctl("drill", "stop")
+        one.ctl("drill", "stop")  # and no watching
+        drill.join()
+    other.kill()
+    other = house.cluster.start(1)
+    wait_for(lambda: circuit(other) == "open (told by n0)", 3)
+    assert one.ctl("cache", "clear")["nodes_cleared"][0]["cleared"] == "all tiers"
