@@ -363,7 +363,7 @@ void run_state::give(const final_answer& answer, failure_class what) {
   if (step_off()) return;
   answer_labels l;
   l.attempts = attempts();
-  l.final_failure = answer.code != "shutting_down" && answer.code != "draining" && answer.code != "overloaded";
+  l.final_failure = answer.code != "shutting_down" && !rec->must_move; // another node may do it, or this one soon
   l.retry_after_seconds = answer.retry_after_seconds;
   auto headers = headers_for(*rec, l, clock::now());
   end_attempts(failure_class::cancelled);

@@ -97,6 +97,7 @@ struct told {
 };
 
 struct node {
+  told heard; // outlives who adds to it
   networked config;
   caf::actor_system system{config};
   std::shared_ptr<event_loop> loop = std::make_shared<event_loop>("test");
@@ -106,7 +107,6 @@ struct node {
   std::string address;
   std::shared_ptr<plain_links> links = std::make_shared<plain_links>(system);
   peer_listener listener;
-  told heard;
 
   node() {
     const auto port = system.middleman().publish(links->entrance(cluster), 0, "127.0.0.1");
@@ -203,7 +203,11 @@ struct stranger {
     BOOST_TEST_REQUIRE(!!found);
     other = *found;
   }
-  ~stranger() { caf::anon_send_exit(self, caf::exit_reason::kill); }
+  ~stranger() {
+    caf::anon_send_exit(self, caf::exit_reason::kill);
+    self = nullptr;
+    system.await_all_actors_done();
+  }
 
   void say(std::uint16_t version, const std::string& kind, const std::string& head) {
     say_as(caf::actor_cast<caf::strong_actor_ptr>(self), version, kind, head);
