@@ -12,7 +12,7 @@ from harness import SLOW, Dealer, http_json, model, provider, wait_for
 from nodes import Cluster
 
 MODELS = [model("smart", "openai/gpt"), model("late", "openai/late"), model("slow", "openai/slow"), model("long", "openai/long"), model("held", "openai/held")]
-RULES = [{"model": "late", "latency_ms": 1300}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 25}, {"model": "held", "token_ms": 250}]
+RULES = [{"model": "late", "latency_ms": 1300}, {"model": "slow", "latency_ms": 300}, {"model": "long", "token_ms": 15}, {"model": "held", "token_ms": 250}]
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_equal_requests_share_one_call_that_moves_and_its_answer_is_kept_at_home
 
 def test_a_slow_reader_of_a_stream_that_moved_holds_the_provider_back(two, mock):
     a, b = two.nodes
-    mock.script(*RULES, {"model": "gpt", "stream": True, "words": 100000})
+    mock.script(*RULES, {"model": "gpt", "stream": True, "words": 60000})
     body = json.dumps({"model": "smart", "stream": True, "messages": [{"role": "user", "content": "long"}]}).encode()
     with held(a, mock), socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -129,14 +129,15 @@ def test_a_slow_reader_of_a_stream_that_moved_holds_the_provider_back(two, mock)
         s.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         chunks = [s.recv(1000)]
         moved = b.metric("mainstay_moved", direction="in")
-        sent = 0
-        while sent != (sent := b.peers()[a.address]["bytes_out"]):  # it has come to rest
+        before, sent = 0, 1 << 20
+        while sent > before + (64 << 10):  # it has come to rest, but for what nodes always say
             time.sleep(0.1)
-        assert moved == 1 and open_calls(mock, "gpt") and sent < 8 << 20, "the provider cannot get rid of its 17 MB while nobody reads"
+            before, sent = sent, b.peers()[a.address]["bytes_out"]
+        assert moved == 1 and open_calls(mock, "gpt") and sent < 7 << 20, "the provider cannot get rid of its 10 MB while nobody reads"
         while piece := s.recv(1 << 16):
             chunks.append(piece)
     whole = b"".join(chunks)
-    assert whole.count(b'"delta":{"content":') == 100000 and b"data: [DONE]" in whole and b"x-mainstay-node: n1" in whole
+    assert whole.count(b'"delta":{"content":') == 60000 and b"data: [DONE]" in whole and b"x-mainstay-node: n1" in whole
     all_at_rest(a, b)
 
 
@@ -178,8 +179,7 @@ def test_a_stream_whose_host_is_lost_in_the_middle_goes_on_at_home(two, mock, ho
         all_at_rest(a, b)
 
 
-@pytest.mark.parametrize("where", ["home", "host"])
-@pytest.mark.parametrize("who", ["guests", "cluster", "dispatcher", "request_run"])
+@pytest.mark.parametrize("where,who", [("home", "guests"), ("host", "guests"), ("home", "cluster"), ("host", "dispatcher"), ("home", "request_run")])
 def test_an_actor_that_dies_on_either_side_costs_no_caller_the_answer(two, mock, where, who):
     a, b = two.nodes
     with held(a, mock) as call, concurrent.futures.ThreadPoolExecutor(1) as pool:
