@@ -43,6 +43,10 @@ struct flights_state {
     if (auto s = book.join(key, caller.number, terms, caller.cache_asked, now)) {
       if (s->look_again) return {nullptr, false};
       const auto& flown = store->flown.at(s->flight);
+      if (caller.guest && flown->away) { // perhaps at the guest's own node: two would wait for each other
+        leave(caller.number);
+        return {nullptr, true};
+      }
       if (s->leads) to_dispatcher(submission{flown}); // in case we died before we had said so
       if (s->leads || flown->flight->open()) {
         if (s->changed) flown->flight->live_by(*s->changed);

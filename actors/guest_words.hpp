@@ -1,8 +1,8 @@
 // What nodes say to each other of runs that move, as JSON heads of peer messages, and what is made of it: whatever is
 // not as it should be is none. Kinds, from the first node: run.begin (body: the request), run.credit, run.leave,
 // run.check (which of mine do you have?); from the other: run.reply (body: the answer), run.head, run.events (body: of
-// the stream, as a provider would send it), run.end, run.error (body: the error), run.have, run.lost; from everybody:
-// run.room.
+// the stream, as a provider would send it), run.end, run.error (body: the error), run.have, run.lost, run.recheck (do
+// ask); from everybody: run.room.
 #pragma once
 
 #include "actors/run_record.hpp"

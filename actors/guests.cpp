@@ -3,10 +3,12 @@
 #include "actors/intake.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
+#include "core/peer_window.hpp"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 namespace mainstay {
@@ -15,7 +17,7 @@ namespace {
 
 constexpr auto look_round = 200ms; // at the room here
 constexpr int repeat_after = 3;    // rounds without a change: a peer's word counts for a second
-constexpr std::size_t most_wishes = 10'000;
+constexpr std::size_t most_wishes = 10'000, most_looked = 1000; // at once
 
 struct guests_state {
   static inline const char* name = "guests";
@@ -38,7 +40,7 @@ struct guests_state {
       say(g.peer, "run.lost", words::number(g.run));
       end_guest(id);
     }
-    store->told_room = false;
+    store->told_room.reset();
   }
 
   void listen() {
@@ -57,9 +59,14 @@ struct guests_state {
     if (!c.up) return;
     p.incarnation = c.incarnation;
     // What either has of the other's may have been lost with what was between them.
-    say(c.peer, "run.check", "{}");
-    say_what_is_here(c.peer);
+    check(c.peer);
+    say(c.peer, "run.recheck", "{}");
     say(c.peer, "run.room", room_for(c.peer));
+  }
+
+  void check(const std::string& peer) {
+    store->peers[peer].checked = store->next_number;
+    say(peer, "run.check", "{}");
   }
 
   void lose(const std::string& peer, const std::string& why) {
@@ -120,24 +127,32 @@ struct guests_state {
   }
 
   /// A call may be free at that peer: as many as that look again; of a node that drains, as many as it would accept.
-  void grant_wishes(const std::string& peer) {
+  void grant_wishes(const std::string& peer, std::uint64_t most) {
     const auto* room = store->room.of(peer, clock::now());
     if (!room || room->draining) return;
-    std::uint64_t calls = 0;
-    for (const auto& [provider, n] : room->slots) calls += n;
-    if (store->draining) calls = std::max(calls, room->places);
-    for (auto it = store->wishes.begin(); it != store->wishes.end() && calls > 0;) {
-      const auto is_there = [&](auto& p) { return room->slots.count(p) > 0; };
+    auto slots = room->slots;
+    auto places = store->draining ? room->places : 0;
+    std::size_t looked = 0;
+    for (auto it = store->wishes.begin(); it != store->wishes.end() && most > 0 && looked < most_looked; ++looked) {
       const auto run = caf::actor_cast<run_actor>(it->run);
-      const bool fits = std::any_of(it->providers.begin(), it->providers.end(), is_there);
-      if (run && !fits) {
+      const auto is_free = [&](auto& p) {
+        const auto found = slots.find(p);
+        return found != slots.end() && found->second > 0;
+      };
+      const auto free = std::find_if(it->providers.begin(), it->providers.end(), is_free);
+      if (run && free == it->providers.end() && places == 0) {
         ++it;
         continue;
       }
+      if (run) {
+        if (free != it->providers.end())
+          --slots[*free];
+        else
+          --places;
+        --most;
+        tell(run, patience_over{0, store->draining ? move_reason::draining : move_reason::waiting});
+      }
       it = store->wishes.erase(it);
-      if (!run) continue;
-      tell(run, patience_over{0, store->draining ? move_reason::draining : move_reason::waiting});
-      --calls;
     }
   }
 
@@ -192,7 +207,10 @@ struct guests_state {
     if (said.kind == "run.lost") return bring_home(w->run, "its node lost it", false);
     if (w->n != found->second.heard + 1) return bring_home(w->run, "a part of what its node said is lost", true);
     ++found->second.heard;
+    found->second.head = found->second.head || said.kind == "run.head";
     const auto a = found->second;
+    if (!a.head && (said.kind == "run.events" || said.kind == "run.error"))
+      return bring_home(w->run, "what its node says is not understood", true);
     const auto run = run_of(a);
     if (said.kind == "run.events") return tell(run, call_data{a.serial, make_bytes(said.body)});
     const auto labels = [&](const char* type) {
@@ -213,7 +231,7 @@ struct guests_state {
       tell(run, call_data{a.serial, make_bytes("data: " + said.body + "\n\n")});
     }
     tell(run, call_end{a.serial, std::nullopt, {}});
-    grant_wishes(said.from);
+    grant_wishes(said.from, 1);
   }
 
   /// What it has of ours: the others are lost, and so are those of which not every word came.
@@ -223,7 +241,7 @@ struct guests_state {
     std::map<std::uint64_t, std::uint64_t> there(all->begin(), all->end());
     std::vector<std::uint64_t> gone;
     for (const auto& [number, a] : store->aways) {
-      if (a.peer != said.from || !a.begun) continue;
+      if (a.peer != said.from || !a.begun || number >= store->peers[said.from].checked) continue;
       const auto found = there.find(number);
       if (found == there.end() || found->second != a.heard) gone.push_back(number);
     }
@@ -234,9 +252,13 @@ struct guests_state {
 
   void receive(peer_said& said) {
     auto b = words::begun_in(said.head, std::move(said.body), store->settings, clock::now());
-    if (!b) return void(++store->not_understood);
     auto& p = store->peers[said.from];
     ++p.taken;
+    if (!b) {
+      ++store->not_understood;
+      if (const auto run = words::number_in(said.head)) lose_there(said.from, run);
+      return;
+    }
     const std::pair place{said.from, b->run};
     if (store->guest_numbers.count(place)) return void(++store->not_understood);
     ++store->moved[{"in", std::string(to_string(b->why))}];
@@ -254,10 +276,24 @@ struct guests_state {
     auto& g = found->second;
     bool over = false;
     for (auto& w : g.way->take()) {
+      if (w.body.size() > peer_window::bounds{}.largest) {
+        lose_there(g.peer, g.run);
+        return end_guest(id);
+      }
       over = over || w.kind == "run.reply" || w.kind == "run.end" || w.kind == "run.error";
       say(g.peer, w.kind, words::say(w, g.run, ++g.said), std::move(w.body));
     }
     if (over) forget(id);
+  }
+
+  /// Until it was said: the other node waits for it.
+  void lose_there(const std::string& peer, std::uint64_t run) {
+    store->peers[peer].lost.erase(run);
+    say(peer, "run.lost", words::number(run));
+  }
+  void say_again_who_is_lost() {
+    for (auto& [address, p] : store->peers)
+      for (const auto run : std::exchange(p.lost, {})) say(address, "run.lost", words::number(run));
   }
 
   guests_store::guest* guest_at(const std::string& peer, std::uint64_t run) {
@@ -291,12 +327,12 @@ struct guests_state {
     store->peers[said.from].node = told->node;
     store->room.heard(said.from, std::move(told->room), told->taken, clock::now());
     tell_dispatcher();
-    grant_wishes(said.from);
+    grant_wishes(said.from, std::numeric_limits<std::uint64_t>::max());
   }
 
   void tell_dispatcher() {
     const bool any = store->room.any(clock::now());
-    if (std::exchange(store->told_room, any) != any) tell(store->names->dispatcher, peers_room{any});
+    if (std::exchange(store->told_room, any) != std::optional(any)) tell(store->names->dispatcher, peers_room{any});
   }
 
   void look_around() {
@@ -308,6 +344,7 @@ struct guests_state {
             },
             [](const caf::error&) {});
     tell_dispatcher();
+    say_again_who_is_lost();
     send_at(self, clock::now() + look_round, run_wake{++generation});
   }
 
@@ -341,6 +378,7 @@ struct guests_state {
     if (said.kind == "run.begin") return receive(said);
     if (said.kind == "run.room") return hear_room(said);
     if (said.kind == "run.check") return say_what_is_here(said.from);
+    if (said.kind == "run.recheck") return check(said.from);
     if (said.kind == "run.have") return compare(said);
     if (said.kind == "run.leave" || said.kind == "run.credit") {
       const auto w = words::heard(said.head);
@@ -359,17 +397,15 @@ struct guests_state {
   /// Nothing is kept for a peer that takes no more: whoever it was for goes on without.
   void refused(const peer_refused& no) {
     const auto run = words::number_in(no.head);
-    if (run == 0 || no.kind == "run.leave" || no.kind == "run.lost") return;
+    if (run == 0 || no.kind == "run.leave") return;
     if (no.kind == "run.begin" || no.kind == "run.credit") {
       const auto found = store->aways.find(run);
       if (found == store->aways.end() || found->second.peer != no.to) return;
       if (no.kind == "run.begin") store->room.give_back(no.to);
       return bring_home(run, "its node takes no more", no.kind == "run.credit");
     }
-    if (auto* g = guest_at(no.to, run)) {
-      say(no.to, "run.lost", words::number(run));
-      end_guest(g->record->number);
-    }
+    if (no.why != peer_refused::reason::unreachable) store->peers[no.to].lost.insert(run); // said when there is room
+    if (auto* g = guest_at(no.to, run)) end_guest(g->record->number);
   }
 
   guests_view picture() const {

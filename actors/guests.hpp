@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -25,8 +26,8 @@ struct guests_store {
     std::uint32_t serial = 0;
     caf::actor_addr run;
     move_reason why{};
-    bool begun = false;
-    std::uint64_t heard = 0; // words of it
+    bool begun = false, head = false; // it went; its stream's head came
+    std::uint64_t heard = 0;          // words of it
   };
   struct guest { // a peer's run here
     std::string peer;
@@ -40,6 +41,8 @@ struct guests_store {
     std::string node;              // its name
     std::uint64_t taken = 0;       // requests from there, since it is up
     std::uint64_t taken_told = 0;  // that it knows of
+    std::uint64_t checked = 0;     // runs of ours from that number on began after it was asked what it has
+    std::set<std::uint64_t> lost;  // runs of theirs that it has to be told of, and was not
   };
   config::settings_ptr settings;
   directory_ptr names;
@@ -51,7 +54,8 @@ struct guests_store {
   std::deque<wish> wishes; // the longest first
   peer_room room;
   node_room own;
-  bool draining = false, told_room = false; // the dispatcher knows of peers' room
+  bool draining = false;
+  std::optional<bool> told_room; // what the dispatcher knows of peers' room
   std::uint64_t next_number;
   std::unordered_map<std::uint64_t, away> aways;                             // by number
   std::unordered_map<request_id, guest> guests;                              // by their number here

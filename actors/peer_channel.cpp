@@ -43,7 +43,7 @@ void peer_channel::stream_event(bytes_ptr json) {
   {
     std::lock_guard lock(guard_);
     if (closed_) return;
-    if (words_.empty() || words_.back().kind != "run.events") {
+    if (words_.empty() || words_.back().kind != "run.events" || unread_.empty()) {
       words_.push_back({"run.events", 200, {}, "", ""});
       unread_.push_back({0, 0});
     }

@@ -110,6 +110,11 @@ struct peer_flights_state {
   }
 
   void landed(const flight_landing& l) {
+    if (const auto asked = open.find(l.flight); asked != open.end()) { // it ended before the owner's word
+      store->mine[l.flight] = {asked->second.what.question, asked->second.owner};
+      asked->second.asked.deliver(flight_place{});
+      open.erase(asked);
+    }
     const auto found = store->mine.find(l.flight);
     if (found == store->mine.end()) return;
     const auto f = std::move(found->second);

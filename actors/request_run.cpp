@@ -239,6 +239,9 @@ void run_state::leave(std::string_view outcome) {
   if (over) return;
   over = true;
   inside();
+  if (looks_for_host) // a place that it is given now is nobody's
+    letter<owner_gone>::post(caf::actor_cast<caf::strong_actor_ptr>(names->guests),
+                             owner_gone{rec->number, {(*looks_for_host).serial, (*looks_for_host).serial + 1}});
   rec->in.reply->observe_progress(0, nullptr);
   auto& r = rec->report();
   if (rec->model) r.model = rec->model->name;

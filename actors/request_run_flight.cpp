@@ -38,7 +38,7 @@ void run_state::ask_seat() {
             if (over || asking_for_stale) return; // it was given back already
             if (!seat.flight) {
               rec->seat_asked = false;
-              return ask_cache();
+              return seat.leads ? start_plan() : ask_cache();
             }
             if (!seat.leads) {
               rec->report().cache_tier = "flight";
@@ -80,7 +80,7 @@ void run_state::flight_came(const flight_channel::progress& seen) {
   rec->head_sent = seen.head_sent;
   if (seen.now == flight_channel::state::failed) {
     auto told = rec->shares->failure_of(rec->number);
-    waits_otherwise = told.answer.outage && !rec->head_sent;
+    waits_otherwise = told.answer.outage && !rec->head_sent && !rec->guest; // that one goes home
     return give_stale_or(std::move(told.answer), told.why);
   }
   rec->answered = true;

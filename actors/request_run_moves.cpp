@@ -84,6 +84,7 @@ void run_state::no_host(move_reason why, const std::optional<refusal>& otherwise
 void run_state::go_away(const away_seat& seat, std::uint32_t serial) {
   withdraw_question();
   rec->must_move.reset(); // when it comes home, it stays
+  rec->away = true;
   ++rec->moves;
   rec->note(story_mark::moved);
   rec->report().host = seat.node;
@@ -113,6 +114,10 @@ void run_state::look_elsewhere(std::uint32_t question, move_reason why) {
 /// Its last word, if the request is at fault; else this node may do better.
 void run_state::host_refused(attempt& a) {
   failure f;
+  if (!a.headers) {
+    f.what = failure_class::malformed;
+    return come_home(a, f);
+  }
   f.said = read_error(a.status, *a.headers, a.joined(), std::chrono::system_clock::now());
   f.what = is_callers_fault(a.status) ? failure_class::caller_fault : failure_class::overloaded;
   if (f.what != failure_class::caller_fault) return come_home(a, f);
@@ -126,6 +131,7 @@ void run_state::host_refused(attempt& a) {
 void run_state::come_home(attempt& a, const failure& why) {
   inside();
   rec->note(story_mark::came_home);
+  rec->away = false;
   end_attempt(a, why);
   stop_waiting_for_end();
   rec->report().retry_reasons.emplace_back("moved");

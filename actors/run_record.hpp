@@ -90,6 +90,7 @@ struct run_record {
   std::atomic<bool> withheld{false};        // its answer was denied on the way out
   bool guest = false;                       // a peer's, which has its caller: it is admitted, and stays here
   std::optional<move_reason> must_move;     // this node accepted it for a peer to do; the dispatcher's word
+  std::atomic<bool> away{false};            // a peer works on it
   bool patient = false; // it waits for whoever rests, to its deadline: nothing of before was left to give
 
   // -- the run's, from here on

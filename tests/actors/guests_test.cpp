@@ -188,13 +188,29 @@ BOOST_AUTO_TEST_CASE(what_follows_a_gap_is_no_use) {
   BOOST_TEST(said("run.leave").size() == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(a_stream_without_its_head_comes_home) {
+  for (auto* kind : {"run.events", "run.error"}) {
+    const auto run = send_away();
+    peer_says(kind, of(run, 1), "{}");
+    BOOST_TEST(data.empty());
+    BOOST_TEST(ends.back().error.has_value());
+  }
+  BOOST_TEST(ends.size() == 2u);
+  BOOST_TEST(is_empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_peer_that_does_not_have_it_or_said_more_than_came_has_lost_it) {
   const auto run = send_away();
+  peer_says("run.have", R"({"runs":[]})"); // what it said may have been said before the run came there
+  BOOST_TEST(ends.empty());
+  peer_says("run.recheck", "{}");
+  BOOST_TEST(said("run.check").size() == 2u);
   peer_says("run.have", R"({"runs":[[)" + std::to_string(run) + ",0]]}");
   BOOST_TEST(ends.empty());
   peer_says("run.have", R"({"runs":[[)" + std::to_string(run) + ",2]]}");
   BOOST_TEST(ends.size() == 1u);
   send_away();
+  peer_says("run.recheck", "{}");
   peer_says("run.have", R"({"runs":[]})");
   BOOST_TEST(ends.size() == 2u);
   BOOST_TEST(is_empty());
@@ -308,8 +324,9 @@ BOOST_AUTO_TEST_CASE(peers_are_told_what_room_there_is_and_the_dispatcher_whethe
   BOOST_TEST(told->room.places == 7u);
   BOOST_TEST(told->room.slots.at("q") == 3u);
   peer_has_room();
-  BOOST_TEST_REQUIRE(dispatcher_told.size() == 1u);
-  BOOST_TEST(dispatcher_told[0]);
+  BOOST_TEST_REQUIRE(dispatcher_told.size() == 2u);
+  BOOST_TEST(!dispatcher_told[0]);
+  BOOST_TEST(dispatcher_told[1]);
   tell(node_drains{});
   BOOST_TEST(words::room_in(said("run.room").back().head)->room.draining);
   peer_is(false, 1);
