@@ -7,6 +7,7 @@ import pytest
 
 from harness import FAST, SLOW, model, provider, wait_for
 from nodes import Cluster
+from test_moves import RULES, held, nodes_of
 
 
 @pytest.fixture
@@ -73,3 +74,20 @@ def test_an_owner_that_is_frozen_holds_up_nobody(three, mock):
         assert max(float(x.headers["x-mainstay-latency-ms"]) for x in answers) < (1000 + 500) * SLOW
     finally:
         c.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_flight_that_moves_to_a_node_that_shares_it_waits_for_nobody(start, tmp_path, stream):
+    mock = start.mock()
+    mock.script(*RULES)
+    with contextlib.closing(nodes_of(tmp_path, mock, cache={"ttl": "1h"})) as two, ThreadPoolExecutor(12) as pool:
+        wait_for(two.all_up, 5)
+        for n in two.nodes:
+            wait_for(lambda n=n: all(r["takes"] == "requests" for r in n.ctl("nodes")["room"]), 3)
+        a, b = two.nodes
+        with held(b, mock):  # its only call is taken
+            both = []
+            for i in range(6):  # whoever owns the question
+                both += [pool.submit(b.chat, f"same {i}", stream), pool.submit(a.chat, f"same {i}", stream)]
+            answers = [f.result(timeout=20 * SLOW) for f in both]
+        assert all(x.status == 200 and not x.error for x in answers), answers
