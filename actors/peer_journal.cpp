@@ -59,7 +59,8 @@ struct peer_journal_state {
       for (auto& peer : told)
         tell(store->names->cluster, send_to{peer, "journal.leave", words::head(words::journal_head{n, "", 0}), {}, {}});
     }
-    for (auto& [n, g] : guests) g.caller->left();
+    for (auto& [n, g] : guests) // their node need not wait for them until its caller's deadline
+      g.caller->refuse(503, "journal_unavailable", "the node that has it could not look", {{"retry-after", "1"}});
   }
 
   // -- callers of this node

@@ -247,6 +247,16 @@ BOOST_AUTO_TEST_CASE(what_was_asked_before_its_death_is_left_and_late_answers_to
   BOOST_TEST(after.way->lines().empty());
 }
 
+BOOST_AUTO_TEST_CASE(its_own_death_is_told_to_the_node_whose_caller_waits) {
+  up("a");
+  says("a", "journal.collect", words::head(words::journal_head{7, "shop", 60000}), "one");
+  settle();
+  caf::anon_send(own, inject_fault{});
+  const auto said = sent();
+  const auto news = words::journal_news_in(said.head);
+  BOOST_TEST((said.peer == "a" && said.kind == "journal.answer" && news->n == 7u && news->status == 503));
+}
+
 BOOST_AUTO_TEST_CASE(two_questions_of_a_node_under_one_number_are_not_both_answered_from_the_journal) {
   up("a");
   says("a", "journal.collect", words::head(words::journal_head{7, "shop", 60000}), "one");
