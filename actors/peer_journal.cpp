@@ -49,6 +49,7 @@ struct peer_journal_state {
   std::map<peer_polls::number, wanted> open;
   std::map<std::uint64_t, served> guests; // by a number of ours
   std::uint64_t generation = 0;
+  instant armed = instant::max(); // when it wakes
   std::map<std::string, std::uint64_t> up; // peers, and their incarnations
 
   ~peer_journal_state() {
@@ -247,11 +248,15 @@ struct peer_journal_state {
   void arm() {
     if (open.empty() && guests.empty()) return;
     const bool again = std::any_of(guests.begin(), guests.end(), [](auto& g) { return g.second.again; });
-    const auto next = clock::now() + (again ? duration(try_again_after) : duration(sweep_every));
-    send_at(self, std::min(next, polls.due()), run_wake{++generation});
+    const auto soon = clock::now() + (again ? duration(try_again_after) : duration(sweep_every));
+    const auto next = std::min(soon, polls.due());
+    if (next >= armed) return; // or questions that keep coming would put it off for ever
+    armed = next;
+    send_at(self, next, run_wake{++generation});
   }
 
   void on_time() {
+    armed = instant::max();
     const auto now = clock::now();
     for (auto n : polls.late(now, "does not answer")) end_if_over(n);
     std::vector<peer_polls::number> over;

@@ -257,6 +257,19 @@ BOOST_AUTO_TEST_CASE(its_own_death_is_told_to_the_node_whose_caller_waits) {
   BOOST_TEST((said.peer == "a" && said.kind == "journal.answer" && news->n == 7u && news->status == 503));
 }
 
+BOOST_AUTO_TEST_CASE(a_deadline_is_kept_however_many_other_questions_keep_coming) {
+  up("a");
+  asked q;
+  q.caller = std::make_shared<live_caller>(q.way, clock::now() + 300ms);
+  letter<journal_collect>::post(front, journal_collect{{"shop", "id", q.caller, 0}});
+  answers("a", pending(number_of(sent())));
+  for (const auto end = clock::now() + 2s; q.way->lines().size() < 2 && clock::now() < end;) {
+    collect();
+    sent();
+  }
+  BOOST_TEST(q.way->lines() == (lines{"accepted", "504 deadline"}));
+}
+
 BOOST_AUTO_TEST_CASE(two_questions_of_a_node_under_one_number_are_not_both_answered_from_the_journal) {
   up("a");
   says("a", "journal.collect", words::head(words::journal_head{7, "shop", 60000}), "one");
