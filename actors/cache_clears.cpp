@@ -145,9 +145,11 @@ struct cache_clears_state {
   }
 
   void told(const std::string& id, const std::string& from) {
+    store->log.done(id, from);                  // or does it: it need not be told
     if (at_work.contains(id)) return;           // it hears when that is done
     if (at_work.size() >= most_at_once) return; // it says so again
     if (!store->log.ordered(id, store->own)) return say(from, "cache.done", id);
+    store->log.done(id, from);
     spdlog::info("the cache is cleared, as told by peer {}", from);
     clear_here(id);
   }
