@@ -49,7 +49,7 @@ struct peer_journal_state {
   std::map<peer_polls::number, wanted> open;
   std::map<std::uint64_t, served> guests; // by a number of ours
   std::uint64_t generation = 0;
-  instant armed = instant::max(); // when it wakes
+  instant armed = instant::max();          // when it wakes
   std::map<std::string, std::uint64_t> up; // peers, and their incarnations
 
   ~peer_journal_state() {
