@@ -36,21 +36,20 @@ struct cache_clears_state {
     instant until;
   };
   std::map<std::string, order> open; // by id: somebody waits for the answer
-  std::set<std::string> at_work;     // here
-  struct unfinished {
-    int tries = 0;
-    instant next{};
-  };
-  std::map<std::string, unfinished> again; // peers' orders, of which a tier was not done
   std::uint64_t generation = 0;
 
   ~cache_clears_state() {
-    for (auto& [id, o] : open) o.asked.deliver(o.result);
+    for (auto& [id, o] : open) {
+      if (!o.here) o.result.here.not_here = {"this node"};
+      o.asked.deliver(o.result);
+    }
   }
 
   void introduce() {
     store->up.clear();
     self->send(names->cluster, peer_listen{"cache.", caf::actor_cast<peer_listener>(own)});
+    for (auto& id : store->at_work) clear_here(id);
+    for (auto& [id, left] : store->unfinished) wake_at(left.next);
   }
 
   // -- asked here
@@ -82,15 +81,15 @@ struct cache_clears_state {
   }
 
   void clear_here(const std::string& id) {
-    at_work.insert(id);
+    store->at_work.insert(id);
     self->request(names->cache, cache_deadline, cache_clear{})
         .then([this, id](const cache_cleared& c) { cleared_here(id, c.not_here); },
               [this, id](const caf::error&) { cleared_here(id, {"cache"}); });
   }
 
   void cleared_here(const std::string& id, const std::vector<std::string>& not_here) {
-    at_work.erase(id);
-    if (!again.contains(id))
+    store->at_work.erase(id);
+    if (!store->unfinished.contains(id))
       for (auto& p : store->up) say(p, "cache.done", id, not_here);
     const auto it = open.find(id);
     if (it == open.end()) return look_again(id, not_here);
@@ -102,13 +101,13 @@ struct cache_clears_state {
   /// Whoever asked at the console here was told what was not done. Nobody looks at what peers' orders came to.
   void look_again(const std::string& id, const std::vector<std::string>& not_here) {
     if (not_here.empty()) {
-      again.erase(id);
+      store->unfinished.erase(id);
       return;
     }
-    if (again.size() >= most_at_once && !again.contains(id)) return;
-    auto& left = again[id];
+    if (store->unfinished.size() >= most_at_once && !store->unfinished.contains(id)) return;
+    auto& left = store->unfinished[id];
     if (++left.tries == most_tries) {
-      again.erase(id);
+      store->unfinished.erase(id);
       return spdlog::error("the cache was to be cleared, says a peer, but {} cannot be: `cache clear` it", not_here[0]);
     }
     left.next = clock::now() + store->again;
@@ -145,9 +144,11 @@ struct cache_clears_state {
   }
 
   void told(const std::string& id, const std::string& from) {
-    if (at_work.contains(id)) return;           // it hears when that is done
-    if (at_work.size() >= most_at_once) return; // it says so again
+    store->log.done(id, from);                         // or does it: it need not be told
+    if (store->at_work.contains(id)) return;           // it hears when that is done
+    if (store->at_work.size() >= most_at_once) return; // it says so again
     if (!store->log.ordered(id, store->own)) return say(from, "cache.done", id);
+    store->log.done(id, from);
     spdlog::info("the cache is cleared, as told by peer {}", from);
     clear_here(id);
   }
@@ -191,8 +192,8 @@ struct cache_clears_state {
   void on_wake(std::uint64_t of) {
     const auto now = clock::now();
     for (auto it = open.begin(); it != open.end();) look_at(it++, now);
-    for (auto& [id, left] : again)
-      if (left.next <= now && !at_work.contains(id)) clear_here(id);
+    for (auto& [id, left] : store->unfinished)
+      if (left.next <= now && !store->at_work.contains(id)) clear_here(id);
     if (of != generation) return;
     for (auto& p : store->up) remind(p);
   }

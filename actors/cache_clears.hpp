@@ -8,6 +8,7 @@
 #include "actors/actors.hpp"
 #include "core/clear_log.hpp"
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -22,6 +23,13 @@ struct cache_clears_store {
   std::string incarnation;        // of this process
   std::uint64_t orders = 0;       // given here
   clear_log log;
+  // What is left to do here outlives who does it.
+  std::set<std::string> at_work; // by id
+  struct attempt {
+    int tries = 0;
+    instant next{};
+  };
+  std::map<std::string, attempt> unfinished; // peers' orders, of which a tier was not done
   std::set<std::string> up;
 };
 

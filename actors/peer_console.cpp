@@ -141,6 +141,7 @@ struct peer_console_state {
       q.to.deliver(refusal("too many questions to other nodes are under way"));
       return 0;
     }
+    store->last_question = n;
     open.emplace(n, std::move(q));
     for (auto& peer : asked)
       if (peer != here) say(peer, "console.ask", words::head(words::console_question{n, told.words, told.who}));
@@ -281,6 +282,7 @@ peer_console_actor::behavior_type behave(peer_console_actor::stateful_pointer<pe
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
+  st.polls = peer_polls(most_asked, st.store->last_question);
   st.own = std::move(own);
   self->send(st.store->names->cluster, peer_listen{"console.", st.own});
   return {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "actors/actors.hpp"
+#include "core/question_numbers.hpp"
 
 #include <memory>
 
@@ -14,6 +15,7 @@ namespace mainstay {
 struct peer_console_store {
   directory_ptr names;
   config::settings_ptr settings;
+  std::uint64_t last_question = some_number(); // outlives the actor: late answers are to other questions
 };
 
 /// `own`: this actor's stable name.

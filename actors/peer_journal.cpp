@@ -48,13 +48,20 @@ struct peer_journal_state {
   peer_polls polls{most_asked};
   std::map<peer_polls::number, wanted> open;
   std::map<std::uint64_t, served> guests; // by a number of ours
-  std::uint64_t last_guest = 0, generation = 0;
+  std::uint64_t generation = 0;
+  instant armed = instant::max();          // when it wakes
   std::map<std::string, std::uint64_t> up; // peers, and their incarnations
 
   ~peer_journal_state() {
-    for (auto& [n, w] : open)
+    for (auto& [n, w] : open) {
       w.caller->refuse(503, "journal_unavailable", "other nodes could not be asked", {{"retry-after", "1"}});
-    for (auto& [n, g] : guests) g.caller->left();
+      auto told = polls.find(n)->awaited;
+      told.insert(w.holders.begin(), w.holders.end());
+      for (auto& peer : told)
+        tell(store->names->cluster, send_to{peer, "journal.leave", words::head(words::journal_head{n, "", 0}), {}, {}});
+    }
+    for (auto& [n, g] : guests) // their node need not wait for them until its caller's deadline
+      g.caller->refuse(503, "journal_unavailable", "the node that has it could not look", {{"retry-after", "1"}});
   }
 
   // -- callers of this node
@@ -82,6 +89,7 @@ struct peer_journal_state {
     const auto head = words::head(words::journal_head{n, q.client, static_cast<std::uint64_t>(ms)});
     for (auto& peer : asked) say(peer, to_end ? "journal.cancel" : "journal.collect", head, q.id);
     if (n == 0) return;
+    store->last_question = n;
     open.emplace(n, wanted{q.caller, to_end, {}, {}});
     end_if_over(n);
     arm();
@@ -158,7 +166,10 @@ struct peer_journal_state {
     served g{m.from, q->n, q->client, m.body, caller_of(m.from, q->n, wait_of(*q)), wait_of(*q), false};
     if (static_cast<std::size_t>(of_peer) >= most_of_a_peer)
       return g.caller->refuse(503, "overloaded", "it looks for too many requests of that node");
-    const auto number = ++last_guest;
+    if (q->n && std::any_of(guests.begin(), guests.end(),
+                            [&](auto& o) { return o.second.peer == m.from && o.second.n == q->n; }))
+      return g.caller->refuse(503, "overloaded", "a request with this number is looked for already");
+    const auto number = ++store->last_guest;
     if (to_end)
       post(journal_cancel{{g.client, g.id, g.caller, number}});
     else
@@ -237,11 +248,15 @@ struct peer_journal_state {
   void arm() {
     if (open.empty() && guests.empty()) return;
     const bool again = std::any_of(guests.begin(), guests.end(), [](auto& g) { return g.second.again; });
-    const auto next = clock::now() + (again ? duration(try_again_after) : duration(sweep_every));
-    send_at(self, std::min(next, polls.due()), run_wake{++generation});
+    const auto soon = clock::now() + (again ? duration(try_again_after) : duration(sweep_every));
+    const auto next = std::min(soon, polls.due());
+    if (next >= armed) return; // or questions that keep coming would put it off for ever
+    armed = next;
+    send_at(self, next, run_wake{++generation});
   }
 
   void on_time() {
+    armed = instant::max();
     const auto now = clock::now();
     for (auto n : polls.late(now, "does not answer")) end_if_over(n);
     std::vector<peer_polls::number> over;
@@ -299,6 +314,7 @@ peer_journal_actor::behavior_type behave(peer_journal_actor::stateful_pointer<pe
   auto& st = self->state;
   st.self = self;
   st.store = std::move(store);
+  st.polls = peer_polls(most_asked, st.store->last_question);
   st.own = std::move(own);
   self->send(st.store->names->cluster, peer_listen{"journal.", st.own});
   return {

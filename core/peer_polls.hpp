@@ -23,7 +23,8 @@ public:
     bool over() const noexcept { return awaited.empty(); }
   };
 
-  explicit peer_polls(std::size_t most) : most_(most) {}
+  /// `last`: the number of the last question there was, before these.
+  explicit peer_polls(std::size_t most, number last = 0) : most_(most), last_(last) {}
 
   /// 0: too many wait already.
   number begin(poll);
@@ -44,8 +45,8 @@ public:
 
 private:
   std::map<number, poll> all_;
-  const std::size_t most_;
-  number last_ = 0;
+  std::size_t most_;
+  number last_;
 };
 
 } // namespace mainstay

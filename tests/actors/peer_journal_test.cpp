@@ -27,6 +27,7 @@ struct fixture {
   caf::strong_actor_ptr front = stable_front::make(system, *turns), journal_front = stable_front::make(system, *turns);
   peer_journal_actor own = caf::actor_cast<peer_journal_actor>(front);
   caf::strong_actor_ptr actor;
+  std::shared_ptr<peer_journal_store> store;
 
   explicit fixture(bool has_journal = true) {
     auto names = std::make_shared<directory>();
@@ -37,7 +38,11 @@ struct fixture {
     settings->cluster.emplace();
     settings->cluster->address = "own";
     settings->cluster->peers = {"a", "b"};
-    actor = spawn_peer_journal(system, std::make_shared<peer_journal_store>(peer_journal_store{names, settings}), own);
+    store = std::make_shared<peer_journal_store>(peer_journal_store{names, settings});
+    start();
+  }
+  void start() {
+    actor = spawn_peer_journal(system, store, own);
     stable_front::point_to(front, actor);
     links->receive([](const peer_listen& l) { BOOST_TEST(l.prefix == "journal."); });
   }
@@ -222,6 +227,55 @@ BOOST_AUTO_TEST_CASE(its_own_death_is_told_to_whoever_waits) {
   caf::anon_send(own, inject_fault{});
   for (const auto end = clock::now() + 10s; q.way->lines().empty() && clock::now() < end;) std::this_thread::yield();
   BOOST_TEST(q.way->lines() == lines{"503 journal_unavailable"});
+}
+
+BOOST_AUTO_TEST_CASE(what_was_asked_before_its_death_is_left_and_late_answers_to_it_meet_no_other_question) {
+  up("a");
+  const auto before = collect();
+  const auto n = number_of(sent());
+  answers("a", pending(n));
+  settle();
+  caf::anon_send(own, inject_fault{});
+  const auto left = sent();
+  BOOST_TEST((left.peer == "a" && left.kind == "journal.leave" && number_of(left) == n));
+  start();
+  up("a");
+  const auto after = collect();
+  BOOST_TEST(number_of(sent()) != n);
+  answers("a", answered(n), "another client's");
+  settle();
+  BOOST_TEST(after.way->lines().empty());
+}
+
+BOOST_AUTO_TEST_CASE(its_own_death_is_told_to_the_node_whose_caller_waits) {
+  up("a");
+  says("a", "journal.collect", words::head(words::journal_head{7, "shop", 60000}), "one");
+  settle();
+  caf::anon_send(own, inject_fault{});
+  const auto said = sent();
+  const auto news = words::journal_news_in(said.head);
+  BOOST_TEST((said.peer == "a" && said.kind == "journal.answer" && news->n == 7u && news->status == 503));
+}
+
+BOOST_AUTO_TEST_CASE(a_deadline_is_kept_however_many_other_questions_keep_coming) {
+  up("a");
+  asked q;
+  q.caller = std::make_shared<live_caller>(q.way, clock::now() + 300ms);
+  letter<journal_collect>::post(front, journal_collect{{"shop", "id", q.caller, 0}});
+  answers("a", pending(number_of(sent())));
+  for (const auto end = clock::now() + 2s; q.way->lines().size() < 2 && clock::now() < end;) {
+    collect();
+    answers("a", unknown(number_of(sent())));
+  }
+  BOOST_TEST(q.way->lines() == (lines{"accepted", "504 deadline"}));
+}
+
+BOOST_AUTO_TEST_CASE(two_questions_of_a_node_under_one_number_are_not_both_answered_from_the_journal) {
+  up("a");
+  says("a", "journal.collect", words::head(words::journal_head{7, "shop", 60000}), "one");
+  says("a", "journal.collect", words::head(words::journal_head{7, "shop", 60000}), "two");
+  const auto said = sent();
+  BOOST_TEST((said.kind == "journal.answer" && words::journal_news_in(said.head)->status == 503));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -212,4 +212,21 @@ BOOST_AUTO_TEST_CASE(who_orders_a_clearing_hears_in_time_who_is_silent_who_faile
   BOOST_TEST(!twice);
 }
 
+BOOST_AUTO_TEST_CASE(who_dies_over_a_clearing_does_not_say_it_is_done_and_its_successor_does_it) {
+  auto store = std::make_shared<cache_clears_store>(*settings);
+  spawned.push_back(spawn_cache_clears(system, store, names, {}));
+  const auto it = caf::actor_cast<cache_clears_actor>(spawned.back());
+  auto answer = asking->request(it, 10s, cache_clear{});
+  caf::anon_send(it, inject_fault{});
+  answer.receive([](const nodes_cleared& n) { BOOST_TEST(n.here.not_here == std::vector<std::string>{"this node"}); },
+                 [](const caf::error& e) { BOOST_ERROR(to_string(e)); });
+  spawned.push_back(spawn_cache_clears(system, store, names, {}));
+  for (int i = 0; i < 2; ++i)
+    cache->receive([](const cache_clear&) { return cache_cleared{}; },
+                   caf::after(5s) >> [] { BOOST_ERROR("its successor does not clear"); });
+  const auto successor = caf::actor_cast<cache_clears_actor>(spawned.back());
+  asking->request(successor, 10s, ask_backlog{}).receive([](std::uint64_t) {}, [](const caf::error&) {});
+  BOOST_TEST(store->at_work.empty());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <map>
 #include <random>
 
 using namespace mainstay;
@@ -307,6 +308,28 @@ BOOST_AUTO_TEST_CASE(a_clearing_is_done_once_by_each_and_by_who_was_away_when_it
   for (int i = 2; i < 100; ++i) here.ordered("a/1/" + std::to_string(i), "a");
   BOOST_TEST(here.missing_at("c").size() == clear_log::most);
   BOOST_TEST(here.missing_at("c").back() == "a/1/99");
+}
+
+BOOST_AUTO_TEST_CASE(two_sides_of_a_split_with_more_orders_than_are_kept_do_each_once_and_then_rest) {
+  std::map<std::string, clear_log> logs;
+  constexpr auto each = clear_log::most + 4;
+  for (const std::string node : {"a", "b"})
+    for (std::size_t i = 0; i < each; ++i) logs[node].ordered(node + "/1/" + std::to_string(i), node);
+  std::size_t done = 0;
+  const auto remind = [&](const std::string& from, const std::string& to) { // as actors/cache_clears does
+    const auto missing = logs[from].missing_at(to);
+    for (auto& id : missing) {
+      done += logs[to].ordered(id, to);
+      logs[to].done(id, from);
+      logs[from].done(id, to);
+    }
+    return missing.size();
+  };
+  for (int round = 0; round < 3; ++round) remind("a", "b"), remind("b", "a");
+  const auto after = done;
+  BOOST_TEST(after <= 2 * clear_log::most);
+  BOOST_TEST(remind("a", "b") + remind("b", "a") == 0u);
+  BOOST_TEST(done == after);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

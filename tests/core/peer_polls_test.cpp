@@ -52,6 +52,15 @@ BOOST_AUTO_TEST_CASE(only_so_many_wait_at_once) {
   BOOST_TEST(polls.begin(of({"a"})) > first, "no number is used twice");
 }
 
+BOOST_AUTO_TEST_CASE(numbers_go_on_where_those_before_ended) {
+  peer_polls before(10, 41);
+  const auto last = before.begin(of({"a"}));
+  BOOST_TEST(last == 42u);
+  peer_polls after(10, last);
+  BOOST_TEST(!after.answered(last, "a"));
+  BOOST_TEST(after.begin(of({"a"})) == 43u);
+}
+
 BOOST_AUTO_TEST_CASE(whatever_happens_every_question_ends_by_its_time) {
   std::mt19937 random(7);
   const std::vector<std::string> peers{"a", "b", "c"};
