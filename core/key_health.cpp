@@ -75,7 +75,13 @@ void key_book::entry::succeed(instant now) {
   standing.rest_until = {};
   last_success = now;
   if (advice.dead) advice = {};
+  advice.untried = false; // also where a rest has taken the place of such a word
+  refute();
   if (!standing.disabled && standing.not_before <= now) why.clear();
+}
+
+void key_book::entry::refute() {
+  for (auto& [peer, refuted] : accusers) refuted = true;
 }
 
 void key_book::entry::fail(failure_class what, std::optional<duration> retry_after, instant now) {
@@ -129,6 +135,10 @@ std::optional<key_standing> key_book::advise(const key_word& word, instant now) 
   entry& it = found->second;
   auto& advice = it.advice;
   const instant before = it.effective().not_before;
+  if (!word.disabled)
+    it.accusers.erase(word.from);
+  else if (it.accusers.try_emplace(word.from, false).first->second)
+    return std::nullopt;
   if (!word.stands(now)) {
     if (advice.from != word.from) return std::nullopt;
     advice = {};
@@ -171,6 +181,7 @@ std::optional<key_standing> key_book::enable(const std::string& key, instant) {
   it.standing = key_standing{.key = key};
   it.why.clear();
   it.advice = {};
+  it.refute();
   it.consecutive_failures = it.consecutive_429 = 0;
   return it.tell();
 }

@@ -50,7 +50,8 @@ public:
   /// What a peer found of the same secret. A rest is a fact about it and obeyed as long as it is said again, for at
   /// most `longest_advice` each time; a disabled key rests that long too, then it is tried here, and no such word
   /// counts again before it has had an outcome; nor does it where the key worked here in the last `fresh_success`.
-  /// `until` of one that is well ends the advice. None: nothing changes.
+  /// A success, or an operator who enables it, refutes those who said so: from them it counts no more until they find
+  /// the key well or the secret changes. `until` of one that is well ends the advice. None: nothing changes.
   static constexpr duration longest_advice = 60s, fresh_success = 10s;
   std::optional<key_standing> advise(const key_word&, instant now);
 
@@ -87,7 +88,9 @@ private:
       bool dead = false;    // they say that its provider refuses it
       bool untried = false; // no outcome since they said so
     } advice;
+    std::map<std::string, bool> accusers; // peers by which its provider refuses it; true: refuted here
 
+    void refute();
     void succeed(instant now);
     void fail(failure_class what, std::optional<duration> retry_after, instant now);
     void hold(instant until) noexcept;

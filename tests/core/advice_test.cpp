@@ -232,7 +232,30 @@ BOOST_AUTO_TEST_CASE(a_key_that_is_refused_elsewhere_is_tried_here_after_a_minut
   BOOST_TEST((k.not_before() == start + 60s));
   k.book.on_outcome("k", std::nullopt, {}, start + 2min); // it works
   BOOST_TEST(!k.told(true, 0s, start + 2min + 9s));
-  BOOST_TEST(k.told(true, 0s, start + 2min + 11s));
+  for (auto now = start + 2min; now < start + 4min; now += 20s) BOOST_TEST(!k.told(true, 0s, now)); // refuted
+  BOOST_TEST(k.told(true, 0s, start + 4min, "somebody else"));
+}
+
+BOOST_AUTO_TEST_CASE(a_refuted_peer_is_believed_again_once_it_found_the_key_well_or_the_secret_changed) {
+  shared_key k;
+  k.told(true, 0s, start);
+  k.book.enable("k", start + 1s); // the operator's word refutes it too
+  BOOST_TEST(!k.told(true, 0s, start + 20s));
+  k.told(false, 0s, start + 30s);
+  BOOST_TEST(k.told(true, 0s, start + 40s));
+  k.book.enable("k", start + 41s);
+  BOOST_TEST(!k.told(true, 0s, start + 60s));
+  k.book.reconfigure({{"k", 60s, 2}});
+  BOOST_TEST(k.told(true, 0s, start + 80s));
+}
+
+BOOST_AUTO_TEST_CASE(a_success_answers_a_dead_keys_word_also_where_a_rest_has_taken_its_place) {
+  shared_key k;
+  k.told(true, 0s, start);
+  k.told(false, 1h, start + 1s, "somebody else");
+  k.book.on_outcome("k", std::nullopt, {}, start + 2s); // sent before
+  BOOST_TEST(!k.told(true, 0s, start + 2min));
+  BOOST_TEST(k.told(true, 0s, start + 2min, "a third"));
 }
 
 BOOST_AUTO_TEST_CASE(a_key_that_works_here_is_not_taken_from_us_but_its_rest_is_a_fact) {
