@@ -9,7 +9,9 @@
 #include "core/peer_polls.hpp"
 #include "net/json_reader.hpp"
 
+#include <cerrno>
 #include <map>
+#include <system_error>
 
 namespace mainstay {
 
@@ -22,6 +24,12 @@ constexpr auto admin_patience = 10s; // its own commands are slower where disks 
 using promise = caf::typed_response_promise<console_reply>;
 
 console_reply refusal(const std::string& why) { return {false, console_json().text("error", why).done()}; }
+
+/// For programs that watch a node go. `closed`: its machine says that nobody listens there.
+console_reply not_reached(const std::string& error, const std::string& why) {
+  const bool closed = why.find(std::generic_category().message(ECONNREFUSED)) != std::string::npos;
+  return {false, console_json().text("error", error).flag("unreachable", true).flag("closed", closed).done()};
+}
 
 void give(promise& to, console_reply r) { to.deliver(std::move(r)); }
 
@@ -88,9 +96,11 @@ struct peer_console_state {
     const auto found = std::find_if(v.peers.begin(), v.peers.end(), is_meant);
     if (found == v.peers.end()) return give(to, refusal("there is no node " + order.node + "; nodes lists them"));
     const auto called = named(found->address, found->who ? found->who->name : "");
-    if (found->state != membership::standing::up)
-      return give(to, refusal(called + " is " + std::string(membership::to_string(found->state)) + ": " +
-                              (found->why.empty() ? "nothing was heard of it yet" : found->why)));
+    if (found->state != membership::standing::up) {
+      const auto error = called + " is " + std::string(membership::to_string(found->state)) + ": " +
+                         (found->why.empty() ? "nothing was heard of it yet" : found->why);
+      return give(to, found->state == membership::standing::refused ? refusal(error) : not_reached(error, found->why));
+    }
     order.node = called;
     begin({std::move(order), to, {}, {}}, {found->address}, {});
   }

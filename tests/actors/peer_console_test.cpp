@@ -26,6 +26,7 @@ struct fixture {
   std::deque<send_to> sent;
   std::deque<console_order> orders;
   bool answers = true; // the admin
+  std::string cut_off; // why b is not reached; empty: it is
   caf::actor links, admin;
   std::shared_ptr<event_loop> loop = std::make_shared<event_loop>("test");
   std::unique_ptr<turn> turns = std::make_unique<turn>(system, loop);
@@ -42,7 +43,8 @@ struct fixture {
                 sent.push_back(std::move(m));
                 more.notify_all();
               },
-              [](const look&) {
+              [this](const look&) {
+                const std::lock_guard lock(guard);
                 cluster_view v;
                 v.own.name = "own", v.own.address = "here:1";
                 for (const char* name : {"a", "b"}) {
@@ -50,6 +52,8 @@ struct fixture {
                   p.address = std::string(name) + ":1";
                   p.state = membership::standing::up;
                   p.who.emplace().name = name;
+                  if (p.address == "b:1" && !cut_off.empty())
+                    p.state = membership::standing::unreachable, p.why = cut_off;
                   v.peers.push_back(p);
                 }
                 return v;
@@ -116,6 +120,21 @@ bool has(const std::string& all, const std::string& part) { return all.find(part
 } // namespace
 
 BOOST_FIXTURE_TEST_SUITE(peer_consoles, fixture)
+
+BOOST_AUTO_TEST_CASE(who_watches_a_node_go_is_told_a_broken_link_from_a_process_that_is_gone) {
+  const auto status_of_b = [&](const std::string& why) {
+    {
+      const std::lock_guard lock(guard);
+      cut_off = why;
+    }
+    std::string out;
+    operators->request(own, 10s, console_ask{{"on", "b", "status"}})
+        .receive([&](const console_reply& r) { out = r.json; }, [](const caf::error& e) { BOOST_FAIL(to_string(e)); });
+    return out;
+  };
+  BOOST_TEST(has(status_of_b("its beats are missing"), R"("unreachable":true,"closed":false)"));
+  BOOST_TEST(has(status_of_b("Connection refused"), R"("unreachable":true,"closed":true)"));
+}
 
 BOOST_AUTO_TEST_CASE(the_answer_of_whom_was_asked_counts_and_nobody_elses) {
   const auto r = asked({"on", "a", "status"}, "a:1", [&](auto n) {

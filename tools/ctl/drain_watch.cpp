@@ -17,8 +17,9 @@ namespace mainstay::ctl {
 
 namespace {
 
-constexpr int exit_refused = 1, exit_unreachable = 2;
+constexpr int exit_refused = 1, exit_unreachable = 2, exit_lost = 3;
 constexpr auto look_again_after = std::chrono::milliseconds(200);
+constexpr auto gone_after = std::chrono::seconds(3); // a link breaks for less
 
 struct sight {
   std::uint64_t in_flight = 0, waiting = 0;
@@ -33,6 +34,18 @@ sight read(const std::string& json) {
   };
   return {number("in_flight"), number("waiting"),
           d.HasMember("state") && d["state"].IsString() ? d["state"].GetString() : ""};
+}
+
+/// Why there is no sight. Refusals for other reasons, as too many questions, say nothing of the node.
+struct absence {
+  bool unreachable = false, closed = false; // closed: nobody listens there
+};
+
+absence why_unseen(const std::string& json) {
+  rapidjson::Document d;
+  if (d.Parse(json.c_str()).HasParseError() || !d.IsObject()) return {};
+  const auto flag = [&](const char* name) { return d.HasMember(name) && d[name].IsBool() && d[name].GetBool(); };
+  return {flag("unreachable"), flag("closed")};
 }
 
 void print(const std::string& name, const char* what, const sight& last, double seconds, bool json) {
@@ -70,13 +83,21 @@ int watch_drain(node& there, const std::string& name, bool json) {
   live_line line;
   sight last;
   bool drains = false; // it was seen to
-  for (int unheard = 0;;) {
+  for (auto heard = begun;;) {
     const auto seconds = std::chrono::duration<double>(clock::now() - begun).count();
     const auto reply = there.ask({"status"});
     if (!reply) return exit_unreachable;
     const auto now = reply->ok ? read(reply->json) : sight{};
-    unheard = reply->ok ? 0 : unheard + 1;
-    const bool over = unheard == 2 || (drains && reply->ok && now.state != "draining"); // or another process is there
+    if (reply->ok) heard = clock::now();
+    const auto unseen = reply->ok ? absence{} : why_unseen(reply->json);
+    const bool gone = unseen.unreachable && clock::now() - heard >= gone_after;
+    if (gone && !unseen.closed &&
+        (last.in_flight > 0 || !drains)) { // it may be there still, behind a broken link, and answer them
+      line.wipe();
+      print(name, "lost sight of it", last, seconds, json);
+      return exit_lost;
+    }
+    const bool over = gone || (drains && reply->ok && now.state != "draining"); // or another process is there
     if (reply->ok && !over) last = now, drains = drains || now.state == "draining";
     if (over || signals.interrupted()) {
       line.wipe();

@@ -7,7 +7,8 @@
 namespace mainstay::ctl {
 
 /// Returns the exit code: 0 also when it was only looked at for a while; 1 where the node refused; 2 where this
-/// console's own node does not answer.
+/// console's own node does not answer; 3 where the node is not reached any more and had requests in flight, unless its
+/// machine says that nobody listens there.
 int watch_drain(node& there, const std::string& name, bool json);
 
 } // namespace mainstay::ctl
