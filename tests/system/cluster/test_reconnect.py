@@ -1,7 +1,6 @@
 """A node of three is killed under load. Whoever sends durable requests, and goes to the next node with the same id when one does not answer, has
 an answer to each in the end; callers of the other nodes notice nothing."""
 import threading
-import time
 
 import zmq
 
@@ -65,7 +64,7 @@ def test_a_killed_node_loses_no_durable_request_and_others_callers_notice_nothin
         world.mock.script({"latency_ms": 200})
         beside = [world.callers(i, "--connections", 3, "--duration", "4s", "--verify", "--words", 60, "--timeout", f"{10 * SLOW}s") for i in (1, 2)]
         clients = [Reconnecting(world, f"c{k}", over) for k in range(6)]
-        time.sleep(1)  # of load
+        wait_for(lambda: sum(len(c.answers) for c in clients) >= 2 * len(clients), 10)  # load is on
 
         def unanswered():
             """node 0 has accepted what it has not answered"""
@@ -74,7 +73,7 @@ def test_a_killed_node_loses_no_durable_request_and_others_callers_notice_nothin
         wait_for(unanswered)
         world.kill(0)
         left = unanswered()
-        time.sleep(1)
+        wait_for(lambda: any(c.moved for c in clients), 10)
         world.start(0)
         results = [b.result() for b in beside]
         over.set()
