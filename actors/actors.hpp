@@ -108,6 +108,7 @@ using audit_keeper_actor =
 using state_keeper_actor = caf::typed_actor<caf::reacts_to<keep_months>, caf::reacts_to<keep_load>,
                                             caf::replies_to<keep_costs>::with<bool>,  // false: they are not written
                                             caf::replies_to<keep_client>::with<bool>, // likewise
+                                            caf::reacts_to<note_due>,                 // this process runs
                                             MAINSTAY_SUPERVISED>;
 
 /// Durable requests and their answers on disk. Only where the configuration names a file.

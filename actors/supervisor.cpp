@@ -256,6 +256,26 @@ struct supervisor_state {
         "drills", [store](caf::actor_system& y) { return spawn_drills(y, store); }, front);
   }
 
+  /// What the file says of the process before this one. Who reads the log learns why its limits are closed.
+  std::optional<quota_past> past_of_limits(const config::settings& s) {
+    if (!kept.state) {
+      if (!s.cluster->peers.empty())
+        spdlog::warn("cluster: there is no state.path, so nobody will know what was sent if all nodes are restarted "
+                     "within a minute: limits would begin anew");
+      return {};
+    }
+    if (!kept.state->earlier_quotas) return {};
+    const auto now = clock::now();
+    auto past = past_of(*kept.state->earlier_quotas, std::chrono::system_clock::now(), now);
+    const quota_times t;
+    const auto closed = past.last + 60s + t.long_loan + t.margin - now;
+    if (!past.ended && closed > 0s && !s.cluster->peers.empty())
+      spdlog::warn("cluster: the process before did not end in order, and what it sent is not known: for {:.0f} s this "
+                   "node has only what others lend of limits by the minute",
+                   std::chrono::duration<double>(closed).count());
+    return past;
+  }
+
   /// Before the governor is asked anything: from now on its limits are the cluster's.
   void add_cluster(directory& d, const config::settings& s, const daemon_hooks& hooks, governor& limits) {
     if (!s.cluster || !hooks.links) return;
@@ -264,7 +284,8 @@ struct supervisor_state {
     nodes.push_back(store->who.own().address);
     std::sort(nodes.begin(), nodes.end());
     const auto self_at = std::lower_bound(nodes.begin(), nodes.end(), store->who.own().address) - nodes.begin();
-    limits.join({std::move(nodes), static_cast<node_index>(self_at), store->who.own().incarnation}, clock::now());
+    limits.join({std::move(nodes), static_cast<node_index>(self_at), store->who.own().incarnation}, past_of_limits(s),
+                clock::now());
     auto front = stable_front::make(self->system(), *home);
     d.cluster = caf::actor_cast<cluster_actor>(front);
     adopt(
@@ -465,7 +486,14 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
                           std::shared_ptr<http::client> client, kept_files kept, daemon_hooks hooks,
                           supervision_settings settings) {
   auto governor = std::make_shared<governor_store>(*s);
-  if (kept.state) governor->policy.restore(kept.state->earlier); // before anybody is asked
+  if (kept.state) { // before anybody is asked
+    governor->policy.restore(kept.state->earlier);
+    kept.state->of_cluster = s->cluster && hooks.links;
+    if (kept.state->of_cluster)
+      kept.state->keep(still_runs());
+    else if (kept.state->earlier_quotas)
+      kept.state->keep(std::nullopt); // who runs alone does not say what it sends
+  }
   auto metrics = make_metrics_store(kept.state ? kept.state->earlier_load : load_pattern::cells{},
                                     kept.state ? kept.state->earlier_costs : std::vector<cost_ledger::row>{},
                                     hooks.version, hooks.started, hooks.json_logs, kept.audit);
@@ -479,6 +507,8 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
     if (!state) return;
     auto counts = governor->policy.month_counts(clock::now());
     if (!counts.empty()) state->keep(counts);
+    if (const auto note = governor->policy.quota_legacy(std::chrono::system_clock::now(), clock::now()))
+      state->keep(note);
     if (const auto& week = load_of(*metrics); week.known() > 0) state->keep(week.all());
     if (const auto costs = unwritten_costs(*metrics); !costs.empty()) state->keep(costs);
   };

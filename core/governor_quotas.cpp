@@ -24,11 +24,10 @@ void name_limits(std::map<std::string, quota_terms, std::less<>>& out, const std
 
 } // namespace
 
-void governor::join(quota_cluster cluster, instant now) {
+void governor::join(quota_cluster cluster, std::optional<quota_past> past, instant now) {
   auto& b = *body_;
   b.last_seen = now;
-  const bool alone = cluster.size() < 2;
-  b.quotas = std::make_unique<quota_book>(std::move(cluster), alone, now,
+  b.quotas = std::make_unique<quota_book>(std::move(cluster), std::move(past), now,
                                           [&b](std::string_view name) -> std::optional<quota_terms> {
                                             const auto found = b.terms.find(name);
                                             return found == b.terms.end() ? std::nullopt : std::optional(found->second);
@@ -37,6 +36,12 @@ void governor::join(quota_cluster cluster, instant now) {
 }
 
 quota_book* governor::quotas() noexcept { return body_->quotas.get(); }
+
+std::optional<quota_note> governor::quota_legacy(utc_time today, instant now) const {
+  const auto* book = body_->quotas.get();
+  if (!book || book->cluster().size() < 2) return {};
+  return quota_note{today, true, book->legacy(now)};
+}
 
 void governor::on_quotas() {
   for (auto& line : body_->shared_lines)

@@ -4,17 +4,33 @@
 
 namespace mainstay {
 
-quota_book::quota_book(quota_cluster cluster, bool fresh, instant start, find_terms find)
-  : cluster_(std::move(cluster)), fresh_(fresh), start_(start), swept_(start), find_(std::move(find)) {
+quota_book::quota_book(quota_cluster cluster, std::optional<quota_past> past, instant start, find_terms find)
+  : cluster_(std::move(cluster)), past_(std::move(past)), fresh_(cluster_.size() < 2), start_(start), swept_(start),
+    find_(std::move(find)) {
   for (node_index n = 0; n < cluster_.size(); ++n)
     if (n != cluster_.self()) silent_.push_back(n);
 }
 
 std::shared_ptr<quota_share> quota_book::share(const std::string& name, const quota_terms& terms) {
   auto& s = shares_[name];
-  if (!s) s = std::make_shared<quota_share>(cluster_, name, terms, fresh_, start_);
+  if (!s) s = std::make_shared<quota_share>(cluster_, name, terms, beginning_of(name), start_);
   if (s->terms() != terms) s->change(terms);
   return s;
+}
+
+quota_start quota_book::beginning_of(std::string_view name) const {
+  if (fresh_) return {};
+  if (!past_) return {start_, {}};
+  if (!past_->ended) return {past_->last, {}};
+  const auto known = past_->counted.find(name);
+  return {past_->last, known == past_->counted.end() ? 0 : known->second};
+}
+
+std::map<std::string, std::uint64_t, std::less<>> quota_book::legacy(instant now) const {
+  std::map<std::string, std::uint64_t, std::less<>> out;
+  for (const auto& [name, share] : shares_)
+    if (const auto amount = share->legacy(now); amount > 0) out.emplace(name, amount);
+  return out;
 }
 
 std::vector<quota_book::message> quota_book::tick(instant now) {
@@ -55,7 +71,7 @@ void quota_book::on_grant(node_index from, const std::string& name, const quota_
 
 void quota_book::on_word(node_index from, bool knew_another) {
   const auto place = std::find(silent_.begin(), silent_.end(), from);
-  if (fresh_ || place == silent_.end()) return;
+  if (past_ || fresh_ || place == silent_.end()) return;
   silent_.erase(place);
   preceded_ = preceded_ || knew_another;
   if (preceded_ || !silent_.empty()) return;

@@ -2,6 +2,7 @@
 // and forgets what is idle. Leaves sending to its owner: it says what to whom, and when it wants to be asked again.
 #pragma once
 
+#include "core/quota_note.hpp"
 #include "core/quota_share.hpp"
 
 #include <functional>
@@ -14,8 +15,9 @@ public:
   /// Of a limit that a peer asks about before it was used here; nothing: there is no such limit.
   using find_terms = std::function<std::optional<quota_terms>(std::string_view name)>;
 
-  /// `fresh`: see quota_share; `start` is when this node began.
-  quota_book(quota_cluster cluster, bool fresh, instant start, find_terms find);
+  /// `past`: what is known of the process before this one. Without it the other nodes are waited for (see on_word); who
+  /// is alone in its cluster begins afresh. `start` is when this node began.
+  quota_book(quota_cluster cluster, std::optional<quota_past> past, instant start, find_terms find);
   quota_book(const quota_book&) = delete;
   quota_book& operator=(const quota_book&) = delete;
 
@@ -43,14 +45,19 @@ public:
   void on_word(node_index from, bool knew_another);
   bool fresh() const noexcept { return fresh_; }
   /// They still may say so.
-  bool awaits_word() const noexcept { return !fresh_ && !preceded_; }
+  bool awaits_word() const noexcept { return !past_ && !fresh_ && !preceded_; }
+  /// What the process after this one has to count of the home shares, if this one ends now.
+  std::map<std::string, std::uint64_t, std::less<>> legacy(instant now) const;
 
   /// All shares, for who wants to look at them.
   const auto& shares() const noexcept { return shares_; }
   std::size_t size() const noexcept { return shares_.size(); }
 
 private:
+  quota_start beginning_of(std::string_view name) const;
+
   quota_cluster cluster_;
+  std::optional<quota_past> past_;
   bool fresh_, preceded_ = false;
   std::vector<node_index> silent_; // have not said yet whether they knew another
   instant start_, swept_;

@@ -59,7 +59,7 @@ std::vector<quota_share::wish> quota_share::wishes(instant now) {
   for (const auto& [node, l] : lenders_)
     if (std::none_of(found.begin(), found.end(), [&](const wish& w) { return w.lender == node; }))
       found.push_back({node, 0, 0, 0, true});
-  if (!home_open(now))
+  if (!home_open(now) || inherited_)
     for (const auto node : unheard_)
       if (std::none_of(found.begin(), found.end(), [&](const wish& w) { return w.lender == node; }))
         found.push_back({node, 0, 0, 0, true});

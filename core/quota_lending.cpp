@@ -2,6 +2,7 @@
 #include "core/quota_share.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace mainstay {
 
@@ -150,11 +151,13 @@ quota_share::allotment quota_share::allot(node_index asker, bool as_owner, std::
   return a;
 }
 
-// A node that begins anew asks what its predecessor had lent: its home share of what is held opens once all have said.
+// A node that begins anew asks what its predecessor had lent: its home share of what is held is known once all have
+// said.
 void quota_share::heard_of_loan(node_index from, const quota_grant& g, instant now) {
   const auto place = std::find(unheard_.begin(), unheard_.end(), from);
   if (place == unheard_.end()) return;
   unheard_.erase(place);
+  if (unheard_.empty() && inherited_) at_home_.withdraw(std::exchange(inherited_, 0));
   auto& b = borrowers_[from];
   if (b.incarnation != cluster_.incarnation_of(from)) {
     retire(b);

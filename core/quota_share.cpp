@@ -16,13 +16,21 @@ constexpr double rate_seconds = 2, peak_seconds = 1;
 
 } // namespace
 
-quota_share::quota_share(quota_cluster& cluster, std::string_view name, quota_terms terms, bool fresh, instant now)
+quota_share::quota_share(quota_cluster& cluster, std::string_view name, quota_terms terms, const quota_start& start,
+                         instant now)
   : cluster_(cluster), name_(stable_hash(name)), terms_(terms), home_from_(instant::min()), at_home_(terms.window),
     on_loan_(terms.window), rate_at_(now), peak_at_(now), wake_(instant::max()) {
   share_out();
-  if (fresh) return;
+  if (!start.after || start.counted == 0u) return;
   const auto& t = cluster.times();
-  home_from_ = now + t.long_loan + terms.window + t.margin;
+  const auto loans_over = *start.after + t.long_loan + t.margin; // what was lent last may have been sent until then
+  if (loans_over + terms.window <= now) return;
+  if (start.counted) {
+    inherited_ = at_home_.reserve(*start.counted);
+    at_home_.stamp(inherited_, loans_over);
+  } else {
+    home_from_ = loans_over + terms.window;
+  }
   if (terms.held) {
     for (node_index n = 0; n < cluster.size(); ++n)
       if (n != cluster.self()) unheard_.push_back(n);
@@ -42,6 +50,12 @@ void quota_share::change(const quota_terms& t) noexcept {
 void quota_share::begin_afresh() noexcept {
   home_from_ = instant::min();
   unheard_.clear();
+}
+
+std::uint64_t quota_share::legacy(instant now) {
+  settle(now);
+  if (!home_open(now) || !unheard_.empty()) return home_;
+  return (terms_.held ? 0 : at_home_.used(now)) + lent_home_; // calls end with their process
 }
 
 std::uint64_t quota_share::here(instant now) { return home_capacity(now) + loans_.valid(now); }

@@ -30,11 +30,16 @@ struct quota_ticket {
   instant send_by = instant::max();                   // not sent by then: give it back and take anew
 };
 
+/// What is known of the process that had this node's shares before.
+struct quota_start {
+  std::optional<instant> after;         // it sent and lent nothing after that; none: there was no such process
+  std::optional<std::uint64_t> counted; // so much of the home share counted then; none: nobody knows
+};
+
 class quota_share {
 public:
-  /// `fresh`: no predecessor of this node sent or lent anything that could still count. Otherwise the home share is
-  /// closed until that is sure.
-  quota_share(quota_cluster&, std::string_view name, quota_terms, bool fresh, instant now);
+  /// Where nobody knows what a predecessor sent or lent, the home share is closed until none of it can count.
+  quota_share(quota_cluster&, std::string_view name, quota_terms, const quota_start&, instant now);
 
   /// Another limit or window. What counts already counts for as long as it would have.
   void change(const quota_terms&) noexcept;
@@ -64,6 +69,8 @@ public:
   void on_grant(node_index from, const quota_grant&, instant now);
   /// What the cluster says of a peer has changed. Its incarnation was `before`.
   void on_peer(node_index peer, std::uint64_t before, instant now);
+  /// What the next process of this node has to count of the home share, if this one ends now.
+  std::uint64_t legacy(instant now);
   /// What this node has now, used or not.
   std::uint64_t here(instant now);
   /// It has asked somebody and has no answer yet, or is about to ask.
@@ -147,6 +154,7 @@ private:
   std::uint64_t home_ = 0;
   instant home_from_;
   std::vector<node_index> unheard_; // what they have of our predecessor's is not known yet (only of what is held)
+  std::uint64_t inherited_ = 0;     // ticket of what a predecessor's share counted
   sliding_log at_home_, on_loan_;
   quota_loans loans_;
   std::map<node_index, lender> lenders_;

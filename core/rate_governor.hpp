@@ -231,10 +231,12 @@ public:
 
   /// From now on the limits of keys (those that are their providers' by the minute and second, and of calls at once)
   /// and clients hold over all nodes together. Once, before anything is asked. What an hour, a month, a day's budget or
-  /// a caller's address limits, and what providers teach, remains each node's own.
-  void join(quota_cluster, instant now);
+  /// a caller's address limits, and what providers teach, remains each node's own. `past`: see quota_book.
+  void join(quota_cluster, std::optional<quota_past> past, instant now);
   /// Null: this node is alone. Who has changed something there says so.
   quota_book* quotas() noexcept;
+  /// See quota_book::legacy. None: this node is alone, or alone in its cluster.
+  std::optional<quota_note> quota_legacy(utc_time today, instant now) const;
   /// Others gave or took room: those who wait for it are looked at again with the next tick.
   void on_quotas();
   /// What is to be asked of others now. To be called after tick; the time for it is in next_wake.

@@ -42,10 +42,15 @@ namespace {
 
 #define MAINSTAY_CACHE_WRITES "ALTER TABLE costs ADD COLUMN cache_writes INTEGER NOT NULL DEFAULT 0"
 
-constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS, MAINSTAY_COSTS,        MAINSTAY_REQUESTS,
-                                    MAINSTAY_CLIENTS,    MAINSTAY_CLIENT_TERMS, MAINSTAY_CACHE_WRITES};
+#define MAINSTAY_QUOTAS                                                                                                \
+  "CREATE TABLE quota_note (one INTEGER PRIMARY KEY CHECK (one = 1), at_ms INTEGER NOT NULL, ended INTEGER NOT NULL)"  \
+  " STRICT;"                                                                                                           \
+  "CREATE TABLE quotas (name TEXT PRIMARY KEY, counted INTEGER NOT NULL CHECK (counted > 0)) STRICT, WITHOUT ROWID"
 
-constexpr sqlite::file_form form{0x4d737431, 7,
+constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS,   MAINSTAY_COSTS,        MAINSTAY_REQUESTS, MAINSTAY_CLIENTS,
+                                    MAINSTAY_CLIENT_TERMS, MAINSTAY_CACHE_WRITES, MAINSTAY_QUOTAS};
+
+constexpr sqlite::file_form form{0x4d737431, 8,
                                  R"(
   CREATE TABLE months (
     provider TEXT NOT NULL,
@@ -56,7 +61,7 @@ constexpr sqlite::file_form form{0x4d737431, 7,
     PRIMARY KEY (provider, key)
   ) STRICT, WITHOUT ROWID;
 )" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS ";" MAINSTAY_CLIENTS ";" MAINSTAY_CLIENT_TERMS
-                                 ";" MAINSTAY_CACHE_WRITES,
+                                 ";" MAINSTAY_CACHE_WRITES ";" MAINSTAY_QUOTAS,
                                  true, upgrades};
 
 std::optional<std::int64_t> seconds_of(const std::optional<utc_time>& t) {
@@ -233,6 +238,28 @@ void state_file::keep(const client_change& c) {
     auto put = db_->prepare("INSERT INTO client_keys (client, place, hash, until) VALUES (?, ?, ?, ?)");
     for (std::size_t i = 0; i < c.keys.size(); ++i)
       put.run(std::string_view(c.name), static_cast<int>(i), c.keys[i].hash, seconds_of(c.keys[i].until));
+  }
+  all.commit();
+}
+
+std::optional<quota_note> state_file::quotas() {
+  auto note = db_->prepare("SELECT at_ms, ended FROM quota_note");
+  if (!note.next()) return std::nullopt;
+  quota_note out{utc_time(std::chrono::milliseconds(note.number(0))), note.number(1) != 0, {}};
+  auto rows = db_->prepare("SELECT name, counted FROM quotas");
+  while (rows.next()) out.counted.emplace(rows.text(0), static_cast<std::uint64_t>(rows.number(1)));
+  return out;
+}
+
+void state_file::keep(const std::optional<quota_note>& note) {
+  sqlite::transaction all(*db_);
+  db_->prepare("DELETE FROM quota_note").run();
+  db_->prepare("DELETE FROM quotas").run();
+  if (note) {
+    const auto at = std::chrono::floor<std::chrono::milliseconds>(note->at.time_since_epoch()).count();
+    db_->prepare("INSERT INTO quota_note (one, at_ms, ended) VALUES (1, ?, ?)").run(std::int64_t{at}, int{note->ended});
+    auto put = db_->prepare("INSERT INTO quotas (name, counted) VALUES (?, ?)");
+    for (const auto& [name, counted] : note->counted) put.run(name, static_cast<std::int64_t>(counted));
   }
   all.commit();
 }

@@ -1,16 +1,18 @@
 // What must outlive a restart, in one SQLite file: what keys have used of their month, the week's load, what calls
-// cost, and what operators changed of the clients. Owns the file's form and its version; what to write, and when, is
-// its user's business. Every call may block on the disk: for threads that may. Promises: a file that is no database, or
-// a damaged one, is kept under another name and a new one begun; a database of another program, or of a later version,
-// is not touched.
+// cost, what operators changed of the clients, and what a node of a cluster leaves for the next process. Owns the
+// file's form and its version; what to write, and when, is its user's business. Every call may block on the disk: for
+// threads that may. Promises: a file that is no database, or a damaged one, is kept under another name and a new one
+// begun; a database of another program, or of a later version, is not touched.
 #pragma once
 
 #include "core/client_changes.hpp"
 #include "core/cost_ledger.hpp"
 #include "core/load_pattern.hpp"
 #include "core/month_quota.hpp"
+#include "core/quota_note.hpp"
 #include "net/sqlite_file.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,11 @@ public:
   /// Writes it over that of the same client; one that says nothing is deleted. Times in whole seconds. Throws
   /// sqlite::error.
   void keep(const client_change&);
+
+  /// The latest; none: no process of a cluster ran with this file, or another one since.
+  std::optional<quota_note> quotas();
+  /// Writes it over the one before, times in whole milliseconds; none deletes it. Throws sqlite::error.
+  void keep(const std::optional<quota_note>&);
 
 private:
   explicit state_file(sqlite::opened_file opened) : broken_(std::move(opened.broken)), db_(std::move(opened.db)) {}

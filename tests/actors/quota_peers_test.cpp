@@ -18,7 +18,7 @@ struct speaker {
     s.keys = {{.name = "k", .provider = "p", .limits = {.rpm = 10}}};
     s.providers = {{"p", 100}};
     policy = std::make_unique<governor>(s);
-    policy->join({addresses(), self, incarnation}, start);
+    policy->join({addresses(), self, incarnation}, {}, start);
   }
   static std::vector<std::string> addresses() { return {"a:1", "b:1"}; }
   quota_peers::send out() {

@@ -39,7 +39,7 @@ public:
     nodes_[n].gov = std::make_unique<governor>(settings_);
     std::vector<std::string> names;
     for (node_index m = 0; m < nodes_.size(); ++m) names.push_back("10.0.0." + std::to_string(m) + ":7000");
-    at(n).join(quota_cluster(names, n, ++incarnations_), now_);
+    at(n).join(quota_cluster(names, n, ++incarnations_), {}, now_);
   }
   void restart(node_index n) {
     begin(n);

@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_cluster_that_begins_waits_for_nobody_but_the_first_word_o
   c.ask(0);
   BOOST_TEST(c.sent() == 1u);
   governor alone(with({.rpm = 60}));
-  alone.join(quota_cluster({"a", "b"}, 0, 1), t0);
+  alone.join(quota_cluster({"a", "b"}, 0, 1), {}, t0);
   capacity_request r;
   r.id = {1, 1};
   r.targets = {{"p", "m"}};

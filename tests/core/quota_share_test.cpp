@@ -12,7 +12,8 @@ const std::vector<std::string> three{"10.0.0.1:7000", "10.0.0.2:7000", "10.0.0.3
 /// The share of one of three nodes of a limit of 30 a minute; every home share is 10.
 struct one_node {
   explicit one_node(node_index self = 0, bool fresh = true, quota_terms terms = {30, 60s, false})
-    : cluster(three, self, 70 + self), share(cluster, "key", terms, fresh, start) {
+    : cluster(three, self, 70 + self),
+      share(cluster, "key", terms, fresh ? quota_start{} : quota_start{start, {}}, start) {
     for (node_index n = 0; n < 3; ++n)
       if (n != self) meet(n, 70 + n);
   }

@@ -41,8 +41,14 @@ void want_some(quota_world& w, const quota_world::plan& p, node_index n) { // de
 
 void mishap(quota_world& w, const quota_world::plan& p) {
   const auto n = static_cast<node_index>(w.whole(0, p.nodes - 1)), m = static_cast<node_index>(w.whole(0, p.nodes - 1));
-  switch (w.whole(0, 9)) {
+  switch (w.whole(0, 11)) {
   case 0: return w.crash(n);
+  case 10: return w.stop(n, w.whole(0, 2) > 0);
+  case 11: // all at once, and nobody is left who knew anything
+    for (node_index k = 0; k < p.nodes; ++k) w.stop(k, w.whole(0, 1) > 0);
+    for (node_index k = 0; k < p.nodes; ++k)
+      if (w.whole(0, 4) > 0) w.restart(k);
+    return;
   case 1:
   case 2: return w.restart(n);
   case 3: return w.freeze(n, std::chrono::duration_cast<duration>(20s * w.real() * w.real()));

@@ -32,7 +32,7 @@ public:
       for (node_index m = 0; m < p.nodes; ++m) cut_.push_back(false);
       nodes_[n].speed = 1 + p.drift * (real() * 2 - 1);
       nodes_[n].offset = std::chrono::duration_cast<duration>(1000s * real());
-      begin(n, true);
+      begin(n, {});
     }
     for (node_index n = 0; n < p.nodes; ++n)
       for (node_index m = 0; m < p.nodes; ++m)
@@ -68,15 +68,20 @@ public:
   void freeze(node_index n, duration d) { nodes_[n].frozen_until = std::max(nodes_[n].frozen_until, now_ + d); }
   void crash(node_index n) {
     auto& x = nodes_[n];
-    for (const auto& c : x.calls)
-      if (c.begun) held_ -= c.amount;
-    x.calls.clear();
-    x.share.reset();
-    x.alive = false;
+    x.last.reset();
+    end(x);
+  }
+  /// It writes down when it was last there and, if it ends well, what its share counts; and it does not ask others.
+  void stop(node_index n, bool well) {
+    auto& x = nodes_[n];
+    if (!x.alive) return;
+    x.last = quota_start{local(n), {}};
+    if (well) x.last->counted = x.share->legacy(local(n));
+    end(x);
   }
   void restart(node_index n) {
     if (nodes_[n].alive) return;
-    begin(n, false);
+    begin(n, nodes_[n].last.value_or(quota_start{local(n), {}}));
     for (node_index m = 0; m < plan_.nodes; ++m) {
       if (m == n) continue;
       const auto late = plan_.lost > 0 ? std::chrono::duration_cast<duration>(3s * real()) : duration{50ms};
@@ -126,6 +131,7 @@ private:
     std::deque<std::uint64_t> waiting;
     std::uint64_t queued = 0; // their sum
     std::vector<call> calls;
+    std::optional<quota_start> last; // what it wrote down when it ended
   };
   struct message {
     instant at;
@@ -142,7 +148,14 @@ private:
     std::uint64_t amount;
   };
 
-  void begin(node_index n, bool fresh);
+  void begin(node_index n, const quota_start&);
+  void end(node& x) {
+    for (const auto& c : x.calls)
+      if (c.begun) held_ -= c.amount;
+    x.calls.clear();
+    x.share.reset();
+    x.alive = false;
+  }
   void meet(node_index who, node_index to);
   void forget() {
     while (!log_.empty() && log_.front().at <= now_ - plan_.window) {
@@ -168,12 +181,12 @@ private:
   std::string failure_;
 };
 
-inline void quota_world::begin(node_index n, bool fresh) {
+inline void quota_world::begin(node_index n, const quota_start& start) {
   auto& x = nodes_[n];
   std::vector<std::string> names;
   for (node_index m = 0; m < plan_.nodes; ++m) names.push_back("10.0.0." + std::to_string(m) + ":7000");
   x.cluster = std::make_unique<quota_cluster>(names, n, ++incarnations_);
-  x.share = std::make_unique<quota_share>(*x.cluster, "key:a:rpm", plan_.terms, fresh, local(n));
+  x.share = std::make_unique<quota_share>(*x.cluster, "key:a:rpm", plan_.terms, start, local(n));
   x.waiting.clear();
   x.queued = 0;
   x.alive = true;

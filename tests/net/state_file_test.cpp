@@ -47,6 +47,29 @@ BOOST_AUTO_TEST_CASE(counts_are_there_again_and_the_latest_of_each_key_counts) {
   BOOST_TEST(told(open()) == "p/a 2027-3: 1; p/b 2027-2: 7; q/a 2027-2: 4611686018427387904; ");
 }
 
+BOOST_AUTO_TEST_CASE(the_latest_note_of_a_node_of_a_cluster_is_there_again_until_it_is_deleted) {
+  {
+    auto f = open();
+    BOOST_TEST(!f.quotas());
+    f.keep(quota_note{noon, true, {{"key/a/rpm", 7}, {"client/b/tpm", std::uint64_t{1} << 40}}});
+  }
+  {
+    auto f = open();
+    const auto note = f.quotas();
+    BOOST_REQUIRE(note);
+    BOOST_TEST((note->at == noon));
+    BOOST_TEST(note->ended);
+    BOOST_TEST(note->counted.size() == 2u);
+    BOOST_TEST(note->counted.at("client/b/tpm") == std::uint64_t{1} << 40);
+    f.keep(quota_note{noon + 1500ms, false, {}});
+    BOOST_TEST((f.quotas()->at == noon + 1500ms));
+    BOOST_TEST(!f.quotas()->ended);
+    BOOST_TEST(f.quotas()->counted.empty());
+    f.keep(std::nullopt);
+  }
+  BOOST_TEST(!open().quotas());
+}
+
 BOOST_AUTO_TEST_CASE(the_weeks_load_is_there_again_in_whole_tokens) {
   load_pattern::cells cells{};
   cells[0] = {1234.4, 1};
@@ -66,8 +89,8 @@ BOOST_AUTO_TEST_CASE(the_weeks_load_is_there_again_in_whole_tokens) {
 
 BOOST_AUTO_TEST_CASE(a_file_from_before_the_weeks_load_keeps_its_months_and_gets_its_place) {
   open().keep({{"p", "a", february, 5}});
-  sqlite::database(file).run(
-      "DROP TABLE load_hours; DROP TABLE costs; DROP TABLE clients; DROP TABLE client_keys; PRAGMA user_version = 1");
+  sqlite::database(file).run("DROP TABLE load_hours; DROP TABLE costs; DROP TABLE clients; DROP TABLE client_keys; "
+                             "DROP TABLE quota_note; DROP TABLE quotas; PRAGMA user_version = 1");
   auto f = open();
   load_pattern::cells cells{};
   cells[9] = {7, 1};
@@ -120,7 +143,8 @@ BOOST_AUTO_TEST_CASE(costs_of_a_file_from_before_cache_writes_were_counted_are_k
   r.where.client = "shop";
   r.what.tokens = {10, 20, 5, 6, 3};
   open().keep({r});
-  sqlite::database(file).run("ALTER TABLE costs DROP COLUMN cache_writes; PRAGMA user_version = 6");
+  sqlite::database(file).run(
+      "ALTER TABLE costs DROP COLUMN cache_writes; DROP TABLE quota_note; DROP TABLE quotas; PRAGMA user_version = 6");
   auto upgraded = open();
   const auto kept = upgraded.costs();
   BOOST_REQUIRE(kept.size() == 1u);
@@ -164,7 +188,7 @@ BOOST_AUTO_TEST_CASE(changes_of_clients_are_there_again_the_latest_of_each_and_n
 BOOST_AUTO_TEST_CASE(a_file_from_before_clients_were_changed_keeps_what_it_has) {
   open().keep({{"p", "a", february, 5}});
   sqlite::database(file).run("ALTER TABLE costs DROP COLUMN cache_writes; DROP TABLE clients; DROP TABLE client_keys; "
-                             "PRAGMA user_version = 4");
+                             "DROP TABLE quota_note; DROP TABLE quotas; PRAGMA user_version = 4");
   const client_change revoked{"app", true};
   open().keep(revoked);
   BOOST_TEST((open().clients() == std::vector{revoked}));
@@ -178,7 +202,8 @@ BOOST_AUTO_TEST_CASE(a_client_from_before_it_could_have_all_terms_has_those_it_w
   open().keep(made);
   for (std::string column : {"rps", "address_rpm", "address_concurrency", "partial", "canned", "region"})
     sqlite::database(file).run(("ALTER TABLE clients DROP COLUMN " + column).c_str());
-  sqlite::database(file).run("ALTER TABLE costs DROP COLUMN cache_writes; PRAGMA user_version = 5");
+  sqlite::database(file).run(
+      "ALTER TABLE costs DROP COLUMN cache_writes; DROP TABLE quota_note; DROP TABLE quotas; PRAGMA user_version = 5");
   BOOST_TEST((open().clients() == std::vector{made}));
 }
 
@@ -191,7 +216,8 @@ BOOST_AUTO_TEST_CASE(costs_from_before_requests_were_counted_are_kept) {
   open().keep({r});
   for (std::string column : {"batch_usd", "batched", "answered", "rescued", "lost", "cache_writes"})
     sqlite::database(file).run(("ALTER TABLE costs DROP COLUMN " + column).c_str());
-  sqlite::database(file).run("DROP TABLE clients; DROP TABLE client_keys; PRAGMA user_version = 3");
+  sqlite::database(file).run(
+      "DROP TABLE clients; DROP TABLE client_keys; DROP TABLE quota_note; DROP TABLE quotas; PRAGMA user_version = 3");
   const auto kept = open().costs();
   BOOST_REQUIRE(kept.size() == 1u);
   BOOST_TEST((kept[0].what.usd == 1.5 && kept[0].what.calls == 3u && kept[0].what.lost == 0u));
@@ -234,7 +260,7 @@ BOOST_AUTO_TEST_CASE(another_programs_database_and_a_later_version_are_refused_a
   BOOST_TEST(read("state.db") == before);
   std::filesystem::remove(file);
   open();
-  sqlite::database(file).run("PRAGMA user_version = 8");
+  sqlite::database(file).run("PRAGMA user_version = 9");
   BOOST_TEST(refused() == file + ": was written by another version of mainstayd");
 }
 

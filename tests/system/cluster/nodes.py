@@ -49,16 +49,17 @@ class Node(Gateway):
 
 
 class Cluster:
-    """Nodes on loopback that know each other."""
+    """Nodes on loopback that know each other. `state`: each has a file for what outlives it."""
 
-    def __init__(self, directory, size=3, mock=Nowhere, **sections):
-        self.directory, self.mock, self.sections = directory, mock, sections
+    def __init__(self, directory, size=3, mock=Nowhere, state=False, **sections):
+        self.directory, self.mock, self.state, self.sections = directory, mock, state, sections
         self.addresses = sorted(f"127.0.0.1:{p}" for p in free_ports(size))  # each dials those after it
         self.nodes = [self.make(i) for i in range(size)]
 
     def make(self, i):
         others = [a for k, a in enumerate(self.addresses) if k != i]
-        return Node(self.directory / f"n{i}", f"n{i}", {"listen": self.addresses[i], "peers": others}, self.mock, **self.sections)
+        own = {"state": {"path": str(self.directory / f"state-{i}.db")}} if self.state else {}
+        return Node(self.directory / f"n{i}", f"n{i}", {"listen": self.addresses[i], "peers": others}, self.mock, **self.sections, **own)
 
     def start(self, i):
         self.nodes[i] = self.make(i)

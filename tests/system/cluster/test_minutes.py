@@ -24,8 +24,9 @@ TURN = 40              # seconds until the next node has the most of it
 WELL = (80, 210)       # everything is well, and what nodes did not know when they began is over
 SCHEDULE = [(210, "freeze", 0), (225, "thaw", 0), (245, "cut", 0, 1), (270, "mend", 0, 1), (300, "kill", 1), (305, "start", 1),
             (340, "end", 2), (341, "start", 2), (380, "cut", 0, 2), (380, "cut", 1, 2), (420, "mend", 0, 2), (420, "mend", 1, 2),
-            (450, "freeze", 2), (452, "kill", 0), (460, "thaw", 2), (465, "start", 0), (500, "cut", 0, 1), (510, "kill", 2), (515, "start", 2), (520, "mend", 0, 1)]
-MENDED, LENGTH = 520, 720
+            (450, "freeze", 2), (452, "kill", 0), (460, "thaw", 2), (465, "start", 0), (500, "cut", 0, 1), (510, "kill", 2), (515, "start", 2), (520, "mend", 0, 1),
+            *((540, "kill", i) for i in range(3)), *((542, "start", i) for i in range(3))]  # nobody is left who knew anything
+MENDED, LENGTH = 545, 720
 
 
 class Stillness:
@@ -54,7 +55,7 @@ def callers(world, i):
 
 
 def test_a_key_of_600_a_minute_over_three_nodes_for_twelve_minutes(tmp_path):
-    with World(tmp_path, {"rpm": LIMIT}, cuts=True) as world, Stillness() as still:
+    with World(tmp_path, {"rpm": LIMIT}, cuts=True, state=True) as world, Stillness() as still:
         begun, clock = time.monotonic(), world.clock()
         load = [callers(world, i) for i in range(3)]
         happened = world.go_through(SCHEDULE, begun)

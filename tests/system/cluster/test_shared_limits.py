@@ -2,7 +2,9 @@
 all of a limit that the others do not need. The mock counts what arrives."""
 import concurrent.futures
 import contextlib
+import shutil
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -17,12 +19,12 @@ LATE = {"x-mainstay-deadline-ms": "3000"}
 def three(start, tmp_path):
     """Three nodes before one mock, whose one key has these limits."""
     with contextlib.ExitStack() as stack:
-        def begin(clients=None, **limits):
+        def begin(clients=None, state=False, **limits):
             mock = start.mock("p")
             mock.script({"latency_ms": 20})
             more = {"clients": clients} if clients else {}
             cluster = stack.enter_context(contextlib.closing(
-                Cluster(tmp_path, providers=[provider("p", mock, [{"name": "k", **limits}])], models=[model("smart", "p/m")], **more)))
+                Cluster(tmp_path, providers=[provider("p", mock, [{"name": "k", **limits}])], models=[model("smart", "p/m")], state=state, **more)))
             wait_for(cluster.all_up, 5)
             return mock, cluster.nodes, cluster
 
@@ -97,6 +99,71 @@ def test_whoever_is_killed_frozen_or_restarted_no_minute_holds_more_than_the_lim
         callers.answered()
     assert 20 <= arrived(mock) <= 30
     assert mock.stats()["keys"]["secret-p-k"]["most_in_60s"] <= 30
+
+
+def at_once(work, *arguments):
+    """It done with each at the same time."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return list(pool.map(work, *arguments))
+
+
+def test_a_whole_cluster_that_is_killed_and_started_again_waits_until_nothing_of_before_can_count(three):
+    mock, nodes, cluster = three(rpm=30, state=True)
+    with Callers() as callers:
+        for n in nodes:
+            callers.ask(n, 8)
+        assert callers.answered() == 24
+        at_once(lambda n: n.kill(), nodes)
+        nodes[:] = at_once(cluster.start, range(3))
+        wait_for(cluster.all_up, 10)
+        for n in nodes:
+            callers.ask(n, 5)
+        assert callers.answered() == 24
+    assert all(q["home"] == 0 for n in nodes for q in n.ctl("limits")["quotas"])
+    assert all("did not end in order" in n.log() for n in nodes)
+    assert arrived(mock) == 24
+
+
+def test_a_whole_cluster_that_ends_in_order_and_is_started_again_goes_on_with_what_is_left(three):
+    mock, nodes, cluster = three(rpm=30, state=True)
+    with Callers() as callers:
+        for n in nodes:
+            callers.ask(n, 6)
+        assert callers.answered() == 18
+        assert at_once(lambda n: n.stop(), nodes) == [0] * 3
+        nodes[:] = at_once(cluster.start, range(3))
+        wait_for(cluster.all_up, 10)
+        for n in nodes:
+            callers.ask(n, 10)
+        assert 18 + 6 <= callers.answered() <= 30
+    assert mock.stats()["keys"]["secret-p-k"]["most_in_60s"] <= 30
+
+
+def test_a_node_that_is_restarted_in_order_has_its_own_share_at_once(three):
+    _, nodes, cluster = three(rpm=30, state=True)
+    assert nodes[0].stop() == 0
+    back = cluster.start(0)
+    wait_for(back.ready, 5)
+    assert [q["home"] for q in back.ctl("limits")["quotas"]] == [10]
+
+
+def test_a_node_writes_down_again_and_again_that_it_runs(three, tmp_path):
+    _, nodes, _ = three(rpm=30, state=True)
+
+    def note():
+        copy = tmp_path / "copy"  # the daemon has it locked
+        shutil.rmtree(copy, ignore_errors=True)
+        copy.mkdir()
+        for file in tmp_path.glob("state-0.db*"):
+            shutil.copy(file, copy)
+        with contextlib.closing(sqlite3.connect(copy / "state-0.db")) as db:
+            return db.execute("SELECT at_ms, ended FROM quota_note").fetchone()
+
+    first, ended = note()
+    assert not ended and 0 <= time.time() - first / 1000 < 8 * SLOW
+    wait_for(lambda: note()[0] >= first + 9000, 12)
+    assert nodes[0].stop() == 0
+    assert note()[1] == 1
 
 
 def test_one_call_at_once_is_one_over_all_nodes(three):

@@ -71,9 +71,9 @@ class Callers(Process):
 
 
 class World:
-    """`key`: its limits. `joined`: the nodes know each other. `journal`: each has one."""
+    """`key`: its limits. `joined`: the nodes know each other. `journal`, `state`: each has one."""
 
-    def __init__(self, directory, key, size=3, cuts=False, joined=True, journal=False, **sections):
+    def __init__(self, directory, key, size=3, cuts=False, joined=True, journal=False, state=False, **sections):
         self.directory, self.ends, self.runs = directory, contextlib.ExitStack(), 0
         with contextlib.ExitStack() as ends:
             self.net = ends.enter_context(contextlib.closing(Namespaces(size + 1))) if cuts else None
@@ -84,8 +84,9 @@ class World:
             self.nodes = []
             for i, own in enumerate(addresses):
                 cluster = {"listen": own, "peers": [a for a in addresses if a != own], **({"cleartext": True} if cuts else {})}
-                own_file = {"journal": {"path": str(directory / f"journal-{i}.db")}} if journal else {}
-                self.nodes.append(Node(directory / f"n{i}", f"n{i}", cluster if joined else None, namespace=self.net.names[i] if cuts else None, **common, **own_file))
+                files = {"journal": journal, "state": state}
+                own_files = {name: {"path": str(directory / f"{name}-{i}.db")} for name, wanted in files.items() if wanted}
+                self.nodes.append(Node(directory / f"n{i}", f"n{i}", cluster if joined else None, namespace=self.net.names[i] if cuts else None, **common, **own_files))
                 ends.callback(self.nodes[-1].kill)
             self.ends = ends.pop_all()
         if joined:

@@ -24,7 +24,8 @@ void cluster::begin(node_index n, bool fresh) {
   std::vector<std::string> names;
   for (node_index m = 0; m < size(); ++m) names.push_back("node" + std::to_string(m));
   x.cluster = std::make_unique<quota_cluster>(std::move(names), n, ++incarnations_);
-  x.share = std::make_unique<quota_share>(*x.cluster, "key:a:rpm", terms_, fresh, now_);
+  x.share = std::make_unique<quota_share>(*x.cluster, "key:a:rpm", terms_,
+                                          fresh ? quota_start{} : quota_start{now_, {}}, now_);
 }
 
 void cluster::told(node_index to, node_index about, bool up) {
