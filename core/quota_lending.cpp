@@ -163,7 +163,7 @@ void quota_share::heard_of_loan(node_index from, const quota_grant& g, instant n
     retire(b);
     b.incarnation = cluster_.incarnation_of(from);
   }
-  if (g.held_seq < b.seq) return;
+  if (g.held_seq <= b.seq) return; // its ask of then is on record, and the answer may be under way
   b.seq = g.held_seq;
   free_loan(b.loan);
   b.loan.home = g.held;

@@ -225,6 +225,17 @@ BOOST_AUTO_TEST_CASE(of_what_is_held_it_opens_when_all_have_said_what_they_have)
   BOOST_TEST(x.share.room(start) == 6u);
 }
 
+BOOST_AUTO_TEST_CASE(a_late_word_of_what_a_predecessor_lent_does_not_undo_a_loan_whose_answer_is_under_way) {
+  one_node x(0, false, {30, 600s, true});
+  const auto asks = x.tick(start); // nobody answers, and the share opens by time
+  const auto later = start + 611s;
+  const auto to = asks[0].first;
+  const auto lent = x.asked(to, {.seq = 3, .want = 4, .first = 1}, later);
+  BOOST_TEST(lent == 4u);
+  x.share.on_grant(to, {asks[0].second.incarnation, asks[0].second.seq, 0, 2s, 0, 3}, later);
+  BOOST_TEST(x.share.room(later) == 6u);
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_lent_on_for_longer_than_it_is_borrowed) {
   one_node x(owner_of_key());
   x.share.take(10, start);
