@@ -3,9 +3,13 @@
 // thread-safe by itself: the MetricsAggregator is its only user.
 #pragma once
 
-#include "actors/messages.hpp"
+#include "actors/answer_messages.hpp"
+#include "actors/request_messages.hpp"
+#include "config/settings.hpp"
 #include "core/alert_book.hpp"
+#include "core/load_watch.hpp"
 #include "core/recent_traffic.hpp"
+#include "core/run_report.hpp"
 
 #include <set>
 

@@ -1,8 +1,8 @@
 // What the audit says of a request, from what its run reported.
 #pragma once
 
-#include "actors/messages.hpp"
 #include "core/audit_chain.hpp"
+#include "core/run_report.hpp"
 
 namespace mainstay {
 

@@ -8,6 +8,7 @@
 
 #include "actors/actors.hpp"
 #include "core/final_answer.hpp"
+#include "core/flight_book.hpp"
 
 #include <deque>
 #include <mutex>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/alert_watch.hpp"
+#include "actors/messages.hpp"
 #include "actors/request_log.hpp"
 #include "core/error_rate.hpp"
 #include "core/load_watch.hpp"

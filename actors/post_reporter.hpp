@@ -1,8 +1,9 @@
 // What became of a post of Mainstay's own (an alert, spans): told once to whoever made it. Lives on the client's loop.
 #pragma once
 
-#include "actors/messages.hpp"
+#include "actors/metrics_messages.hpp"
 #include "actors/turn.hpp"
+#include "net/http_client.hpp"
 
 namespace mainstay {
 
