@@ -2,23 +2,16 @@
 // said to whom, and that nothing stays when a peer is lost, a word is, or the guests' actor itself.
 #include "actors/guests.hpp"
 
+#include "tests/support/by_hand.hpp"
+
 #include <boost/test/unit_test.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 
 using namespace mainstay;
 using namespace std::chrono_literals;
 
 namespace {
 
-struct by_hand : caf::actor_system_config {
-  by_hand() { set("scheduler.policy", caf::atom("testing")); }
-};
-
-struct fixture {
-  by_hand config;
-  caf::actor_system system{config};
-  caf::scheduler::test_coordinator& steps = dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
-
+struct fixture : test::by_hand {
   std::vector<send_to> sent;
   std::vector<run_record_ptr> submitted;
   std::vector<request_id> left;

@@ -2,22 +2,16 @@
 #include "actors/peer_flights.hpp"
 #include "core/rendezvous.hpp"
 
+#include "tests/support/by_hand.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 
 using namespace mainstay;
 
 namespace {
 
-struct by_hand : caf::actor_system_config {
-  by_hand() { set("scheduler.policy", caf::atom("testing")); }
-};
-
-struct fixture {
-  by_hand config;
-  caf::actor_system system{config};
-  caf::scheduler::test_coordinator& steps = dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
+struct fixture : test::by_hand {
   std::vector<send_to> sent;
   caf::actor cluster = system.spawn([this](caf::event_based_actor*) -> caf::behavior {
     return {[this](const send_to& m) { sent.push_back(m); }, [](const peer_listen&) {}};

@@ -2,8 +2,9 @@
 #include "actors/flight_channel.hpp"
 #include "actors/request_run.hpp"
 
+#include "tests/support/by_hand.hpp"
+
 #include <boost/test/unit_test.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 
 using namespace mainstay;
 using namespace std::chrono_literals;
@@ -27,16 +28,8 @@ struct silent_caller final : reply_channel {
   void observe_progress(std::size_t, std::function<void(std::size_t)>) override {}
 };
 
-struct by_hand : caf::actor_system_config {
-  by_hand() { set("scheduler.policy", caf::atom("testing")); }
-};
-
 /// One actor plays everybody whom the run knows: it writes down what it is asked, and answers when the test does.
-struct fixture {
-  by_hand config;
-  caf::actor_system system{config};
-  caf::scheduler::test_coordinator& steps = dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
-
+struct fixture : test::by_hand {
   asked<admit_client> admissions;
   asked<capacity_request> capacity;
   asked<ask_permit> permits;
