@@ -1,10 +1,11 @@
 """Several nodes on this machine: on loopback, or each in a network namespace of its own, whose links can be cut without a word."""
+import contextlib
 import json
 import os
 import subprocess
 import uuid
 
-from harness import BIN, SLOW, Gateway, free_ports, model, provider, wait_for
+from harness import BIN, SLOW, Gateway, Mock, free_ports, model, provider, wait_for
 
 NOTICED = 1.0 * SLOW + 0.3   # a second, and what a look through the console takes
 RETURNED = 2.0 * SLOW + 0.5
@@ -49,17 +50,21 @@ class Node(Gateway):
 
 
 class Cluster:
-    """Nodes on loopback that know each other. `state`: each has a file for what outlives it."""
+    """Nodes on loopback that know each other. `state`: each has a file for what outlives it. Whoever wants them to differ overrides `settings`."""
 
     def __init__(self, directory, size=3, mock=Nowhere, state=False, **sections):
         self.directory, self.mock, self.state, self.sections = directory, mock, state, sections
         self.addresses = sorted(f"127.0.0.1:{p}" for p in free_ports(size))  # each dials those after it
         self.nodes = [self.make(i) for i in range(size)]
 
+    def settings(self, i):
+        """what that node's configuration says beside its name and its peers"""
+        own = {"state": {"path": str(self.directory / f"state-{i}.db")}} if self.state else {}
+        return {**self.sections, **own}
+
     def make(self, i):
         others = [a for k, a in enumerate(self.addresses) if k != i]
-        own = {"state": {"path": str(self.directory / f"state-{i}.db")}} if self.state else {}
-        return Node(self.directory / f"n{i}", f"n{i}", {"listen": self.addresses[i], "peers": others}, self.mock, **self.sections, **own)
+        return Node(self.directory / f"n{i}", f"n{i}", {"listen": self.addresses[i], "peers": others}, self.mock, **self.settings(i))
 
     def start(self, i):
         self.nodes[i] = self.make(i)
@@ -72,6 +77,17 @@ class Cluster:
     def close(self):
         for n in self.nodes:
             n.kill()
+
+
+@contextlib.contextmanager
+def standing(kind, directory, size=3):
+    """A cluster of that kind and its provider, once all nodes see each other."""
+    with contextlib.ExitStack() as ends:
+        mock = Mock(directory, "p")
+        ends.callback(mock.kill)
+        cluster = ends.enter_context(contextlib.closing(kind(directory, size, mock)))
+        wait_for(cluster.all_up, 3)
+        yield cluster
 
 
 def ip(*words):

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from authority import Authority
-from harness import BIN, SLOW, Mock, free_ports, wait_for
-from nodes import NOTICED, RETURNED, Cluster, Node
+from harness import BIN, SLOW, free_ports, wait_for
+from nodes import NOTICED, RETURNED, Cluster, Node, standing
 
 PATIENCE = 2 * SLOW + 1.5  # two seconds, and what a console takes to begin
 
@@ -19,10 +19,8 @@ PATIENCE = 2 * SLOW + 1.5  # two seconds, and what a console takes to begin
 class House(Cluster):
     """Nodes with an audit of their own each."""
 
-    def make(self, i):
-        audit = {"privacy": {"audit": {"path": str(self.directory / f"audit{i}.jsonl")}}}
-        others = [a for k, a in enumerate(self.addresses) if k != i]
-        return Node(self.directory / f"n{i}", f"n{i}", {"listen": self.addresses[i], "peers": others}, self.mock, **audit, **self.sections)
+    def settings(self, i):
+        return {"privacy": {"audit": {"path": str(self.directory / f"audit{i}.jsonl")}}, **self.sections}
 
     def changes(self, i):
         """what operators changed at that node, from its audit"""
@@ -32,12 +30,7 @@ class House(Cluster):
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("three")
-    with contextlib.ExitStack() as ends:
-        mock = Mock(folder, "p")
-        ends.callback(mock.kill)
-        cluster = ends.enter_context(contextlib.closing(House(folder, 3, mock)))
-        wait_for(cluster.all_up, 3)
+    with standing(House, tmp_path_factory.mktemp("three")) as cluster:
         yield cluster
 
 

@@ -13,11 +13,10 @@ class House:
         self.mock = Mock(directory)
 
         class Mine(Cluster):
-            def make(self, i):
+            def settings(self, i):
                 at = directory / f"cache{i}.db" if cache.get("files") else None
-                self.sections = {"providers": [provider("a", self.mock)], "models": [model("smart", "a/m")], "retry": FAST,
-                                 "cache": {"ttl": "1h", **({"sqlite": {"path": str(at)}} if at else {}), **cache.get("more", {})}}
-                return super().make(i)
+                return {"providers": [provider("a", self.mock)], "models": [model("smart", "a/m")], "retry": FAST,
+                        "cache": {"ttl": "1h", **({"sqlite": {"path": str(at)}} if at else {}), **cache.get("more", {})}}
 
         (directory / "nodes").mkdir()
         self.cluster = Mine(directory / "nodes", 3, self.mock)

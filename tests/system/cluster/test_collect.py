@@ -9,8 +9,8 @@ import time
 import pytest
 import zmq
 
-from harness import SLOW, Dealer, Gateway, Mock, chat_body, expected_text, model, provider, wait_for
-from nodes import NOTICED, RETURNED, Cluster, Node
+from harness import SLOW, Dealer, Gateway, chat_body, expected_text, model, provider, wait_for
+from nodes import NOTICED, RETURNED, Cluster, standing
 
 KEYS = {"one": "one-key-of-sixteen", "two": "two-key-of-sixteen"}
 ONE, TWO = ({"authorization": f"Bearer {k}"} for k in KEYS.values())
@@ -25,10 +25,6 @@ class House(Cluster):
         journal = {"journal": {"path": str(self.directory / f"journal{i}.db")}} if i + 1 < len(self.addresses) else {}
         return {"providers": [provider("p", self.mock, breaker=QUICK)], "models": [model("smart", "p/m")], "retry": {"max_retries": 0, "attempts": 1},
                 "clients": [{"name": n, "key": k} for n, k in KEYS.items()], "privacy": {"redact": ["email"]}, **journal}
-
-    def make(self, i):
-        others = [a for k, a in enumerate(self.addresses) if k != i]
-        return Node(self.directory / f"n{i}", f"n{i}", {"listen": self.addresses[i], "peers": others}, self.mock, **self.settings(i))
 
     def leave_one(self, i, request_id, question):
         """a durable request at that node whose caller is gone once it is accepted"""
@@ -62,12 +58,7 @@ class House(Cluster):
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("three")
-    with contextlib.ExitStack() as ends:
-        mock = Mock(folder, "p")
-        ends.callback(mock.kill)
-        cluster = ends.enter_context(contextlib.closing(House(folder, 3, mock)))
-        wait_for(cluster.all_up, 3)
+    with standing(House, tmp_path_factory.mktemp("three")) as cluster:
         yield cluster
 
 

@@ -24,9 +24,8 @@ class House:
         house = self
 
         class Mine(Cluster):
-            def make(self, i):
-                self.sections = house.sections(i)
-                return super().make(i)
+            def settings(self, i):
+                return house.sections(i)
 
         (self.directory / "nodes").mkdir()
         self.cluster = Mine(self.directory / "nodes", size)
