@@ -1,4 +1,5 @@
 """The demo a newcomer sees first: it must end well and show what it promises."""
+import contextlib
 import os
 import pathlib
 import re
@@ -20,23 +21,50 @@ def test_the_demo_answers_every_question(tmp_path):
         assert source in done.stdout
 
 
-def test_a_cluster_to_look_at_comes_up_and_ends_with_the_one_who_started_it(tmp_path):
+@contextlib.contextmanager
+def cluster_shown(count):
+    """`tools/run --cluster`, what it said once all nodes are there, and their process ids"""
     env = {**os.environ, "MAINSTAY_BIN": str(BIN), "PYTHONUNBUFFERED": "1"}
-    shown = subprocess.Popen(["/usr/bin/python3", ROOT / "tools/demo/main.py", "--cluster", "3"], stdout=subprocess.PIPE, text=True, env=env)
+    shown = subprocess.Popen(["/usr/bin/python3", ROOT / "tools/demo/main.py", "--cluster", str(count)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
     try:
-        text = ""
-        while "Ctrl-C ends all" not in text:
-            line = shown.stdout.readline()
-            assert line, text
-            text += line
+        text = read_until(shown, "Ctrl-C ends all")
+        yield shown, text, [int(p) for p in re.search(r"process ids: ([0-9, ]+)", text)[1].split(",")]
+    finally:
+        while shown.poll() is None:
+            shown.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                shown.wait(5)
+
+
+def read_until(shown, words):
+    text = ""
+    while words not in text:
+        line = shown.stdout.readline()
+        assert line, text
+        text += line
+    return text
+
+
+def gone(pids):
+    return not any(pathlib.Path(f"/proc/{p}").exists() for p in pids)
+
+
+def test_a_cluster_to_look_at_comes_up_and_ends_with_the_one_who_started_it():
+    with cluster_shown(3) as (shown, text, pids):
         command = re.search(r"look at them with +(.*)", text)[1].split()
         nodes = subprocess.run([BIN / "mainstayctl", *command[1:]], capture_output=True, text=True, timeout=30 * SLOW)
         assert nodes.returncode == 0 and "beta" in nodes.stdout and "gamma" in nodes.stdout, nodes.stdout + nodes.stderr
-        pids = [int(p) for p in re.search(r"process ids: ([0-9, ]+)", text)[1].split(",")]
         shown.send_signal(signal.SIGINT)
         assert shown.wait(40 * SLOW) == 0
-        assert not any(pathlib.Path(f"/proc/{p}").exists() for p in pids)
-    finally:
-        if shown.poll() is None:
-            shown.send_signal(signal.SIGINT)
-            shown.wait(40 * SLOW)
+        assert gone(pids)
+
+
+def test_a_second_ctrl_c_ends_a_cluster_at_once_and_says_so_plainly():
+    with cluster_shown(2) as (shown, _, pids):
+        os.kill(pids[0], signal.SIGSTOP)  # it would not end by itself
+        shown.send_signal(signal.SIGINT)
+        read_until(shown, "what runs is finished first")
+        shown.send_signal(signal.SIGINT)
+        rest = shown.communicate(timeout=10 * SLOW)[0]
+        assert (shown.returncode, rest) == (0, "ending at once: what runs is not finished\n")
+        assert gone(pids)

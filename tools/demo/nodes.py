@@ -65,14 +65,32 @@ class Node:
             return False
 
 
+def on_signals(act):
+    """Ctrl-C, and what a supervisor sends instead."""
+    for s in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(s, act)
+
+
+def end_in_order(nodes):
+    on_signals(lambda *_: end_at_once(nodes))
+    raise KeyboardInterrupt
+
+
+def end_at_once(nodes):
+    """What somebody wants who signals again."""
+    os.write(sys.stdout.fileno(), b"ending at once: what runs is not finished\n")  # whatever print is at
+    for n in nodes:
+        n.process.kill()
+
+
 def run(count, template, bin, shown):
     """Until a signal comes. `shown`: how the folder of the programs is called to a reader."""
     if count > len(NAMES):
         sys.exit(f"there are names for {len(NAMES)} nodes")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, from the first node on
     taken = set()
     doors = [{door: place(port + i, taken) for door, port in FIRST.items()} for i in range(count)]
     nodes = []
+    on_signals(lambda *_: end_in_order(nodes))  # from the first node on
     with tempfile.TemporaryDirectory(prefix="mainstay-cluster-") as directory:
         try:
             for name, at in zip(NAMES, doors):
@@ -93,8 +111,9 @@ def run(count, template, bin, shown):
                 time.sleep(0.2)
             sys.exit("every node has ended")
         except KeyboardInterrupt:
-            print("\nending: what runs is finished first")
+            print("\nending: what runs is finished first; Ctrl-C again ends all at once", flush=True)
         finally:
+            on_signals(lambda *_: end_at_once(nodes))
             for n in nodes:
                 if n.process.poll() is None:
                     n.process.terminate()
