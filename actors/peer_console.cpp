@@ -7,6 +7,7 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/peer_polls.hpp"
+#include "core/peer_roster.hpp"
 #include "net/json_reader.hpp"
 
 #include <cerrno>
@@ -53,7 +54,7 @@ struct peer_console_state {
   peer_polls polls{most_asked};
   std::map<peer_polls::number, open_question> open;
   std::map<std::string, std::size_t> serving; // peers' questions under way, by peer
-  std::map<std::string, std::uint64_t> up;    // peers, and their incarnations
+  peer_roster peers;
   std::uint64_t generation = 0;
 
   ~peer_console_state() {
@@ -262,13 +263,7 @@ struct peer_console_state {
   }
 
   void changed(const peer_changed& c) {
-    const auto before = up.find(c.peer);
-    const bool another = before != up.end() && before->second != c.incarnation;
-    if (!c.up || another) give_up(c.peer, "its link broke");
-    if (c.up)
-      up[c.peer] = c.incarnation;
-    else
-      up.erase(c.peer);
+    if (peers.change(c.peer, c.up, c.incarnation)) give_up(c.peer, "its link broke");
   }
 
   void give_up(const std::string& peer, const std::string& why) {

@@ -6,6 +6,7 @@
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/peer_polls.hpp"
+#include "core/peer_roster.hpp"
 
 #include <algorithm>
 #include <map>
@@ -49,8 +50,8 @@ struct peer_journal_state {
   std::map<peer_polls::number, wanted> open;
   std::map<std::uint64_t, served> guests; // by a number of ours
   std::uint64_t generation = 0;
-  instant armed = instant::max();          // when it wakes
-  std::map<std::string, std::uint64_t> up; // peers, and their incarnations
+  instant armed = instant::max(); // when it wakes
+  peer_roster peers;
 
   ~peer_journal_state() {
     for (auto& [n, w] : open) {
@@ -74,7 +75,7 @@ struct peer_journal_state {
     if (q.of_peer) return not_here(q.of_peer);
     peer_polls::poll p;
     for (auto& peer : store->settings->cluster->peers)
-      if (up.contains(peer))
+      if (peers.up(peer))
         p.awaited.insert(peer);
       else
         p.silent[peer] = "is not reached";
@@ -287,13 +288,7 @@ struct peer_journal_state {
   }
 
   void changed(const peer_changed& c) {
-    const auto before = up.find(c.peer);
-    const bool another = before != up.end() && before->second != c.incarnation;
-    if (!c.up || another) lose(c.peer);
-    if (c.up)
-      up[c.peer] = c.incarnation;
-    else
-      up.erase(c.peer);
+    if (peers.change(c.peer, c.up, c.incarnation)) lose(c.peer);
   }
 
   void lose(const std::string& peer) {
