@@ -4,6 +4,7 @@
 #include "actors/client_orders.hpp"
 #include "actors/console_changes.hpp"
 #include "actors/console_json.hpp"
+#include "actors/console_orders.hpp"
 #include "actors/console_others.hpp"
 #include "actors/console_values.hpp"
 #include "actors/everybody.hpp"
@@ -11,12 +12,10 @@
 #include "actors/supervised.hpp"
 #include "actors/trial.hpp"
 #include "config/client_keys.hpp"
-#include "config/units.hpp"
 #include "core/comparison.hpp"
 
 #include <spdlog/spdlog.h>
 
-#include <charconv>
 #include <map>
 #include <thread>
 
@@ -111,10 +110,7 @@ private:
 
   bool closed() const { return stable_front::closed(caf::actor_cast<caf::strong_actor_ptr>(store_.names->admin)); }
 
-  const std::string& word(std::size_t i) const {
-    static const std::string none;
-    return i < words_.size() ? words_[i] : none;
-  }
+  const std::string& word(std::size_t i) const { return word_at(words_, i); }
 
   void status() {
     if (word(1) == "--all") return all_of_one();
@@ -145,9 +141,7 @@ private:
       unusable += k.standing.disabled || std::max(k.standing.not_before, k.standing.rest_until) > now;
     json_.text("node", store_.settings->node)
         .text("version", store_.hooks.version)
-        .text("state", d.draining             ? "draining"
-                       : store_.hooks.ready() ? "ready"
-                                              : "starting")
+        .text("state", state_of(d))
         .text("config", store_.settings->hash)
         .number("up_seconds", std::chrono::duration<double>(now - store_.hooks.started).count())
         .count("in_flight", d.in_flight)
@@ -178,6 +172,11 @@ private:
     if (drill.at == drill_book::phase::under_way) json_.text("drill", drill.order.name());
   }
 
+  const char* state_of(const dispatcher_view& d) const {
+    if (d.draining) return "draining";
+    return store_.hooks.ready() ? "ready" : "starting";
+  }
+
   static utc_time midnight() { return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now()); }
 
   static double lately_per_second(const recent_traffic::view& v, duration up) {
@@ -201,15 +200,7 @@ private:
     if (words_.size() > 1) {
       auto it = store_.names->breakers.find(word(1));
       if (it == store_.names->breakers.end()) throw console_error("no provider named " + word(1));
-      breaker_order order;
-      if (word(2) == "open")
-        order.what = provider_breaker::order::open;
-      else if (word(2) == "close")
-        order.what = provider_breaker::order::close;
-      else if (word(2) == "auto")
-        order.what = provider_breaker::order::automatic;
-      else
-        throw console_error("say: breakers PROVIDER open|close|auto");
+      const auto order = breaker_order_of(words_);
       spdlog::info("breaker {}: {} by an operator", word(1), word(2));
       caf::anon_send(it->second, order);
     }
@@ -286,9 +277,7 @@ private:
     json_.table("nodes")
         .row()
         .text("node", store_.settings->node)
-        .text("state", d.draining             ? "draining"
-                       : store_.hooks.ready() ? "ready"
-                                              : "starting")
+        .text("state", state_of(d))
         .text("version", store_.hooks.version)
         .text("config", store_.settings->hash)
         .count("in_flight", d.in_flight)
@@ -327,7 +316,7 @@ private:
         json_.row().text("provider", t.provider).text("model", t.model.empty() ? word(2) : t.model).end_row();
       json_.end_table();
     } else if (word(1) == "ask" && words_.size() == 6) {
-      const auto rec = make_trial({word(2), number(3), word(5), number(4)}, s);
+      const auto rec = make_trial({word(2), number_at(words_, 3), word(5), number_at(words_, 4)}, s);
       if (!rec) throw console_error("no model named " + word(2) + ", or it has fewer targets");
       json_.text("request", rec->in.id);
       letter<submission>::post(caf::actor_cast<caf::strong_actor_ptr>(store_.names->dispatcher), submission{rec});
@@ -350,29 +339,8 @@ private:
   }
 
   void cost() {
-    ask_costs q;
-    std::uint64_t days = 1;
-    std::string by = "model";
-    for (std::size_t i = 1; i < words_.size(); i += 2) {
-      if (words_[i] == "--by")
-        by = word(i + 1);
-      else if (words_[i] == "--days")
-        days = number(i + 1);
-      else
-        throw console_error("say: cost [--by model|client|provider|hour] [--days N]");
-    }
-    static const std::map<std::string, cost_ledger::by> groups{{"model", cost_ledger::by::model},
-                                                               {"client", cost_ledger::by::client},
-                                                               {"provider", cost_ledger::by::provider},
-                                                               {"hour", cost_ledger::by::hour}};
-    const auto group = groups.find(by);
-    if (group == groups.end()) throw console_error("--by takes model, client, provider or hour");
-    const auto kept = std::chrono::floor<std::chrono::days>(cost_ledger::kept_for).count();
-    if (days < 1 || days > static_cast<std::uint64_t>(kept))
-      throw console_error("--days takes 1 to " + std::to_string(kept) + ": older hours are not kept");
-    q.group = group->second;
-    q.from = midnight() - std::chrono::days(days - 1);
-    write_costs(json_, ask<costs_view>(store_.names->metrics, q), by);
+    const auto q = cost_question_of(words_, midnight());
+    write_costs(json_, ask<costs_view>(store_.names->metrics, q.what), q.by);
   }
 
   void cache() {
@@ -380,11 +348,10 @@ private:
     if (word(1) == "warm")
       throw console_error("mainstayctl reads the file: say `cache warm FILE` to one that knows how");
     if (word(1) == "clear") {
-      std::string left;
       const auto all = clear_everywhere();
-      for (auto& tier : all.here.not_here) left += (left.empty() ? "all but " : " and ") + tier;
-      if (!left.empty()) undone_ = left + ": no answer";
-      json_.text("cleared", left.empty() ? "all tiers" : undone_);
+      const auto tiers = cleared_tiers(all.here);
+      if (!all.here.not_here.empty()) undone_ = tiers;
+      json_.text("cleared", tiers);
       if (store_.names->cluster) write_cleared(json_, all, nodes_by_address());
     } else if (!word(1).empty() && word(1) != "stats") {
       throw console_error("say: cache [stats|clear|warm FILE]");
@@ -401,37 +368,8 @@ private:
     return {ask<cache_cleared>(store_.names->cache, cache_clear{}), {}};
   }
 
-  std::uint64_t number(std::size_t i) const {
-    std::uint64_t n = 0;
-    auto& text = word(i);
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-    if (error != std::errc{} || end != text.data() + text.size()) throw console_error("a number is missing");
-    return n;
-  }
-
-  /// What mainstayctl says to warm the cache from a file that it has: `begin ID`, `lines ID PIECE HEARD (NUMBER
-  /// TEXT)...`, `look ID HEARD` and `stop ID`; and for anybody `stop`.
   void warming() {
-    warm_ask q;
-    q.id = word(3);
-    const auto what = word(2);
-    if (what == "begin" && !q.id.empty()) {
-      q.what = warm_ask::way::begin;
-    } else if (what == "lines") {
-      q.what = warm_ask::way::lines;
-      q.piece = number(4);
-      q.heard = number(5);
-      auto lines = std::make_shared<warm_ask::numbered>();
-      for (std::size_t i = 6; i + 1 < words_.size(); i += 2) lines->emplace_back(number(i), words_[i + 1]);
-      q.lines = std::move(lines);
-    } else if (what == "look" || what.empty()) {
-      if (!q.id.empty()) q.heard = number(4);
-    } else if (what == "stop") {
-      q.what = warm_ask::way::stop;
-    } else {
-      throw console_error("say: cache warming [stop]");
-    }
-    const auto r = ask<warm_reply>(store_.names->warmer, std::move(q));
+    const auto r = ask<warm_reply>(store_.names->warmer, warm_ask_of(words_));
     if (!r.error.empty()) throw console_error(r.error);
     write_warming(json_, r);
   }
@@ -445,49 +383,13 @@ private:
 
   void audit() { throw console_error("mainstayctl reads the files: say `audit verify FILE` to one that knows how"); }
 
-  /// `NAME [WHOM] [--for TIME] [--by TIME] [--id ID]`, `look [ID]`, `stop [ID]`; alone it looks. mainstayctl looks
-  /// again and again until it is over. Who gives no id gets one: whom we ask may die of our question and hear it again.
+  /// mainstayctl looks again and again until it is over.
   void drill() {
-    drill_ask q;
-    const auto kind = drill_named(word(1));
-    if (word(1) == "stop" || word(1) == "look" || word(1).empty()) {
-      q.what = word(1) == "stop" ? drill_ask::way::stop : drill_ask::way::look;
-      q.order.id = word(2);
-    } else if (kind) {
-      q.what = drill_ask::way::begin;
-      q.order.what = *kind;
-      const bool lasts = drill_options(q.order);
-      if (kind == drill_kind::crash && !lasts) return crash(q.order.whom);
-    } else {
-      throw console_error(how_to_drill);
-    }
-    const auto r = ask<drill_reply>(store_.names->drills, std::move(q));
+    auto wish = drill_wish_of(words_, clock::now());
+    if (wish.crash_once) return crash(wish.what.order.whom);
+    const auto r = ask<drill_reply>(store_.names->drills, std::move(wish.what));
     if (!r.error.empty()) throw console_error(r.error);
     write_drill(json_, r.now);
-  }
-
-  static constexpr auto how_to_drill = "say: drill provider_down|rate_limit|slow PROVIDER, drill redis_frozen or drill "
-                                       "crash ACTOR, with --for TIME, slow and rate_limit with --by TIME; drill stop";
-
-  /// True: it is said how long the drill is to last.
-  bool drill_options(drill_order& o) const {
-    o.id = std::to_string(clock::now().time_since_epoch().count());
-    std::size_t i = 2;
-    if (o.what != drill_kind::redis_frozen) o.whom = word(i++);
-    bool lasts = false, ok = !o.whom.empty() || o.what == drill_kind::redis_frozen;
-    for (; i < words_.size(); i += 2) {
-      const auto time = config::parse_duration(word(i + 1));
-      if (words_[i] == "--id")
-        o.id = word(i + 1);
-      else if (words_[i] == "--for" && time)
-        o.length = *time, lasts = true;
-      else if (words_[i] == "--by" && time && drill_order::takes_by(o.what))
-        o.by = *time;
-      else
-        ok = false;
-    }
-    if (!ok) throw console_error(how_to_drill);
-    return lasts;
   }
 
   void crash(const std::string& whom) {

@@ -10,17 +10,22 @@ node_names names_of(const cluster_view& v) {
   return all;
 }
 
+std::string cleared_tiers(const cache_cleared& c) {
+  if (c.not_here.empty()) return "all tiers";
+  std::string tiers;
+  for (const auto& tier : c.not_here) tiers += (tiers.empty() ? "all but " : " and ") + tier;
+  return tiers + ": no answer";
+}
+
 void write_cleared(console_json& j, const nodes_cleared& all, const node_names& nodes) {
   using state = nodes_cleared::peer::state;
   j.table("nodes_cleared");
   for (const auto& p : all.peers) {
-    std::string tiers;
-    for (const auto& tier : p.not_here) tiers += (tiers.empty() ? "all but " : " and ") + tier;
     const auto name = nodes.find(p.address);
     j.row()
         .text("node", name == nodes.end() ? "" : name->second)
         .text("address", p.address)
-        .text("cleared", p.what == state::done    ? (tiers.empty() ? "all tiers" : tiers + ": no answer")
+        .text("cleared", p.what == state::done    ? cleared_tiers({p.not_here})
                          : p.what == state::later ? "when it is back"
                                                   : "it was told, and has not answered")
         .end_row();

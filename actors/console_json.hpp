@@ -56,6 +56,8 @@ void write_clients(console_json&, const config::settings&, const governor::view&
                    const costs_view& costs);
 void write_trace(console_json&, const recent_requests::found&);
 void write_comparison(console_json&, const comparison::view&, std::uint64_t pending);
+/// In words.
+std::string cleared_tiers(const cache_cleared&);
 /// Which nodes did it and which will.
 void write_cleared(console_json&, const nodes_cleared&, const node_names& nodes);
 node_names names_of(const cluster_view&);
