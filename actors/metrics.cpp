@@ -6,7 +6,7 @@
 #include "actors/overview.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-#include "core/request_plan.hpp"
+#include "core/report_costs.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -17,8 +17,7 @@ namespace mainstay {
 
 namespace {
 
-const std::string unknown = "unknown"; // model of who asked for one that is not there
-constexpr auto moment = 1s;            // so often failures and load are judged
+constexpr auto moment = 1s; // so often failures and load are judged
 constexpr auto overview_lasts = 900ms;
 constexpr std::size_t latest_shown = 20; // requests
 constexpr auto gauge_patience = 500ms; // an actor that does not answer a scrape in time leaves its gauges as they were
@@ -141,60 +140,25 @@ struct metrics_state {
   }
 
   void count_costs(const run_report& r, utc_time now) {
-    const auto hour = std::chrono::floor<std::chrono::hours>(now);
-    const auto& model = r.model.empty() ? unknown : r.model;
-    for (const auto& a : r.attempts) {
-      cost_ledger::amounts what;
-      what.usd = a.usd.value_or(0);
-      what.calls = 1;
-      what.unpriced = !a.usd && a.billed.input + a.billed.output > 0;
-      what.tokens = a.billed;
-      store->costs.add({hour, r.client, model, a.provider}, what);
-    }
-    if (const auto what = of_request(r)) store->costs.add({hour, r.client, model, ""}, *what);
+    add_costs(store->costs, r, now);
     const auto budget = budgets.find(r.client);
     if (budget == budgets.end() || store->spent.count(r.client)) return;
     if (store->costs.spent_today(r.client, now) >= budget->second) judge_budgets();
   }
 
-  /// What is of the request itself rather than of its calls.
-  static std::optional<cost_ledger::amounts> of_request(const run_report& r) {
-    if (r.flight || r.trial) return std::nullopt;
-    cost_ledger::amounts what;
-    if (r.ok()) {
-      if (r.durable && r.source.empty()) return std::nullopt; // it was kept, and is answered another time
-      const auto from = source_named(r.source);
-      const bool of_before =
-          from == answer_source::cache || from == answer_source::stale || from == answer_source::similar;
-      what.answered = 1;
-      what.saved = of_before;
-      what.saved_usd = of_before ? r.saved_usd : 0;
-      const bool first_choice = from == answer_source::primary || from == answer_source::cache || r.source.empty();
-      what.rescued = !first_choice || std::any_of(r.attempts.begin(), r.attempts.end(), [](auto& a) {
-        return a.failed && *a.failed != failure_class::cancelled;
-      });
-      return what;
-    }
-    if (!r.lost()) return std::nullopt;
-    what.lost = 1;
-    return what;
-  }
-
   /// What merging saved, at the price of whom these requests would have gone to.
   void count_batch(const batch_report& b) {
     store->registry.count(b);
-    const auto now = std::chrono::system_clock::now();
-    cost_ledger::amounts what;
-    what.batched = static_cast<std::uint64_t>(std::max<std::int64_t>(0, b.calls_saved));
+    double saved_usd = 0;
     const auto* model = settings->model(b.model);
     if (model && settings->prices && b.tokens_saved > 0) {
       const auto& first = model->ladder.front().front();
       token_usage saved;
       saved.input = static_cast<std::uint64_t>(b.tokens_saved);
-      what.batch_usd = settings->prices->cost(first.provider, first.model, saved).value_or(0);
+      saved_usd = settings->prices->cost(first.provider, first.model, saved).value_or(0);
     }
-    store->registry.count_saved("batch", what.batch_usd);
-    store->costs.add({std::chrono::floor<std::chrono::hours>(now), b.client, b.model, ""}, what);
+    store->registry.count_saved("batch", saved_usd);
+    add_costs(store->costs, b, saved_usd, std::chrono::system_clock::now());
   }
 
   void add_to_audit(const run_over& r) {
