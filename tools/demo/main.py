@@ -46,7 +46,9 @@ class Mock:
 
     def start(self):
         """Again at the same address, once it has one."""
-        self.process = subprocess.Popen([MOCK, "--name", self.name, "--listen", self.address], stdout=subprocess.PIPE, text=True)
+        # In a group of its own: after Ctrl-C what runs is finished first, and needs it.
+        self.process = subprocess.Popen([MOCK, "--name", self.name, "--listen", self.address], stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)
         atexit.register(stop, self.process)
         self.address = self.process.stdout.readline().split()[-1]
         self.base = "http://" + self.address
