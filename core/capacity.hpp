@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace mainstay {
@@ -30,12 +31,35 @@ struct wakeable {
   virtual ~wakeable() = default;
 };
 
+struct gate;
+struct demand_line;
+using demand_list = std::vector<demand_line*>;
+
+/// Where those wait who need room in limits that are shared with other nodes: these are asked for as much. It is in the
+/// list while somebody waits, and until it is told that nobody does any more, so the others cost nothing.
+struct demand_line {
+  demand_list& list;
+  shared_limits& limits;
+  gate* at; // null: they wait at the door
+  bool listed = false;
+  std::uint64_t requests = 0, tokens = 0, first = 0; // counted whenever it is told
+  void somebody_waits() {
+    if (!std::exchange(listed, true)) list.push_back(this);
+  }
+  void count(std::uint64_t some, std::uint64_t tokens_in_all, std::uint64_t of_first) noexcept {
+    if (requests == 0) first = of_first;
+    requests += some;
+    tokens += tokens_in_all;
+  }
+};
+
 /// Whatever can be used up and come back.
 struct gate : wakeable {
   virtual bool closed(instant now) = 0;      // not even the smallest request passes
   virtual instant opens_at(instant now) = 0; // by time alone; max: by somebody's settlement
   std::list<pool*> line;
   std::size_t to_ask = 0; // pools in line that were not asked yet since it opened or last granted something
+  std::unique_ptr<demand_line> demand; // null: nothing here is shared with other nodes
 };
 
 struct meter_gate final : gate {
@@ -140,6 +164,7 @@ struct client_entry {
   std::string name;
   key_meter meter;
   address_meters addresses;
+  std::unique_ptr<demand_line> demand; // as a gate's
   bool absent = false;
 };
 

@@ -82,13 +82,7 @@ struct governor::body {
 
   std::unique_ptr<quota_book> quotas; // null: alone
   std::map<std::string, quota_terms, std::less<>> terms;
-  struct shared_line { // who waits for which of them
-    gate* at;          // null: those at the door, of that client
-    const client_entry* client;
-    shared_limits* limits;
-    bool hungry = true; // or was, when it was last told
-  };
-  std::vector<shared_line> shared_lines;
+  demand_list demand;             // where somebody waits for room in them
   std::vector<at_door> undecided; // first come first
   std::vector<std::pair<lease_id, client_admission>> decided;
   std::map<std::string, instant> spent; // by client: until when its budget is

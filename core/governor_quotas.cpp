@@ -44,8 +44,8 @@ std::optional<quota_note> governor::quota_legacy(utc_time today, instant now) co
 }
 
 void governor::on_quotas() {
-  for (auto& line : body_->shared_lines)
-    if (line.at) body_->room.wake(*line.at);
+  for (auto* line : body_->demand)
+    if (line->at) body_->room.wake(*line->at);
 }
 
 /// Names are the same on all nodes, whatever else differs in their configurations.
@@ -66,7 +66,7 @@ std::map<std::string, quota_terms, std::less<>> governor::body::shared_terms() c
 
 void governor::body::share_limits() {
   terms = shared_terms();
-  shared_lines.clear();
+  demand.clear();
   const auto share = [&](const std::string& name) -> std::shared_ptr<quota_share> {
     const auto found = terms.find(name);
     return found == terms.end() ? nullptr : quotas->share(found->first, found->second);
@@ -79,8 +79,14 @@ void governor::body::share_limits() {
     if (calls) s->calls = share(of + "/concurrency");
     return s->none() ? nullptr : std::move(s);
   };
+  const auto line_of = [&](shared_limits* limits, gate* at) -> std::unique_ptr<demand_line> {
+    if (!limits) return nullptr;
+    auto line = std::make_unique<demand_line>(demand_line{demand, *limits, at});
+    line->somebody_waits(); // or did, before this reload
+    return line;
+  };
   const auto give = [&](meter_gate& to, std::unique_ptr<shared_limits> s) {
-    if (s) shared_lines.push_back({&to, nullptr, s.get()});
+    to.demand = line_of(s.get(), &to);
     to.meter.share(std::move(s));
   };
   for (auto& [name, key] : all.keys) {
@@ -92,12 +98,13 @@ void governor::body::share_limits() {
     auto calls = std::make_unique<shared_limits>();
     calls->calls = share(of + "/concurrency");
     key->account->shared = calls->none() ? nullptr : std::move(calls);
-    if (auto* s = key->account->shared.get()) shared_lines.push_back({key->account.get(), nullptr, s});
+    key->account->demand = line_of(key->account->shared.get(), key->account.get());
   }
   for (auto& [name, client] : all.clients) {
+    client->demand.reset();
     if (client->absent) continue;
     auto s = all_of("client/" + name, true);
-    if (s) shared_lines.push_back({nullptr, client.get(), s.get()});
+    client->demand = line_of(s.get(), nullptr);
     client->meter.share(std::move(s));
   }
 }
@@ -114,30 +121,19 @@ std::vector<quota_book::message> governor::quota_asks(instant now) {
 }
 
 void governor::body::tell_demand(instant now) {
-  for (auto& line : shared_lines) {
-    std::uint64_t requests = 0, tokens = 0, first = 0;
-    const auto one = [&](std::uint64_t of_first) {
-      if (requests == 0) first = of_first;
-    };
-    if (line.at) {
-      for (const auto* p : line.at->line) {
-        if (p->queue.empty()) continue;
-        one(static_cast<const waiter&>(p->queue.most_urgent()).tokens);
-        requests += p->queue.size();
-        tokens += p->tokens;
-      }
-    } else {
-      for (const auto& u : undecided) {
-        if (u.client != line.client->name) continue;
-        one(u.tokens);
-        ++requests;
-        tokens += u.tokens;
-      }
-    }
-    if (requests == 0 && !line.hungry) continue;
-    line.hungry = requests > 0;
-    line.limits->set_demand(requests, tokens, first, now);
-  }
+  for (const auto& u : undecided)
+    if (const auto found = all.clients.find(u.client); found != all.clients.end() && found->second->demand)
+      found->second->demand->count(1, u.tokens, u.tokens);
+  std::erase_if(demand, [now](demand_line* line) {
+    if (line->at)
+      for (const auto* p : line->at->line)
+        if (!p->queue.empty())
+          line->count(p->queue.size(), p->tokens, static_cast<const waiter&>(p->queue.most_urgent()).tokens);
+    line->limits.set_demand(line->requests, line->tokens, line->first, now);
+    line->listed = line->at ? !line->at->line.empty() : line->requests > 0;
+    line->requests = line->tokens = line->first = 0;
+    return !line->listed;
+  });
 }
 
 /// Who came first goes first; nobody waits longer than somebody else may still answer.

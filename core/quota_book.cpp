@@ -13,7 +13,10 @@ quota_book::quota_book(quota_cluster cluster, std::optional<quota_past> past, in
 
 std::shared_ptr<quota_share> quota_book::share(const std::string& name, const quota_terms& terms) {
   auto& s = shares_[name];
-  if (!s) s = std::make_shared<quota_share>(cluster_, name, terms, beginning_of(name), start_);
+  if (!s) {
+    s = std::make_shared<quota_share>(cluster_, name, terms, beginning_of(name), start_);
+    due_.add(*s);
+  }
   if (s->terms() != terms) s->change(terms);
   return s;
 }
@@ -36,11 +39,11 @@ std::map<std::string, std::uint64_t, std::less<>> quota_book::legacy(instant now
 std::vector<quota_book::message> quota_book::tick(instant now) {
   std::vector<message> out;
   addressed_asks asks;
-  for (auto& [name, share] : shares_) {
-    if (share->next_wake() > now) continue;
+  for (auto* one : due_.due(now)) {
+    auto& share = static_cast<quota_share&>(*one);
     asks.clear();
-    share->tick(now, asks);
-    for (const auto& [to, ask] : asks) out.push_back({to, name, ask});
+    share.tick(now, asks);
+    for (const auto& [to, ask] : asks) out.push_back({to, share.name(), ask});
   }
   std::stable_sort(out.begin(), out.end(), [](const message& a, const message& b) { return a.to < b.to; });
   if (now >= swept_ + 10s) {
@@ -51,9 +54,7 @@ std::vector<quota_book::message> quota_book::tick(instant now) {
 }
 
 instant quota_book::next_wake() const noexcept {
-  auto wake = shares_.empty() ? instant::max() : swept_ + 10s;
-  for (const auto& [name, share] : shares_) wake = std::min(wake, share->next_wake());
-  return wake;
+  return shares_.empty() ? instant::max() : std::min(swept_ + 10s, due_.next());
 }
 
 std::optional<quota_grant> quota_book::on_ask(node_index from, const std::string& name, const quota_ask& ask,

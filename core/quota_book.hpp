@@ -62,6 +62,7 @@ private:
   std::vector<node_index> silent_; // have not said yet whether they knew another
   instant start_, swept_;
   find_terms find_;
+  wake_queue due_;
   std::map<std::string, std::shared_ptr<quota_share>, std::less<>> shares_;
 };
 

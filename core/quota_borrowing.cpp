@@ -24,7 +24,7 @@ void quota_share::on_grant(node_index from, const quota_grant& g, instant now) {
 
 void quota_share::tick(instant now, addressed_asks& out) {
   settle(now);
-  wake_ = instant::max();
+  sleep();
   for (const auto& w : wishes(now)) ask(w, now, out);
   // What is lent or borrowed ages, and so does the need.
   if (!loans_.empty() || !lenders_.empty()) wake_at(now + 500ms);
@@ -70,7 +70,7 @@ std::vector<quota_share::wish> quota_share::wishes(instant now) {
 void quota_share::collect_wishes(std::vector<wish>& found, std::uint64_t need, bool anybody_stuck, instant now) {
   const auto recent = now - cluster_.times().short_loan;
   const auto n = cluster_.size();
-  const auto part_of = [&](node_index node) { return home_share(terms_.limit, name_, n, node); };
+  const auto part_of = [&](node_index node) { return home_share(terms_.limit, hash_, n, node); };
   auto rest = need;
   for (const auto node : loans_.lenders()) {
     if (!cluster_.up(node)) {

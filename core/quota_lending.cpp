@@ -124,7 +124,7 @@ quota_share::allotment quota_share::allot(node_index asker, bool as_owner, std::
   auto pool = free + use;
   for (const auto& [node, b] : borrowers_) {
     if (node != asker && (b.heard + recent < now || b.want == 0)) continue;
-    const auto whole = as_owner ? home_share(terms_.limit, name_, cluster_.size(), node) : 0;
+    const auto whole = as_owner ? home_share(terms_.limit, hash_, cluster_.size(), node) : 0;
     const auto base = less(whole, loans_.holding(node)); // what it lent us is in what is shared here
     if (node == asker) {
       asking = claims.size();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace mainstay {
 
@@ -16,10 +17,10 @@ constexpr double rate_seconds = 2, peak_seconds = 1;
 
 } // namespace
 
-quota_share::quota_share(quota_cluster& cluster, std::string_view name, quota_terms terms, const quota_start& start,
+quota_share::quota_share(quota_cluster& cluster, std::string name, quota_terms terms, const quota_start& start,
                          instant now)
-  : cluster_(cluster), name_(stable_hash(name)), terms_(terms), home_from_(instant::min()), at_home_(terms.window),
-    on_loan_(terms.window), rate_at_(now), peak_at_(now), wake_(instant::max()) {
+  : cluster_(cluster), name_(std::move(name)), hash_(stable_hash(name_)), terms_(terms), home_from_(instant::min()),
+    at_home_(terms.window), on_loan_(terms.window), rate_at_(now), peak_at_(now) {
   share_out();
   if (!start.after || start.counted == 0u) return;
   const auto& t = cluster.times();
@@ -34,11 +35,11 @@ quota_share::quota_share(quota_cluster& cluster, std::string_view name, quota_te
   if (terms.held) {
     for (node_index n = 0; n < cluster.size(); ++n)
       if (n != cluster.self()) unheard_.push_back(n);
-    wake_ = now;
+    wake_at(now);
   }
 }
 
-void quota_share::share_out() noexcept { home_ = home_share(terms_.limit, name_, cluster_.size(), cluster_.self()); }
+void quota_share::share_out() noexcept { home_ = home_share(terms_.limit, hash_, cluster_.size(), cluster_.self()); }
 
 void quota_share::change(const quota_terms& t) noexcept {
   terms_ = t;
@@ -61,7 +62,8 @@ std::uint64_t quota_share::legacy(instant now) {
 std::uint64_t quota_share::here(instant now) { return home_capacity(now) + loans_.valid(now); }
 
 bool quota_share::asking(instant now) const noexcept {
-  return wake_ <= now || std::any_of(lenders_.begin(), lenders_.end(), [](const auto& l) { return l.second.waiting; });
+  return next_wake() <= now ||
+         std::any_of(lenders_.begin(), lenders_.end(), [](const auto& l) { return l.second.waiting; });
 }
 
 std::uint64_t quota_share::home_free(instant now) { return less(home_capacity(now), at_home_.used(now) + lent_home_); }
@@ -133,7 +135,7 @@ void quota_share::correct(quota_ticket& t, std::uint64_t amount) {
 void quota_share::give_back(const quota_ticket& t) {
   if (t.home) at_home_.withdraw(t.home);
   if (t.borrowed) on_loan_.withdraw(t.borrowed);
-  if (t.borrowed && terms_.held) wake_ = instant::min(); // its lender may wait for it
+  if (t.borrowed && terms_.held) wake_at(instant::min()); // its lender may wait for it
 }
 
 void quota_share::set_demand(std::uint64_t waiting, std::uint64_t first, instant now) {
@@ -175,7 +177,7 @@ bool quota_share::stuck(instant now) { return first_ > home_ && first_ > home_fr
 node_index quota_share::owner() {
   if (owner_version_ != cluster_.version()) {
     owner_version_ = cluster_.version();
-    owner_ = cluster_.owner(name_);
+    owner_ = cluster_.owner(hash_);
   }
   return owner_;
 }

@@ -9,10 +9,11 @@
 #include "core/quota_cluster.hpp"
 #include "core/quota_loans.hpp"
 #include "core/sliding_log.hpp"
+#include "core/wake_queue.hpp"
 
 #include <map>
 #include <optional>
-#include <string_view>
+#include <string>
 
 namespace mainstay {
 
@@ -36,15 +37,16 @@ struct quota_start {
   std::optional<std::uint64_t> counted; // so much of the home share counted then; none: nobody knows
 };
 
-class quota_share {
+class quota_share : public sleeper {
 public:
   /// Where nobody knows what a predecessor sent or lent, the home share is closed until none of it can count.
-  quota_share(quota_cluster&, std::string_view name, quota_terms, const quota_start&, instant now);
+  quota_share(quota_cluster&, std::string name, quota_terms, const quota_start&, instant now);
 
   /// Another limit or window. What counts already counts for as long as it would have.
   void change(const quota_terms&) noexcept;
   /// It has turned out that nothing of a predecessor's counts any more.
   void begin_afresh() noexcept;
+  const std::string& name() const noexcept { return name_; }
   const quota_terms& terms() const noexcept { return terms_; }
 
   /// What may be taken now.
@@ -77,7 +79,6 @@ public:
   bool asking(instant now) const noexcept;
   /// What is to be asked now.
   void tick(instant now, addressed_asks&);
-  instant next_wake() const noexcept { return wake_; }
 
   /// Nothing counts, is lent or borrowed or asked for: may be forgotten.
   bool idle(instant now);
@@ -146,10 +147,10 @@ private:
   void collect_wishes(std::vector<wish>&, std::uint64_t need, bool anybody_stuck, instant now);
   void ask(const wish&, instant now, addressed_asks&);
   void share_out() noexcept;
-  void wake_at(instant t) noexcept { wake_ = std::min(wake_, t); }
 
   quota_cluster& cluster_;
-  std::uint64_t name_;
+  std::string name_;
+  std::uint64_t hash_; // of the name
   quota_terms terms_;
   std::uint64_t home_ = 0;
   instant home_from_;
@@ -170,7 +171,6 @@ private:
   instant promised_until_ = instant::min();
   node_index owner_ = 0;
   std::uint64_t owner_version_ = 0;
-  instant wake_;
 };
 
 } // namespace mainstay

@@ -94,10 +94,12 @@ client_admission governor::admit(lease_id id, const std::string& name, std::uint
   auto answer = b.judge(*found->second, who, now);
   std::erase_if(b.undecided, [&](auto& u) { return u.id == id; });
   answer.undecided = answer.undecided && b.undecided.size() < most_undecided;
-  if (answer.undecided)
+  if (answer.undecided) {
     b.undecided.push_back(who);
-  else
+    found->second->demand->somebody_waits();
+  } else {
     b.enter(found->second, who, answer, now);
+  }
   return answer;
 }
 

@@ -63,6 +63,7 @@ void waiting_room::hold_up(pool& p, const obstacle& o) {
     return;
   }
   if (o.until < o.at->due) alarm(*o.at, o.until);
+  if (o.at->demand) o.at->demand->somebody_waits();
   for (const auto& [at, place] : p.lines)
     if (at == o.at) return;
   p.lines.emplace_back(o.at, o.at->line.insert(o.at->line.end(), &p));

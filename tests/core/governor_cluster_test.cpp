@@ -1,5 +1,7 @@
 #include "tests/core/governor_cluster.hpp"
 
+#include <chrono>
+
 namespace mainstay {
 namespace {
 
@@ -141,6 +143,48 @@ BOOST_AUTO_TEST_CASE(a_limit_that_a_reload_brings_is_shared_as_well) {
   for (node_index n = 0; n < 3; ++n) c.ask(n), c.ask(n);
   c.run(5s);
   BOOST_TEST(c.sent() == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_that_nobody_uses_costs_the_others_messages_nothing) {
+  const auto cost_among = [](int clients) {
+    auto s = with({.rpm = 900'000});
+    for (int i = 0; i < clients; ++i)
+      s.clients.push_back({"app" + std::to_string(i), {.rpm = 900'000, .tpm = 900'000, .concurrency = 900}, {}});
+    governor g(s);
+    g.join(quota_cluster({"a", "b", "c"}, 0, 1), {}, t0);
+    for (const node_index peer : {1u, 2u}) {
+      g.quotas()->on_peer(peer, true, 5, t0);
+      g.quotas()->on_word(peer, false);
+    }
+    auto now = t0;
+    const auto turn = [&] {
+      BOOST_REQUIRE(g.tick(now).empty());
+      (void)g.quota_asks(now);
+      BOOST_REQUIRE(g.next_wake(now) > now);
+    };
+    turn(); // all of them have heard of the peers
+    request_id last = 0;
+    auto best = duration::max();
+    for (int round = 0; round < 5; ++round) {
+      const auto begun = std::chrono::steady_clock::now();
+      for (int i = 0; i < 200; ++i) {
+        now += 1ms;
+        BOOST_REQUIRE(g.admit({++last, 0}, "app0", 1, now + 1min, now).admitted);
+        turn();
+        BOOST_REQUIRE(std::holds_alternative<grant>(g.acquire({.id = {last, 1}, .targets = {{"p", "m"}}}, now)));
+        turn();
+        for (const std::uint32_t serial : {0u, 1u}) {
+          g.settle({last, serial}, {}, now);
+          turn();
+        }
+      }
+      best = std::min<duration>(best, std::chrono::steady_clock::now() - begun);
+    }
+    return std::chrono::duration<double, std::micro>(best).count() / 800;
+  };
+  const auto few = cost_among(10), many = cost_among(5000);
+  BOOST_TEST_MESSAGE("a message: " << few << " us with 10 clients, " << many << " us with 5,000");
+  BOOST_TEST(many < 3 * few);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
