@@ -66,6 +66,8 @@ std::map<std::string, quota_terms, std::less<>> governor::body::shared_terms() c
 
 void governor::body::share_limits() {
   terms = shared_terms();
+  for (const auto& [name, share] : quotas->shares())
+    if (!terms.contains(name)) share->set_demand(0, 0, last_seen); // nobody else tells it any more
   demand.clear();
   const auto share = [&](const std::string& name) -> std::shared_ptr<quota_share> {
     const auto found = terms.find(name);

@@ -145,6 +145,18 @@ BOOST_AUTO_TEST_CASE(a_limit_that_a_reload_brings_is_shared_as_well) {
   BOOST_TEST(c.sent() == 3u);
 }
 
+BOOST_AUTO_TEST_CASE(a_limit_that_a_reload_takes_away_is_asked_for_no_more) {
+  governor_cluster c(with({.rpm = 3}));
+  for (int i = 0; i < 6; ++i) c.ask(0);
+  c.run(1s);
+  for (node_index n = 0; n < 3; ++n) c.at(n).reconfigure(with({}));
+  c.run(1s);
+  BOOST_REQUIRE(c.granted(0).size() == 6u);
+  for (const auto id : c.granted(0)) c.done(0, id);
+  c.run(100s, 100ms);
+  for (node_index n = 0; n < 3; ++n) BOOST_TEST(c.at(n).quotas()->size() == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(a_limit_that_nobody_uses_costs_the_others_messages_nothing) {
   const auto cost_among = [](int clients) {
     auto s = with({.rpm = 900'000});
