@@ -97,6 +97,7 @@ client_admission governor::admit(lease_id id, const std::string& name, std::uint
   if (answer.undecided) {
     b.undecided.push_back(who);
     found->second->demand->somebody_waits();
+    b.tell_demand(now); // at once: of whom nothing is to be asked, the next tick decides
   } else {
     b.enter(found->second, who, answer, now);
   }

@@ -157,6 +157,29 @@ BOOST_AUTO_TEST_CASE(a_limit_that_a_reload_takes_away_is_asked_for_no_more) {
   for (node_index n = 0; n < 3; ++n) BOOST_TEST(c.at(n).quotas()->size() == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(whoever_waits_after_a_while_without_waiters_is_lent_to_as_well) {
+  governor_cluster c(with({.tpm = 3000}));
+  c.run(1s);
+  c.ask(0, 50s, 2500);
+  c.run(10s);
+  BOOST_TEST(c.sent() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_client_that_sent_nothing_yet_is_not_refused_before_another_node_was_asked) {
+  governor_cluster c(with_client({.rpm = 2, .tpm = 3000}));
+  c.run(1s);
+  for (node_index n = 0; n < 3; ++n) { // one of them has no request of its own
+    const lease_id id{1000 + n, 0};
+    const auto answer = c.at(n).admit(id, "app", 1200, c.now() + 1min, c.now());
+    BOOST_TEST(answer.undecided);
+    c.run(300ms);
+    BOOST_REQUIRE(c.admitted.count(id) == 1u);
+    BOOST_TEST(c.admitted.at(id).admitted);
+    c.done(n, id);
+    c.run(70s, 20ms);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_limit_that_nobody_uses_costs_the_others_messages_nothing) {
   const auto cost_among = [](int clients) {
     auto s = with({.rpm = 900'000});
