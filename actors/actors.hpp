@@ -70,6 +70,7 @@ using breaker_actor =
                      caf::reacts_to<letter<owner_gone>>, caf::reacts_to<breaker_order>,
                      caf::reacts_to<provider_sign>, // from the recovery
                      caf::reacts_to<circuit_word>,  // from peers, by peer_news
+                     caf::reacts_to<run_wake>,      // what peers said may have ended by time
                      caf::replies_to<look>::with<breaker_view>, MAINSTAY_SUPERVISED>;
 
 /// Which models have no target left, and their way back.

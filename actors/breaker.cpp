@@ -2,6 +2,7 @@
 
 #include "actors/jitter.hpp"
 #include "actors/supervised.hpp"
+#include "actors/turn.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -17,6 +18,8 @@ struct breaker_state {
   recovery_actor recovery;
   peer_news_actor news;
   std::map<std::string, bool> told_degraded; // in the log
+  std::uint64_t generation = 0;
+  instant armed = instant::max();
 
   /// `why`: the failure after which something may have opened.
   void announce(instant now, std::optional<failure_class> why = {}) {
@@ -56,6 +59,14 @@ struct breaker_state {
     self->send(
         news,
         circuit_word{store->provider, {}, w.name, state, w.rests_until, std::string(why ? to_string(*why) : ""), {}});
+  }
+
+  /// Advice ends by time also where nobody asks. A timer that comes too early arms the next one.
+  void await_end_of_advice(instant now) {
+    const auto next = store->policy.advice_ends(now);
+    if (next == instant::max() || armed <= next) return;
+    armed = next;
+    send_at(self, next, run_wake{++generation});
   }
 
   void rank(const settle_permit& end, instant now) {
@@ -126,13 +137,22 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
       },
       [&st](const provider_sign& s) {
         auto now = clock::now();
-        st.store->policy.looked_at(s.answers, s.circuits, now, draw(), s.way);
+        st.store->policy.looked_at(s.what, s.circuits, now, draw(), s.way);
         st.announce(now);
+        st.await_end_of_advice(now); // which may be sooner now
       },
       [&st](const circuit_word& word) {
         auto now = clock::now();
         st.store->policy.advise(word, now);
         st.announce(now);
+        st.await_end_of_advice(now);
+      },
+      [&st](const run_wake& w) {
+        if (w.generation != st.generation) return; // a timer that was replaced by an earlier one
+        st.armed = instant::max();
+        auto now = clock::now();
+        st.announce(now);
+        st.await_end_of_advice(now);
       },
       [&st](const look&) {
         auto now = clock::now();
@@ -152,6 +172,7 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
           st.tell(c);
           st.tell_peers(c, now, {});
         }
+        st.await_end_of_advice(now); // a predecessor's timer went with it
       },
   };
 }

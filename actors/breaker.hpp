@@ -1,7 +1,7 @@
 // The Breaker of one provider: gives permits, last of all before a call, and with each the way to take; hears how each
 // ended; announces every change of a circuit and of a model's rank to the governor, of circuits to the recovery too,
-// and to peers what was found here. With the permit it tells what earlier answers have taught. Policy: core/breaker,
-// core/lessons, core/model_ranking.
+// and to peers what was found here; also when what peers said ends by time. With the permit it tells what earlier
+// answers have taught. Policy: core/breaker, core/lessons, core/model_ranking.
 #pragma once
 
 #include "actors/actors.hpp"

@@ -4,9 +4,13 @@
 #include "actors/peer_news_words.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
+#include "core/glob.hpp"
+#include "net/request_faults.hpp"
 #include "net/sha256.hpp"
 
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace mainstay {
 
@@ -25,6 +29,11 @@ struct peer_news_state {
     std::string mark;
   };
   std::map<std::string, known_secret> secrets; // by key
+  struct known_provider {
+    std::set<std::string> ways, models;
+    std::vector<std::string> patterns; // of models whose callers name the circuit
+  };
+  std::map<std::string, known_provider> providers;
   std::uint64_t generation = 0;
 
   void take(const config::settings& s, const directory_ptr& n) {
@@ -33,10 +42,42 @@ struct peer_news_state {
     nodes.push_back(s.cluster->address);
     const auto under = "key.news " + cluster_name(std::move(nodes));
     secrets.clear();
-    for (auto& p : s.providers)
+    providers.clear();
+    for (auto& p : s.providers) {
       for (auto& k : p.keys)
         secrets[k.name] = {secret_hash(k.secret_value),
                            hex(hmac_sha256(under, k.secret_value.reveal())).substr(0, mark_digits)};
+      for (auto& w : p.ways) providers[p.name].ways.insert(w.name);
+    }
+    for (auto& m : s.models)
+      for (auto& rung : m.ladder)
+        for (auto& t : rung)
+          if (t.model.empty() && m.pattern)
+            providers[t.provider].patterns.push_back(m.name);
+          else
+            providers[t.provider].models.insert(t.model.empty() ? m.name : t.model);
+    if (s.cache && s.cache->similar && s.cache->similar->embedding) {
+      const auto& at = *s.cache->similar->embedding;
+      providers[at.provider].models.insert(at.model);
+    }
+    store->circuits.forget_if([this](const auto& word) { return !here(word); });
+    store->keys.forget_if([this](const auto& word) { return !here(word); });
+  }
+
+  /// Whether the settings have what it is about: nobody makes up names for our log and console.
+  bool here(const circuit_word& word) const {
+    const auto found = providers.find(word.provider);
+    if (found == providers.end()) return false;
+    const auto& [ways, models, patterns] = found->second;
+    if (!word.way.empty() && !ways.contains(word.way)) return false;
+    const auto matches = [&](auto& pattern) { return glob_match(pattern, word.model); };
+    return word.model.empty() || models.contains(word.model) ||
+           (!fault_of_model_name(word.model) && std::any_of(patterns.begin(), patterns.end(), matches));
+  }
+
+  bool here(const key_word& word) const {
+    const auto secret = secrets.find(word.key);
+    return secret != secrets.end() && secret->second.hash == word.secret_hash;
   }
 
   /// Again after a restart, for what was told meanwhile is lost: the cluster tells who is up.
@@ -50,13 +91,13 @@ struct peer_news_state {
   // -- telling
 
   void found(const circuit_word& word) {
+    if (!here(word)) return;
     store->circuits.take(word, clock::now());
     tell_due();
   }
 
   void found(const key_word& word) {
-    const auto secret = secrets.find(word.key);
-    if (secret == secrets.end() || secret->second.hash != word.secret_hash) return; // of a secret that is gone
+    if (!here(word)) return;
     store->keys.take(word, clock::now());
     tell_due();
   }
@@ -76,10 +117,7 @@ struct peer_news_state {
   void tell(const std::string& peer, const std::vector<circuit_word>& circuits, const std::vector<key_word>& keys,
             instant now) {
     in_pieces(circuits, [&](const auto& some) { say(peer, "circuit.news", words::circuits(some, now)); });
-    const auto mark_of = [this](const std::string& key) {
-      const auto found = secrets.find(key);
-      return found == secrets.end() ? std::string() : found->second.mark;
-    };
+    const auto mark_of = [this](const std::string& key) { return secrets.at(key).mark; }; // the board has no other
     in_pieces(keys, [&](const auto& some) { say(peer, "key.news", words::keys(some, mark_of, now)); });
   }
 
@@ -96,9 +134,11 @@ struct peer_news_state {
   }
 
   void changed(const peer_changed& c) {
+    const auto known = store->up.find(c.peer);
+    if (c.up && known != store->up.end() && known->second.incarnation == c.incarnation) return; // told of each kind
     store->up.erase(c.peer);
     if (!c.up) return;
-    store->up[c.peer];
+    store->up[c.peer].incarnation = c.incarnation;
     tell_all(c.peer);
     say(c.peer, "circuit.ask", "{}"); // it may have said so before anybody here listened
   }
@@ -138,7 +178,7 @@ struct peer_news_state {
     drop(all->bad);
     for (auto& word : all->good) {
       const auto breaker = names->breakers.find(word.provider);
-      if (breaker == names->breakers.end()) {
+      if (breaker == names->breakers.end() || !here(word)) {
         drop(1);
         continue;
       }

@@ -2,7 +2,7 @@
 // here, tells it to peers (core/news_board says when), all of it to a peer that comes; and hands what peers say, once
 // it makes sense, to whom it concerns, who take it as advice (core/circuit, core/key_health). Promises: what was heard
 // is never told on; no secret leaves the node, only its mark, an HMAC under the cluster's name; what a peer may make us
-// do in a second is bounded.
+// do in a second is bounded; nobody is told, or believed, about what the settings do not have (any more).
 #pragma once
 
 #include "actors/actors.hpp"
@@ -24,6 +24,7 @@ struct peer_news_store {
     instant second{};
     int messages = 0;
     instant asked{}; // for all that stands
+    std::uint64_t incarnation = 0;
   };
   std::map<std::string, counted> up; // peers that are, by address
   peer_news_view view;

@@ -192,13 +192,14 @@ struct recovery_state {
 
   void let_try(const std::string& model) {
     store->policy.want_trial(model);
-    for (auto& s : store->policy.suspects(model)) sign(s.provider, true, s.circuits, {});
+    for (auto& s : store->policy.suspects(model)) sign(s.provider, heard::awaited, s.circuits, {});
     turn();
   }
 
-  void sign(const std::string& provider, bool answers, std::vector<std::string> circuits, const std::string& way) {
+  using heard = provider_breaker::sign;
+  void sign(const std::string& provider, heard what, std::vector<std::string> circuits, const std::string& way) {
     if (auto breaker = store->names->breakers.find(provider); breaker != store->names->breakers.end())
-      self->send(breaker->second, provider_sign{answers, std::move(circuits), way});
+      self->send(breaker->second, provider_sign{what, std::move(circuits), way});
   }
 
   void ask_for_models(const std::string& model) {
@@ -206,7 +207,7 @@ struct recovery_state {
     for (auto& s : store->policy.suspects(model)) {
       const auto& drill = store->drill;
       if (drill.order.whom == s.provider && drill.breaks(drill_kind::provider_down, now)) {
-        sign(s.provider, false, {}, {});
+        sign(s.provider, heard::unreachable, {}, {});
         continue;
       }
       auto& l = store->listings[s.provider];
@@ -245,8 +246,8 @@ struct recovery_state {
     if (!found) return;
     store->client->cancel(found.mapped().call);
     auto& asked = found.mapped();
-    if (l.status >= 200 && l.status < 300) sign(l.provider, true, std::move(asked.circuits), asked.way);
-    if (l.error && rules_of(*l.error).endpoint_circuit) sign(l.provider, false, {}, asked.way);
+    if (l.status >= 200 && l.status < 300) sign(l.provider, heard::answers, std::move(asked.circuits), asked.way);
+    if (l.error && rules_of(*l.error).endpoint_circuit) sign(l.provider, heard::unreachable, {}, asked.way);
   }
 
   // -- time and settings

@@ -189,10 +189,9 @@ struct settle_permit {
 struct breaker_order {
   provider_breaker::order what{};
 };
-/// It gave a free answer, or somebody waits to try it: the endpoint and these circuits may be tried. Or it cannot be
-/// reached.
+/// The endpoint and these circuits may be tried, or it cannot be reached.
 struct provider_sign {
-  bool answers = false;
+  provider_breaker::sign what{};
   std::vector<std::string> circuits;
   std::string way; // by which it was asked; empty: by all of them
 };

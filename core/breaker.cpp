@@ -113,12 +113,17 @@ void provider_breaker::forget_one(instant now) {
                                  [&](const auto& a, const auto& b) { return worth(a) < worth(b); }));
 }
 
-void provider_breaker::looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw,
+void provider_breaker::looked_at(sign what, const std::vector<std::string>& models, instant now, double draw,
                                  const std::string& way) {
-  if (!answered) return endpoint_.still_down(way, now, draw);
+  if (what == sign::unreachable) return endpoint_.still_down(way, now, draw);
+  if (what == sign::answers) endpoint_.advice_over(way, now);
   endpoint_.let_try(way, now);
-  for (const auto& model : models)
-    if (const auto found = models_.find(model); found != models_.end()) found->second.state.let_try(now);
+  for (const auto& model : models) {
+    const auto found = models_.find(model);
+    if (found == models_.end()) continue;
+    if (what == sign::answers) found->second.state.advice_over(now);
+    found->second.state.let_try(now);
+  }
 }
 
 bool provider_breaker::advise(const circuit_word& word, instant now) {
@@ -148,6 +153,14 @@ bool provider_breaker::advise(const circuit_word& word, instant now) {
   return true;
 }
 
+instant provider_breaker::advice_ends(instant now) const {
+  auto first = endpoint_.advice_ends(now);
+  for (const auto& [name, last] : watched_)
+    if (const auto found = models_.find(name); found != models_.end())
+      first = std::min(first, found->second.state.advice_ends(now));
+  return first;
+}
+
 void provider_breaker::force(order what, instant now) {
   switch (what) {
   case order::open: endpoint_.force(circuit_state::open, now); return;
@@ -166,7 +179,7 @@ provider_breaker::view provider_breaker::look(const std::string& model, const mo
           of.consecutive_failures(),
           of.times_opened(),
           of.open_until(),
-          of.advised() ? entry.told_by : ""};
+          of.advised(now) ? entry.told_by : ""};
 }
 
 provider_breaker::view provider_breaker::endpoint_view(instant now) const {

@@ -46,14 +46,16 @@ public:
   /// Returns every permit of that request as neutral.
   void release_owner(request_id, instant now, serial_range = {});
 
-  /// The provider was asked for something that costs nothing. It answered: the endpoint's circuit and those of these
-  /// models let somebody try, if they are open. It could not be reached: an endpoint that nobody tries opens again.
-  /// By that way; empty: by all of them.
-  void looked_at(bool answered, const std::vector<std::string>& models, instant now, double draw,
-                 const std::string& way = {});
+  /// `answers`: it was asked for something that costs nothing, and did: the endpoint's circuit and those of these
+  /// models let somebody try, if they are open; what peers said of them is over. `awaited`: somebody waits for them,
+  /// and may try. `unreachable`: an endpoint that nobody tries opens again. By that way; empty: by all of them.
+  enum class sign : std::uint8_t { answers, awaited, unreachable };
+  void looked_at(sign, const std::vector<std::string>& models, instant now, double draw, const std::string& way = {});
 
   /// What a peer says of a circuit of this provider: see circuit. False: there is none such, or no room for it.
   bool advise(const circuit_word&, instant now);
+  /// When the first advice ends by time, which take_changes then tells; max: there is none.
+  instant advice_ends(instant now) const;
 
   /// Operator: forces the endpoint circuit open or closed, or back to automatic with every circuit closed.
   enum class order { open, close, automatic };

@@ -46,6 +46,7 @@ void circuit::reconfigure(circuit_settings settings) noexcept {
 }
 
 circuit::permit circuit::ask(instant now) {
+  age(now);
   const auto seen = state(now);
   if (seen == circuit_state::half_open && state_ != seen) enter(circuit_state::half_open);
   switch (seen) {
@@ -76,16 +77,17 @@ void circuit::settle(std::uint32_t generation, verdict outcome, instant now, dou
   if (outcome == verdict::neutral) return;
   if (outcome == verdict::success) last_success_ = now;
   if (state_ == circuit_state::half_open) {
+    forget_advice();
     if (outcome == verdict::failure) ++consecutive_failures_;
     if (outcome != verdict::success) return open(now, draw);
     if (++half_open_successes_ < settings_.success_threshold) return;
     close();
-    room_ = static_cast<std::uint32_t>(settings_.success_threshold);
-    ramps_until_ = now + settings_.ramp;
+    ramp_up(now);
     return;
   }
   count(outcome, now);
-  const bool told_so = std::exchange(advised_, false);
+  const bool told_so = advised(now);
+  advised_ = false;
   if (outcome == verdict::success) {
     room_ += room_ < UINT32_MAX;
   } else if (should_trip() || told_so) {
@@ -99,8 +101,8 @@ void circuit::advise(instant until, instant now) {
     doubted_until_ = std::min(until, now + longest_advice);
     return;
   }
-  if (advised() && now >= advised_until_) return; // it is to try for itself
-  if (!advised() && (!advised_before_ || now - advised_before_->until >= longest_advice)) advised_before_ = {now, now};
+  if (advised_ && now >= advised_until_) return; // it is to try for itself
+  if (!advised_ && (!advised_before_ || now - advised_before_->until >= longest_advice)) advised_before_ = {now, now};
   const instant limit = advised_before_->since + longest_advice;
   if (limit <= now) return; // said and taken back again and again
   advised_ = true;
@@ -109,8 +111,36 @@ void circuit::advise(instant until, instant now) {
 
 void circuit::advice_over(instant now) {
   doubted_until_ = instant::min();
-  if (!std::exchange(advised_, false)) return;
-  advised_before_->until = now;
+  if (!advised_) return;
+  if (state_ == circuit_state::half_open) enter(circuit_state::closed);
+  ramp_up(now);
+  advised_ = false;
+  advised_before_->until = std::min(now, advised_until_ + longest_advice);
+}
+
+bool circuit::advised(instant now) const noexcept {
+  const bool being_tried = state_ == circuit_state::half_open && out_ > 0;
+  return advised_ && (being_tried || now < advised_until_ + longest_advice);
+}
+
+instant circuit::advice_ends(instant now) const noexcept {
+  const auto end = advised_until_ + longest_advice;
+  return advised_ && now < end ? end : instant::max();
+}
+
+/// It stays `advised_`, hence deaf, until somebody has found out here. It ramps up once, from the first call on.
+void circuit::age(instant now) {
+  if (!advised_ || advised(now)) return;
+  if (state_ == circuit_state::half_open) enter(circuit_state::closed);
+  if (ramps_until_ < advised_until_ + longest_advice) ramp_up(now);
+}
+
+void circuit::forget_advice() noexcept {
+  advised_ = false;
+  advised_before_.reset();
+}
+
+void circuit::ramp_up(instant now) {
   room_ = static_cast<std::uint32_t>(settings_.success_threshold);
   ramps_until_ = now + settings_.ramp;
 }
@@ -147,6 +177,7 @@ duration circuit::open_time(const circuit_settings& settings, std::uint32_t reop
 
 void circuit::open(instant now, double draw) {
   enter(circuit_state::open);
+  forget_advice();
   open_until_ = now + open_time(settings_, reopenings_, draw);
   reopenings_ = std::min(reopenings_, most_doublings) + 1;
   ++times_opened_;
@@ -154,6 +185,7 @@ void circuit::open(instant now, double draw) {
 
 void circuit::close() {
   enter(circuit_state::closed);
+  forget_advice();
   consecutive_failures_ = 0;
   reopenings_ = 0;
 }
@@ -164,13 +196,11 @@ void circuit::enter(circuit_state next) {
   half_open_successes_ = 0;
   out_ = 0;
   ramps_until_ = instant::min();
-  advised_ = false;
-  advised_before_.reset();
   window_.clear();
 }
 
 void circuit::let_try(instant now) noexcept {
-  if (advised()) advised_until_ = std::min(advised_until_, now);
+  if (advised_) advised_until_ = std::min(advised_until_, now);
   if (state_ == circuit_state::open && !forced_) open_until_ = std::min(open_until_, now);
 }
 
@@ -180,20 +210,22 @@ void circuit::still_down(instant now, double draw) {
 
 void circuit::force(circuit_state held, instant now) {
   forced_ = true;
+  forget_advice();
   const bool closed = held == circuit_state::closed;
   closed ? close() : enter(circuit_state::open);
   open_until_ = closed ? now : instant::max();
 }
 
 void circuit::automatic(instant now) {
-  if (!forced_ && state_ == circuit_state::closed && !advised()) return;
+  if (!forced_ && state_ == circuit_state::closed && !advised_) return;
   forced_ = false;
   open_until_ = now;
   close();
 }
 
 circuit_state circuit::state(instant now) const noexcept {
-  if (advised()) return now < advised_until_ ? circuit_state::open : circuit_state::half_open;
+  if (advised(now)) return now < advised_until_ ? circuit_state::open : circuit_state::half_open;
+  if (advised_) return circuit_state::closed;
   const bool over = state_ == circuit_state::open && !forced_ && now >= open_until_;
   return over ? circuit_state::half_open : state_;
 }

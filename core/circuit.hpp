@@ -2,7 +2,7 @@
 // Promises: in half-open at most `success_threshold` permits are out; a permit ends exactly once as success, slow,
 // failure or neutral; an outcome of an older generation (a call that began before the state changed) changes nothing;
 // what recovered is not met by everybody at once (see `ramp`); what others say opens it for `longest_advice` at most,
-// and not where it was met well here in the last `fresh_success`.
+// not where it was met well here in the last `fresh_success`, and ends by time where nobody finds out here.
 #pragma once
 
 #include "core/clock.hpp"
@@ -57,15 +57,18 @@ public:
   void still_down(instant now, double draw);
 
   /// Others found it open until then. Who met it well lately goes on, but counts failures double until then; who did
-  /// not keeps off it, then tries for itself as half-open and is advised no more until it has closed. Meanwhile a
-  /// success of a call that was under way ends the advice; a failure, or a slow one, is the last word: it opens.
+  /// not keeps off it, then tries for itself as half-open and is advised no more before it has. Meanwhile a success of
+  /// a call that was under way ends the advice; a failure, or a slow one, is the last word: it opens. Half-open that
+  /// nobody tries for `longest_advice` is as if nothing had been said: closed, but its first calls ramp up.
   /// Whoever knows by itself that it is open hears nobody.
   static constexpr duration longest_advice = 10s, fresh_success = 10s;
   void advise(instant until, instant now);
-  /// They found it closed: the advice ends at once, and it ramps up.
+  /// They found it closed, or a free answer came from there: the advice ends at once, and it ramps up.
   void advice_over(instant now);
   /// Whether it is open or half-open by advice alone.
-  bool advised() const noexcept { return advised_; }
+  bool advised(instant now) const noexcept;
+  /// When advice ends by time; max: there is none, or it has.
+  instant advice_ends(instant now) const noexcept;
 
   /// Operator override: held open or closed until `automatic()`, which leaves it closed. Outcomes count for nothing
   /// meanwhile. Half-open cannot be held: it is taken as open.
@@ -75,7 +78,7 @@ public:
 
   /// Half-open is reported as soon as an open circuit's time is over, even before anyone asked.
   circuit_state state(instant now) const noexcept;
-  instant open_until() const noexcept { return advised() ? advised_until_ : open_until_; }
+  instant open_until() const noexcept { return advised_ ? advised_until_ : open_until_; }
   /// For how long it is open when it opens after so many reopenings in a row.
   static duration open_time(const circuit_settings&, std::uint32_t reopenings, double draw);
   int consecutive_failures() const noexcept { return consecutive_failures_; } // since the last success
@@ -87,6 +90,9 @@ private:
   void open(instant now, double draw);
   void close();
   void enter(circuit_state);
+  void forget_advice() noexcept;
+  void age(instant now);
+  void ramp_up(instant now);
   void count(verdict, instant now);
   instant soon(instant now) const noexcept;
   bool should_trip() const noexcept;
@@ -103,7 +109,7 @@ private:
   std::uint32_t times_opened_ = 0;
   instant open_until_{};
   std::optional<instant> last_success_;
-  bool advised_ = false; // only while closed
+  bool advised_ = false; // and no outcome since; closed, or half-open by advice
   instant advised_until_{};
   struct span {
     instant since, until;

@@ -255,6 +255,16 @@ bool endpoint_choice::advice_over(std::string_view name, instant now) {
   return each(name, [&](way& w) { w.reached.advice_over(now); });
 }
 
+instant endpoint_choice::advice_ends(instant now) const {
+  auto first = instant::max();
+  for (const auto& w : ways_) first = std::min(first, w->reached.advice_ends(now));
+  return first;
+}
+
+std::string endpoint_choice::told_by(const way& w, instant now) {
+  return w.reached.advised(now) ? w.told_by : std::string();
+}
+
 void endpoint_choice::force(circuit_state held, instant now) {
   each({}, [&](way& w) { w.reached.force(held, now); });
 }
@@ -272,7 +282,7 @@ endpoint_choice::summary endpoint_choice::sum(instant now) const {
     return worth(a->reached) < worth(b->reached);
   });
   const auto& c = best->reached;
-  summary out{c.state(now), c.forced(), c.consecutive_failures(), 0, c.open_until(), c.advised() ? best->told_by : ""};
+  summary out{c.state(now), c.forced(), c.consecutive_failures(), 0, c.open_until(), told_by(*best, now)};
   for (const auto& w : ways_) out.times_opened += w->reached.times_opened();
   return out;
 }
@@ -288,17 +298,12 @@ endpoint_choice::view endpoint_choice::look(const way& w, instant now) {
     return n.known ? std::optional(std::chrono::duration_cast<duration>(seconds(n.mean_s))) : std::nullopt;
   };
   const auto state = state_of(w, now);
-  return {w.with.name,
-          w.with.region,
-          w.with.weight,
-          state,
-          mean(w.near[0]),
-          mean(w.near[1]),
-          w.under_way,
-          w.calls,
-          w.failures,
-          state == way_state::open ? w.reached.open_until() : w.rests_until,
-          w.reached.advised() ? w.told_by : ""};
+  return {w.with.name,     w.with.region,
+          w.with.weight,   state,
+          mean(w.near[0]), mean(w.near[1]),
+          w.under_way,     w.calls,
+          w.failures,      state == way_state::open ? w.reached.open_until() : w.rests_until,
+          told_by(w, now)};
 }
 
 std::vector<endpoint_choice::view> endpoint_choice::views(instant now) const {

@@ -67,6 +67,7 @@ public:
   /// `from` found it open, or closed again. False: there is no way of that name.
   bool advise(std::string_view name, const std::string& from, instant until, instant now);
   bool advice_over(std::string_view name, instant now);
+  instant advice_ends(instant now) const; // the first that does: see circuit
   void force(circuit_state, instant now);
   void automatic(instant now);
 
@@ -123,6 +124,7 @@ private:
   static bool well(const way&, instant now);
   static way_state state_of(const way&, instant now);
   static view look(const way&, instant now);
+  static std::string told_by(const way&, instant now);
   bool has_room(const way&) const;
   static way_ptr nearer(const way_ptr& drawn, const way_ptr& other, bool streamed, instant now);
   static std::size_t draw_by_weight(const std::vector<way_ptr>&, double& draw);

@@ -70,6 +70,12 @@ public:
     return out;
   }
 
+  /// What is said of what is gone: nobody is told that it is over.
+  template <class Gone>
+  void forget_if(Gone gone) {
+    std::erase_if(entries_, [&](const auto& known) { return gone(known.second.latest); });
+  }
+
   std::size_t size() const noexcept { return entries_.size(); }
 
 private:

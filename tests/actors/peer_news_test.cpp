@@ -26,9 +26,11 @@ struct fixture {
     settings->cluster->peers = {you};
     auto& p = settings->providers.emplace_back();
     p.name = "a";
+    p.ways.emplace_back().name = "east";
     p.keys.emplace_back();
     p.keys.back().name = "k";
     p.keys.back().secret_value = secret("sk-of-k");
+    for (const std::string name : {"m", "x"}) add_model(name, name);
     names->cluster = caf::actor_cast<cluster_actor>(caf::actor(cluster));
     names->breakers["a"] = caf::actor_cast<breaker_actor>(caf::actor(breaker));
     names->key_manager = caf::actor_cast<key_manager_actor>(caf::actor(keys));
@@ -36,6 +38,14 @@ struct fixture {
   }
   ~fixture() {
     for (auto& a : spawned) caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
+  }
+
+  /// Its only target is provider a's model of that name; empty: of the name that callers write.
+  void add_model(const std::string& name, const std::string& at_provider) {
+    auto& m = settings->models.emplace_back();
+    m.name = name;
+    m.pattern = at_provider.empty();
+    m.ladder = {config::target_group{target{"a", at_provider}}};
   }
 
   peer_news_actor news() {
@@ -111,6 +121,61 @@ BOOST_AUTO_TEST_CASE(nonsense_from_a_peer_is_counted_and_what_makes_sense_beside
   BOOST_TEST(v.other_secrets == 1u);
   BOOST_TEST(v.dropped == std::size(nonsense) + 5u);
   BOOST_TEST(!heard<key_word>(keys, 0s));
+}
+
+BOOST_AUTO_TEST_CASE(of_models_and_ways_that_are_not_here_peers_say_nothing) {
+  add_model("gpt-*", "");
+  const auto it = news();
+  const auto say = [&](const std::string& what) {
+    const auto head = "{\"news\":[{\"provider\":\"a\",\"state\":\"closed\"," + what + "}]}";
+    caf::anon_send(it, peer_said{you, "circuit.news", head, {}});
+  };
+  for (const auto* what : {"\"model\":\"made up\"", "\"model\":\"m\\nx\"", "\"model\":\"gpt-\\u001b[2J\"",
+                           "\"model\":\"gpt-\\u009b\"", "\"way\":\"nowhere\""})
+    say(what);
+  auto v = look_at(it);
+  BOOST_TEST((v.dropped == 5u && v.circuits == 0u));
+  for (const auto* what : {"\"model\":\"m\"", "\"model\":\"gpt-x\"", "\"way\":\"east\""}) say(what);
+  v = look_at(it);
+  BOOST_TEST((v.dropped == 5u && v.circuits == 3u));
+}
+
+BOOST_AUTO_TEST_CASE(of_keys_and_models_that_a_reload_took_away_nobody_is_told) {
+  const auto it = news();
+  std::uint64_t incarnation = 1;
+  const auto told_to_who_comes = [&] {
+    look_at(it);
+    while (heard<send_to>(cluster, 0s)) {}
+    caf::anon_send(it, peer_changed{you, true, ++incarnation});
+    look_at(it);
+    std::string all;
+    while (const auto sent = heard<send_to>(cluster, 0s))
+      if (sent->kind.ends_with(".news")) all += sent->head;
+    return all;
+  };
+  caf::anon_send(it, key_word{"k", true, {}, "auth", secret_hash(secret("sk-of-k")), {}});
+  caf::anon_send(it, open_for(1h));
+  auto told = told_to_who_comes();
+  BOOST_TEST((told.find("\"k\"") != std::string::npos && told.find("\"m\"") != std::string::npos));
+  auto other = std::make_shared<config::settings>(*settings);
+  other->providers.back().keys.back().secret_value = secret("another");
+  other->models.erase(other->models.begin());
+  caf::anon_send(it, take_settings{other, names});
+  BOOST_TEST(told_to_who_comes() == "");
+  caf::anon_send(it, open_for(1h)); // its breaker had not heard of it yet
+  BOOST_TEST(told_to_who_comes() == "");
+}
+
+BOOST_AUTO_TEST_CASE(who_comes_is_told_once_though_the_cluster_says_so_for_each_kind) {
+  const auto it = news();
+  caf::anon_send(it, open_for(5s));
+  look_at(it);
+  while (heard<send_to>(cluster, 0s)) {}
+  for (int i = 0; i < 2; ++i) caf::anon_send(it, peer_changed{you, true, 2});
+  look_at(it);
+  int told = 0;
+  while (heard<send_to>(cluster, 0s)) ++told;
+  BOOST_TEST(told == 2); // what is open, and the question
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_that_shouts_is_not_listened_to_for_the_rest_of_the_second) {

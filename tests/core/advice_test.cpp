@@ -38,13 +38,13 @@ BOOST_AUTO_TEST_SUITE(advice)
 BOOST_AUTO_TEST_CASE(who_was_never_there_keeps_off_what_a_peer_found_open_and_then_tries_for_itself) {
   circuit c;
   c.advise(start + 3s, start);
-  BOOST_TEST((c.state(start) == circuit_state::open && c.open_until() == start + 3s && c.advised()));
+  BOOST_TEST((c.state(start) == circuit_state::open && c.open_until() == start + 3s && c.advised(start)));
   const auto refused = c.ask(start + 1s);
   BOOST_TEST((!refused.granted && refused.retry_at == start + 3s));
   BOOST_TEST((c.state(start + 3s) == circuit_state::half_open));
   BOOST_TEST(call(c, verdict::success, start + 3s).granted);
   BOOST_TEST(call(c, verdict::success, start + 3s).granted);
-  BOOST_TEST((c.state(start + 3s) == circuit_state::closed && !c.advised()));
+  BOOST_TEST((c.state(start + 3s) == circuit_state::closed && !c.advised(start + 3s)));
   BOOST_TEST(c.times_opened() == 0u);
 }
 
@@ -53,7 +53,9 @@ BOOST_AUTO_TEST_CASE(advice_lasts_no_longer_than_its_age_limit_however_often_it_
   for (auto now = start; now < start + 30s; now += 1s) {
     c.advise(now + 1h, now);
     const auto limit = start + circuit::longest_advice;
-    BOOST_TEST((c.state(now) == (now < limit ? circuit_state::open : circuit_state::half_open)));
+    BOOST_TEST((c.state(now) == (now < limit                             ? circuit_state::open
+                                 : now < limit + circuit::longest_advice ? circuit_state::half_open
+                                                                         : circuit_state::closed)));
   }
   BOOST_TEST(call(c, verdict::success, start + 30s).granted);
 }
@@ -63,6 +65,71 @@ BOOST_AUTO_TEST_CASE(who_is_to_try_for_itself_is_not_put_off_again) {
   c.advise(start + 2s, start);
   c.advise(start + 9s, start + 3s);
   BOOST_TEST(c.ask(start + 3s).granted);
+}
+
+BOOST_AUTO_TEST_CASE(half_open_by_advice_that_nobody_tries_ends_by_time_and_its_first_calls_ramp_up) {
+  provider_breaker b;
+  BOOST_TEST((b.advice_ends(start) == instant::max()));
+  b.advise(open_for("m", 4s), start);
+  b.advise(open_for("", 3s), start);
+  b.take_changes(start);
+  BOOST_TEST((b.advice_ends(start) == start + 13s));
+  BOOST_TEST(b.take_changes(start + 12s).size() == 2u);
+  auto changes = b.take_changes(start + 13s);
+  BOOST_REQUIRE(changes.size() == 1u);
+  BOOST_TEST((changes[0].model.empty() && changes[0].state == circuit_state::closed && changes[0].told_by.empty()));
+  BOOST_TEST((b.advice_ends(start + 13s) == start + 14s));
+  changes = b.take_changes(start + 14s);
+  BOOST_REQUIRE(changes.size() == 1u);
+  BOOST_TEST((changes[0].model == "m" && changes[0].state == circuit_state::closed && changes[0].told_by.empty()));
+  BOOST_TEST((b.advice_ends(start + 14s) == instant::max()));
+  const auto later = start + 1h;
+  BOOST_TEST((b.ask({1, 1}, "m", later).granted && b.ask({2, 1}, "m", later).granted));
+  BOOST_TEST(!b.ask({3, 1}, "m", later).granted); // not everybody at once
+  BOOST_TEST(b.ask({3, 1}, "m", later + 10s).granted);
+}
+
+BOOST_AUTO_TEST_CASE(whose_advice_ended_by_time_takes_none_before_it_has_tried_or_somebody_found_it_closed) {
+  circuit tried, told;
+  for (auto* c : {&tried, &told}) {
+    c->advise(start + 4s, start);
+    c->advise(start + 5min, start + 4min);
+    BOOST_TEST((c->state(start + 4min) == circuit_state::closed && !c->advised(start + 4min)));
+  }
+  BOOST_TEST(call(tried, verdict::neutral, start + 4min).granted); // no outcome
+  tried.advise(start + 5min, start + 4min);
+  BOOST_TEST((tried.state(start + 4min) == circuit_state::closed));
+  call(tried, verdict::failure, start + 4min); // one of five: as if nothing had been said
+  BOOST_TEST((tried.state(start + 4min) == circuit_state::closed));
+  told.advice_over(start + 4min);
+  for (auto* c : {&tried, &told}) {
+    c->advise(start + 5min, start + 4min);
+    BOOST_TEST((c->state(start + 4min) == circuit_state::open && c->advised(start + 4min)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_trial_that_came_to_nothing_leaves_the_advice_to_end_by_time) {
+  circuit c;
+  c.advise(start + 4s, start);
+  BOOST_TEST(call(c, verdict::neutral, start + 5s).granted);
+  BOOST_TEST((c.state(start + 5s) == circuit_state::half_open && c.advised(start + 5s)));
+  const auto trial = c.ask(start + 6s);
+  BOOST_TEST((c.state(start + 15s) == circuit_state::half_open)); // it is being found out
+  c.settle(trial.generation, verdict::neutral, start + 15s, 0.5);
+  BOOST_TEST((c.state(start + 15s) == circuit_state::closed));
+  BOOST_TEST((c.ask(start + 15s).granted && c.ask(start + 15s).granted && !c.ask(start + 15s).granted));
+
+  circuit half; // one success of two: its own experience now
+  half.advise(start + 4s, start);
+  call(half, verdict::success, start + 5s);
+  BOOST_TEST((half.state(start + 1h) == circuit_state::half_open && !half.advised(start + 5s)));
+
+  circuit over; // while somebody tries
+  over.advise(start + 4s, start);
+  const auto late = over.ask(start + 5s);
+  over.advice_over(start + 6s);
+  over.settle(late.generation, verdict::failure, start + 7s, 0.5);
+  BOOST_TEST((over.state(start + 7s) == circuit_state::closed && over.ramping(start + 7s)));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_said_and_taken_back_again_and_again_is_heard_no_more) {
@@ -83,7 +150,7 @@ BOOST_AUTO_TEST_CASE(who_met_it_well_lately_goes_on_but_counts_failures_double) 
   call(c, verdict::failure, start + 2s);
   BOOST_TEST((c.state(start + 2s) == circuit_state::closed));
   call(c, verdict::failure, start + 2s);
-  BOOST_TEST((c.state(start + 2s) == circuit_state::open && !c.advised())); // 6 of 5
+  BOOST_TEST((c.state(start + 2s) == circuit_state::open && !c.advised(start + 2s))); // 6 of 5
 
   circuit later;
   call(later, verdict::success, start);
@@ -108,7 +175,7 @@ BOOST_AUTO_TEST_CASE(calls_that_were_under_way_have_the_last_word) {
   well.settle(a.generation, verdict::success, start + 1s, 0.5);
   ill.settle(b.generation, verdict::failure, start + 1s, 0.5);
   BOOST_TEST((well.state(start + 1s) == circuit_state::closed));
-  BOOST_TEST((ill.state(start + 1s) == circuit_state::open && !ill.advised() && ill.times_opened() == 1u));
+  BOOST_TEST((ill.state(start + 1s) == circuit_state::open && !ill.advised(start + 1s) && ill.times_opened() == 1u));
 }
 
 BOOST_AUTO_TEST_CASE(a_peers_closed_ends_its_open_at_once_and_it_is_not_met_by_everybody) {
@@ -125,13 +192,13 @@ BOOST_AUTO_TEST_CASE(what_this_node_or_an_operator_knows_no_peer_changes) {
   const auto until = own.open_until();
   own.advise(start + 1h, start);
   own.advice_over(start);
-  BOOST_TEST((own.state(start) == circuit_state::open && own.open_until() == until && !own.advised()));
+  BOOST_TEST((own.state(start) == circuit_state::open && own.open_until() == until && !own.advised(start)));
   held.force(circuit_state::closed, start);
   held.advise(start + 5s, start);
   BOOST_TEST((held.state(start) == circuit_state::closed));
 }
 
-BOOST_AUTO_TEST_CASE(a_free_answer_or_an_operator_ends_keeping_off) {
+BOOST_AUTO_TEST_CASE(who_waits_or_an_operator_ends_keeping_off) {
   circuit tried, ordered;
   tried.advise(start + 5s, start);
   tried.let_try(start + 1s);
@@ -158,6 +225,36 @@ BOOST_AUTO_TEST_CASE(whatever_peers_say_no_circuit_is_kept_from_calls_for_longer
       BOOST_REQUIRE((granted || now - refused_since <= circuit::longest_advice));
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(whatever_peers_say_where_hardly_a_call_ends_nobody_keeps_off_for_longer_than_twice_the_limit) {
+  std::mt19937_64 random(8);
+  for (int walk = 0; walk < 200; ++walk) {
+    circuit c({.success_threshold = 1});
+    instant now = start, off_since = instant::max();
+    for (int step = 0; step < 400; ++step) {
+      now += std::chrono::milliseconds(random() % 500);
+      if (random() % 3 == 0) c.advise(now + std::chrono::milliseconds(random() % 100'000), now);
+      if (random() % 3 == 0) call(c, random() % 20 == 0 ? verdict::success : verdict::neutral, now);
+      if (random() % 7 == 0) c.let_try(now);
+      off_since = c.state(now) == circuit_state::closed ? instant::max() : std::min(off_since, now);
+      BOOST_REQUIRE((off_since == instant::max() || now - off_since <= 2 * circuit::longest_advice));
+      BOOST_REQUIRE((off_since == instant::max()) == (c.advice_ends(now) == instant::max()));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_free_answer_ends_advice_and_that_somebody_waits_does_not) {
+  provider_breaker b;
+  b.advise(open_for("m", 4s), start);
+  b.advise(open_for("", 4s), start);
+  b.looked_at(provider_breaker::sign::awaited, {"m"}, start, 0.5);
+  for (auto& c : b.take_changes(start)) BOOST_TEST((c.state == circuit_state::half_open && c.told_by == peer));
+  BOOST_TEST((b.advice_ends(start) == start + circuit::longest_advice));
+  b.looked_at(provider_breaker::sign::answers, {"m"}, start, 0.5);
+  const auto changes = b.take_changes(start);
+  BOOST_REQUIRE(changes.size() == 2u);
+  for (auto& c : changes) BOOST_TEST((c.state == circuit_state::closed && c.told_by.empty()));
 }
 
 BOOST_AUTO_TEST_CASE(a_breaker_says_who_told_it_of_what) {
@@ -188,6 +285,10 @@ BOOST_AUTO_TEST_CASE(of_several_ways_the_one_that_a_peer_could_not_reach_is_left
   const auto told = b.take_way_changes(start);
   BOOST_REQUIRE(told.size() == 1u);
   BOOST_TEST((told[0].name == "east" && told[0].state == way_state::open && told[0].told_by == peer));
+  BOOST_TEST((b.advice_ends(start) == start + 15s));
+  const auto aged = b.take_way_changes(start + 15s);
+  BOOST_REQUIRE(aged.size() == 1u);
+  BOOST_TEST((aged[0].state == way_state::healthy && aged[0].told_by.empty()));
 }
 
 BOOST_AUTO_TEST_CASE(peers_cannot_fill_a_breaker_with_models_of_theirs) {
@@ -308,6 +409,18 @@ BOOST_AUTO_TEST_CASE(who_comes_is_told_what_is_open_and_nobody_what_was_never_op
   BOOST_TEST(board.standing(start + 6s).empty());
   board.take(closed("ill"), start + 6s); // it was half-open since
   BOOST_TEST(board.due(start + 6s).size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(of_what_is_gone_neither_peers_nor_who_comes_are_told) {
+  news_board<circuit_word> board;
+  board.take(open_for("gone", 5s), start);
+  board.take(open_for("here", 5s), start);
+  board.due(start);
+  board.forget_if([](const circuit_word& word) { return word.model == "gone"; });
+  BOOST_REQUIRE(board.standing(start).size() == 1u);
+  BOOST_TEST(board.standing(start)[0].model == "here");
+  board.take(closed("gone"), start + 1s);
+  BOOST_TEST(board.due(start + 1s).empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_rest_that_lasts_is_renewed_until_it_is_over) {

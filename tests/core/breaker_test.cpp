@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(a_free_answer_lets_the_endpoint_and_the_named_models_be_tri
   p.fail("other", server_error, 5);
   p.fail("small", connect_failed, 5);
   p.breaker.take_changes(start);
-  p.breaker.looked_at(true, {"big", "unheard of"}, start, 0.5);
+  p.breaker.looked_at(provider_breaker::sign::answers, {"big", "unheard of"}, start, 0.5);
   BOOST_TEST((p.state("") == circuit_state::half_open));
   BOOST_TEST((p.state("big") == circuit_state::half_open));
   BOOST_TEST((p.state("other") == circuit_state::open));
@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(an_endpoint_that_cannot_be_reached_opens_again_without_a_ca
   provider p;
   p.fail("big", connect_failed, 5);
   const auto later = p.of("").open_until;
-  p.breaker.looked_at(false, {"big"}, later, 0.5);
+  p.breaker.looked_at(provider_breaker::sign::unreachable, {"big"}, later, 0.5);
   BOOST_TEST((p.state("", later) == circuit_state::open));
   BOOST_TEST((p.of("", later).open_until > later));
 }

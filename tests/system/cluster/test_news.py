@@ -20,7 +20,7 @@ class House:
         self.sections = lambda i: {
             "providers": [provider("a", of_node(i).get("mock", self.a), of_node(i).get("keys", keys)), provider("b", self.b)],
             "models": [model("smart", "a/m", fallbacks=["b/m"])], "retry": {**FAST, "max_retries": 0},
-            "breaker": {"failure_threshold": 2, "recovery_timeout": recovery}}
+            "breaker": {"failure_threshold": 2, "recovery_timeout": recovery}, **of_node(i).get("sections", {})}
         house = self
 
         class Mine(Cluster):
@@ -91,6 +91,30 @@ def test_advice_ages_and_a_node_then_tries_for_itself_and_tells_nobody_what_it_o
     wait_for(lambda: circuit(other) == "half-open (told by n0)", 3)
     assert [other.chat(f"try {i}").provider for i in range(2)] == ["a", "a"]
     assert circuit(other) == "closed"
+
+
+def test_what_a_dead_peer_said_ends_by_itself_where_nobody_asks_and_so_does_the_outage(house):
+    one, idle = house.start(2, recovery="8s", of_node=lambda i: {"sections": {"recovery": {"ramp": "1s"}}})
+
+    def down(node):
+        return node.ctl("models")["models"][0]["state"].startswith("down")
+
+    def alert():
+        return idle.metric("mainstay_alert", signal="all_targets_down", severity="critical") == 1
+
+    def one_is_down():
+        one.chat("question", headers={"x-mainstay-cache": "off", "x-mainstay-deadline-ms": "300"})
+        return down(one)
+    for mock in house.a, house.b:
+        mock.script({"status": 503})
+    wait_for(one_is_down)
+    wait_for(lambda: down(idle), 1)
+    one.kill()
+    assert circuit(idle).endswith("(told by n0)")
+    wait_for(alert, 4)
+    wait_for(lambda: circuit(idle) == "closed", 12)
+    wait_for(lambda: not down(idle) and not alert(), 3)
+    wait_for(lambda: idle.ctl("models")["outages"][0]["state"] == "over", 3)
 
 
 def test_what_is_closed_again_is_so_at_once_for_peers(house):
