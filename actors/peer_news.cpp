@@ -225,7 +225,10 @@ peer_news_actor::behavior_type behave(peer_news_actor::stateful_pointer<peer_new
       },
       [&st](const look&) { return st.store->view; },
       [](const inject_fault& f) { fail_as_told(f); },
-      [&st](const take_settings& s) { st.take(*s.value, s.names); },
+      [&st](const take_settings& s) {
+        st.take(*s.value, s.names);
+        for (const auto& [peer, _] : st.store->up) st.say(peer, "circuit.ask", "{}"); // of what was not here before
+      },
       [self](const ask_backlog&) { return waiting_messages(self); },
   };
 }

@@ -269,10 +269,17 @@ struct supervisor_state {
     auto past = past_of(*kept.state->earlier_quotas, std::chrono::system_clock::now(), now);
     const quota_times t;
     const auto closed = past.last + 60s + t.long_loan + t.margin - now;
-    if (!past.ended && closed > 0s && !s.cluster->peers.empty())
+    const auto seconds = std::chrono::duration<double>(closed).count();
+    if (closed <= 0s || s.cluster->peers.empty()) return past;
+    if (!past.ended)
       spdlog::warn("cluster: the process before did not end in order, and what it sent is not known: for {:.0f} s this "
                    "node has only what others lend of limits by the minute",
-                   std::chrono::duration<double>(closed).count());
+                   seconds);
+    else if (!past.counted.empty())
+      spdlog::info(
+          "cluster: what the process before sent and lent of {} limits still counts, for {:.0f} s of limits by "
+          "the minute",
+          past.counted.size(), seconds);
     return past;
   }
 
@@ -507,8 +514,7 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
     if (!state) return;
     auto counts = governor->policy.month_counts(clock::now());
     if (!counts.empty()) state->keep(counts);
-    if (const auto note = governor->policy.quota_legacy(std::chrono::system_clock::now(), clock::now()))
-      state->keep(note);
+    if (state->of_cluster) state->keep(governor->policy.quota_legacy(std::chrono::system_clock::now(), clock::now()));
     if (const auto& week = load_of(*metrics); week.known() > 0) state->keep(week.all());
     if (const auto costs = unwritten_costs(*metrics); !costs.empty()) state->keep(costs);
   };

@@ -77,10 +77,9 @@ void circuit::settle(std::uint32_t generation, verdict outcome, instant now, dou
   if (outcome == verdict::neutral) return;
   if (outcome == verdict::success) last_success_ = now;
   if (state_ == circuit_state::half_open) {
-    forget_advice();
     if (outcome == verdict::failure) ++consecutive_failures_;
     if (outcome != verdict::success) return open(now, draw);
-    if (++half_open_successes_ < settings_.success_threshold) return;
+    if (++half_open_successes_ < settings_.success_threshold && !advised_) return; // by advice: it was never down here
     close();
     ramp_up(now);
     return;

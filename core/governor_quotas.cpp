@@ -39,7 +39,7 @@ quota_book* governor::quotas() noexcept { return body_->quotas.get(); }
 
 std::optional<quota_note> governor::quota_legacy(utc_time today, instant now) const {
   const auto* book = body_->quotas.get();
-  if (!book || book->cluster().size() < 2) return {};
+  if (!book || book->cluster().size() < 2 || book->awaits_word()) return {};
   return quota_note{today, true, book->legacy(now)};
 }
 

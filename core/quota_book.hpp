@@ -40,8 +40,9 @@ public:
   /// Membership's word. A peer that is up was heard in that incarnation.
   void on_peer(node_index, bool up, std::uint64_t incarnation, instant now);
 
-  /// A peer says whether it knew this node in another incarnation. Once all have said that they did not, nothing of a
-  /// predecessor's can count, as long as one of the nodes outlived it: the home shares open.
+  /// A peer says whether it knew this node in another incarnation; where `past` is known that says more. Once all have
+  /// said that they did not, nothing of a predecessor's can count, as long as one of the nodes outlived it: the home
+  /// shares open.
   void on_word(node_index from, bool knew_another);
   bool fresh() const noexcept { return fresh_; }
   /// They still may say so.

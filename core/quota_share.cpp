@@ -26,11 +26,13 @@ quota_share::quota_share(quota_cluster& cluster, std::string name, quota_terms t
   const auto& t = cluster.times();
   const auto loans_over = *start.after + t.long_loan + t.margin; // what was lent last may have been sent until then
   if (loans_over + terms.window <= now) return;
+  inherited_until_ = loans_over + terms.window;
   if (start.counted) {
-    inherited_ = at_home_.reserve(*start.counted);
+    inherited_amount_ = *start.counted;
+    inherited_ = at_home_.reserve(inherited_amount_);
     at_home_.stamp(inherited_, loans_over);
   } else {
-    home_from_ = loans_over + terms.window;
+    home_from_ = inherited_until_;
   }
   if (terms.held) {
     for (node_index n = 0; n < cluster.size(); ++n)
@@ -55,8 +57,9 @@ void quota_share::begin_afresh() noexcept {
 
 std::uint64_t quota_share::legacy(instant now) {
   settle(now);
-  if (!home_open(now) || !unheard_.empty()) return home_;
-  return (terms_.held ? 0 : at_home_.used(now)) + lent_home_; // calls end with their process
+  if (!home_open(now)) return home_;
+  if (!terms_.held) return at_home_.used(now) + lent_home_;
+  return std::min(home_, (inherited_ ? inherited_amount_ : 0) + lent_home_); // its own calls end with a process
 }
 
 std::uint64_t quota_share::here(instant now) { return home_capacity(now) + loans_.valid(now); }
@@ -184,6 +187,11 @@ node_index quota_share::owner() {
 
 void quota_share::settle(instant now) {
   loans_.forget(now - terms_.window);
+  if (now >= inherited_until_) {
+    inherited_until_ = instant::max();
+    inherited_ = 0;
+    unheard_.clear();
+  }
   for (auto& [node, b] : borrowers_)
     if (b.loan.reclaim_at <= now) free_loan(b.loan);
   std::erase_if(orphans_, [&](lent& o) {

@@ -155,7 +155,8 @@ private:
   std::uint64_t home_ = 0;
   instant home_from_;
   std::vector<node_index> unheard_; // what they have of our predecessor's is not known yet (only of what is held)
-  std::uint64_t inherited_ = 0;     // ticket of what a predecessor's share counted
+  std::uint64_t inherited_ = 0, inherited_amount_ = 0; // ticket of what a predecessor's share counted
+  instant inherited_until_ = instant::max(); // then nothing of a predecessor's counts, whoever has not said so
   sliding_log at_home_, on_loan_;
   quota_loans loans_;
   std::map<node_index, lender> lenders_;

@@ -235,7 +235,8 @@ public:
   void join(quota_cluster, std::optional<quota_past> past, instant now);
   /// Null: this node is alone. Who has changed something there says so.
   quota_book* quotas() noexcept;
-  /// See quota_book::legacy. None: this node is alone, or alone in its cluster.
+  /// See quota_book::legacy. None: this node is alone, or alone in its cluster, or nothing was told to it yet of a
+  /// process before it, so that its home shares were never open: the next one is to ask as well.
   std::optional<quota_note> quota_legacy(utc_time today, instant now) const;
   /// Others gave or took room: those who wait for it are looked at again with the next tick.
   void on_quotas();

@@ -222,6 +222,17 @@ BOOST_AUTO_TEST_CASE(a_limit_that_nobody_uses_costs_the_others_messages_nothing)
   BOOST_TEST(many < 3 * few);
 }
 
+BOOST_AUTO_TEST_CASE(who_never_heard_whether_there_was_a_process_before_leaves_that_question_to_the_next) {
+  governor first(governor_settings{}), alone(governor_settings{});
+  first.join(quota_cluster({"a", "b"}, 0, 1), {}, t0);
+  BOOST_TEST(!first.quota_legacy({}, t0));
+  first.quotas()->on_word(1, false);
+  BOOST_TEST(first.quota_legacy({}, t0).has_value());
+  alone.join(quota_cluster({"a"}, 0, 1), {}, t0);
+  BOOST_TEST(!alone.quota_legacy({}, t0));
+  BOOST_TEST(!governor(governor_settings{}).quota_legacy({}, t0));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace

@@ -135,6 +135,16 @@ BOOST_AUTO_TEST_CASE(of_calls_at_once_only_the_lent_ones_outlive_a_process_and_t
   BOOST_TEST(mine->room(start + 2s) == 5u);
 }
 
+BOOST_AUTO_TEST_CASE(a_borrower_that_never_says_what_it_has_is_waited_for_no_longer_than_a_call_may_take) {
+  const quota_terms terms{10, 600s, true};
+  auto next = next_of(quota_past{start, true, {{"key", 2}}}, start + 1s);
+  const auto mine = next.share("key", terms);
+  BOOST_TEST(mine->room(start + 610s) == 3u);
+  BOOST_TEST(next.legacy(start + 610s).at("key") == 2u); // not all of it, though nobody has said
+  BOOST_TEST(mine->room(start + 611s) == 5u);
+  BOOST_TEST(next.legacy(start + 611s).empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_note_of_who_was_killed_is_believed_a_minute_late_and_no_clock_makes_it_earlier) {
   const utc_time noon = std::chrono::sys_days(std::chrono::year(2027) / 2 / 10) + 12h;
   const auto last = [&](bool ended, utc_time today) {
