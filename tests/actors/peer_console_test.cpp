@@ -79,6 +79,8 @@ struct fixture {
   ~fixture() {
     for (auto& a : {links, admin, caf::actor_cast<caf::actor>(actor)})
       caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
+    // It may have its turn still to come from the home of names, which goes last.
+    operators->wait_for(links, admin, caf::actor_cast<caf::actor>(actor));
     stable_front::close(front);
     own = nullptr;
     front = actor = nullptr;

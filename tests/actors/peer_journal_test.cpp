@@ -48,6 +48,7 @@ struct fixture {
   }
   ~fixture() {
     caf::anon_send_exit(caf::actor_cast<caf::actor>(actor), caf::exit_reason::user_shutdown);
+    links->wait_for(caf::actor_cast<caf::actor>(actor)); // its turn may be with the home of names, which goes last
     stable_front::close(front);
     stable_front::close(journal_front);
     own = nullptr;
