@@ -46,21 +46,25 @@ class Cluster:
             self.wait_until_up()
 
 
-class Leased:
-    """A limit by the second, of which the asked node has less than it needs: it borrows all the time."""
-    name = "lease"
+class Paced:
+    """The CPU of a request at one node of three, against another way to do the same; the node's limit by the second is `limit` requests."""
     sections = None
     most_rounds = 100
-    quantities = (Quantity("cpu_us", "CPU per request", "µs", "ratio", 1.05, "alone"),)
 
-    def __init__(self, size):
+    def __init__(self, size, name, what, limit, other, other_limit, target):
         self.rate = 200 if size is SHORT else 1500
-        self.title = f"plain, 1 KB answers, {self.rate} a second at one node of three, of a key's {2 * self.rate}: against a node alone with the same limit"
+        self.name, self.other = name, other
+        self.limit, self.other_limit = round(limit * self.rate), round(other_limit * self.rate)
+        self.title = f"plain, 1 KB answers, {self.rate} a second at one node of three, of a key's {self.limit}{what}"
+        self.quantities = (Quantity("cpu_us", "CPU per request", "µs", "ratio", target, other),)
 
     def prepare(self, stage):
-        limited = {"providers": providers(stage, {"rps": 2 * self.rate})}
-        self.sides = [("alone", stage.keep(Daemon(stage.directory, stage.mock.port, stage.models, limited))),
-                      ("mainstay", Cluster(stage, lambda _: limited).nodes[0])]
+        def limited(limit):
+            return {"providers": providers(stage, {"rps": limit})}
+        alone = self.other == "alone"
+        other = stage.keep(Daemon(stage.directory, stage.mock.port, stage.models, limited(self.other_limit))) if alone else \
+            Cluster(stage, lambda _: limited(self.other_limit)).nodes[0]
+        self.sides = [(self.other, other), ("mainstay", Cluster(stage, lambda _: limited(self.limit)).nodes[0])]
         for _, daemon in self.sides:
             load.run(stage.directory, daemon.door, MODEL, seconds=stage.size.warm, rate=self.rate, connections=200)
 
@@ -138,4 +142,7 @@ class Frozen:
 
 
 def scenarios(size):
-    return [Leased(size), Forwarded(), Frozen(size, "frozen", 1 / 6, "its own share is enough", 1.2), Frozen(size, "frozen-borrowing", 0.45, "it has to borrow", None)]
+    return [Paced(size, "lease", ", so that it borrows all the time: against a node whose own share is enough", 2, "own", 200, 1.05),
+            Paced(size, "joined", ", its own share is enough: against a node alone", 200, "alone", 200, None), Forwarded(),
+            Frozen(size, "frozen", 1 / 6, "its own share is enough", 1.2),
+            Frozen(size, "frozen-borrowing", 0.45, "it has to borrow", None)]
