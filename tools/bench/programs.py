@@ -1,7 +1,9 @@
 """The programs under measurement, each started here and ended by its id: the mock upstream, nginx as a plain reverse proxy, the daemon."""
+import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -31,9 +33,14 @@ def wait_until(what, true, seconds=60):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """None of those that the kernel gives to connections: until it is listened at, no connection is given it by chance."""
+    below = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with socket.socket() as s:
+            port = random.randrange(below // 2, below)
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port))
+                return port
 
 
 class Program:
