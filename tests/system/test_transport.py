@@ -340,6 +340,52 @@ def test_a_handshake_with_the_console_that_stalls_takes_no_processor_and_is_ende
     assert gateway.stop() == 0, "and nobody is waited for in the end"
 
 
+def test_a_reload_lets_handshakes_under_way_go_on_and_judges_them_by_what_is_in_force_when_they_are_over(start, authority, tmp_path):
+    ca = str(authority.path("pem"))
+    node, alice = {**authority.issue("node"), "ca": ca}, authority.issue("alice")
+    gateway = start.keep(Closed(tmp_path, config(start.mock()), {}, tls=node))
+    context = ssl.create_default_context(cafile=ca)
+    context.load_cert_chain(alice["cert"], alice["key"])
+
+    @contextlib.contextmanager
+    def under_way():
+        """A connection whose handshake waits for what the caller says next."""
+        with socket.create_connection(("127.0.0.1", gateway.admin), 10 * SLOW) as s:
+            inbound, outbound = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = context.wrap_bio(inbound, outbound, server_hostname="localhost")
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.do_handshake()
+            s.sendall(outbound.read())
+            while True:
+                inbound.write(s.recv(1 << 16))
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+                    break
+
+            def finish():
+                """What the node does then: nothing yet, as it waits for a message, or it hangs up."""
+                s.sendall(outbound.read())
+                s.settimeout(1)
+                try:
+                    while s.recv(1 << 16):
+                        pass
+                    return "hung up"
+                except TimeoutError:
+                    return "open"
+                except ConnectionError:
+                    return "hung up"
+            yield finish
+
+    with under_way() as finish:
+        gateway.reload()
+        assert finish() == "open"
+    with under_way() as finish:
+        gateway.more = {"admin": {"clients": ["bob"]}}
+        gateway.write(gateway.config)
+        gateway.reload()
+        assert finish() == "hung up"
+
+
 def test_the_consoles_certificate_and_authority_are_replaced_with_a_reload_and_bad_files_never_reach_it(start, authority, tmp_path):
     ca = tmp_path / "trusted.pem"
     ca.write_text(authority.path("pem").read_text())

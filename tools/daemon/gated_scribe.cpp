@@ -25,7 +25,7 @@ public:
   net::rw_state read_some(std::size_t& got, int, void* to, std::size_t room) {
     const auto state = pass(got, static_cast<char*>(to), room);
     if (!guest_->known && (guest_->stream ? guest_->stream->is_open() : spoke_)) {
-      guest_.know();
+      if (!guest_.know()) return net::rw_state::failure;
       if (guest_->stream) opened_();
     }
     return state;

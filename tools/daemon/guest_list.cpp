@@ -24,8 +24,7 @@ guest_list::seat guest_list::add(int fd, std::optional<tls_stream> stream) {
   at->stream = std::move(stream);
   at->number = ++numbers_;
   at->known = true;
-  const bool welcome = !context_ || !at->stream || at->stream->is_welcome_to(*context_); // a new one, perhaps
-  if (closed_ || !welcome) show_out(*at);
+  if (closed_ || !is_welcome(*at)) show_out(*at);
   return {shared_from_this(), at};
 }
 
@@ -39,9 +38,17 @@ void guest_list::remove(place at) {
   all_.erase(at);
 }
 
-void guest_list::know(place at) {
+bool guest_list::know(place at) {
   std::lock_guard lock(mutex_);
   at->known = true;
+  const bool welcome = is_welcome(*at);
+  if (!welcome) show_out(*at);
+  return welcome;
+}
+
+/// By now: a handshake may have begun under an earlier context.
+bool guest_list::is_welcome(const guest& g) const {
+  return !context_ || !g.stream || g.stream->is_welcome_to(*context_);
 }
 
 bool guest_list::has_room() {
@@ -76,7 +83,7 @@ void guest_list::use(std::shared_ptr<const tls_context> context) {
   std::lock_guard lock(mutex_);
   context_ = std::move(context);
   for (auto& g : all_)
-    if (!g.known || (g.stream && !g.stream->is_welcome_to(*context_))) show_out(g);
+    if (g.known && !is_welcome(g)) show_out(g);
 }
 
 void guest_list::close() {

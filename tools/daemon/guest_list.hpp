@@ -37,7 +37,8 @@ public:
     }
     guest* operator->() const noexcept { return &*at_; }
     guest_list& list() const noexcept { return *list_; }
-    void know() const { list_->know(at_); }
+    /// Who it is was shown. False: nobody who is let in any more.
+    bool know() const { return list_->know(at_); }
 
   private:
     std::shared_ptr<guest_list> list_;
@@ -62,7 +63,7 @@ public:
   /// Whoever that is, if it is still there.
   void show_out(std::uint64_t number);
   std::shared_ptr<const tls_context> context();
-  /// For connections to come; those of whom it does not let in are ended, and handshakes that began under the old one.
+  /// For connections to come; those of whom it does not let in are ended, handshakes under way when they are over.
   void use(std::shared_ptr<const tls_context>);
   /// For good.
   void close();
@@ -70,7 +71,8 @@ public:
 private:
   using place = std::list<guest>::iterator;
   void remove(place);
-  void know(place);
+  bool know(place);
+  bool is_welcome(const guest&) const;
   static void show_out(guest&);
 
   std::shared_ptr<const tls_context> context_;
