@@ -336,10 +336,10 @@ struct guests_state {
   }
 
   void look_around() {
-    self->request(store->names->governor, 1s, ask_slots{})
+    self->request(store->names->governor, caf::infinite, ask_slots{})
         .then(
             [this](const governor::free_slots& free) {
-              self->request(store->names->dispatcher, 1s, look{})
+              self->request(store->names->dispatcher, caf::infinite, look{})
                   .then([this, free](const dispatcher_view& v) { see(free, v); }, [](const caf::error&) {});
             },
             [](const caf::error&) {});

@@ -47,12 +47,13 @@ class Cluster:
 
 
 class Paced:
-    """The CPU of a request at one node of three, against another way to do the same; the node's limit by the second is `limit` requests."""
+    """The CPU of a request at one node of three, against another way to do the same; the node's limit by the second is `limit` requests.
+    Both sides work at the same time, so that what the machine does meanwhile falls on both."""
     sections = None
     most_rounds = 100
 
     def __init__(self, size, name, what, limit, other, other_limit, target):
-        self.rate = 200 if size is SHORT else 1500
+        self.rate = 200 if size is SHORT else 750
         self.name, self.other = name, other
         self.limit, self.other_limit = round(limit * self.rate), round(other_limit * self.rate)
         self.title = f"plain, 1 KB answers, {self.rate} a second at one node of three, of a key's {self.limit}{what}"
@@ -64,17 +65,22 @@ class Paced:
         alone = self.other == "alone"
         other = stage.keep(Daemon(stage.directory, stage.mock.port, stage.models, limited(self.other_limit))) if alone else \
             Cluster(stage, lambda _: limited(self.other_limit)).nodes[0]
-        self.sides = [(self.other, other), ("mainstay", Cluster(stage, lambda _: limited(self.limit)).nodes[0])]
-        for _, daemon in self.sides:
-            load.run(stage.directory, daemon.door, MODEL, seconds=stage.size.warm, rate=self.rate, connections=200)
+        self.sides = {self.other: other, "mainstay": Cluster(stage, lambda _: limited(self.limit)).nodes[0]}
+        self.at_once(stage, stage.size.warm)
+
+    def at_once(self, stage, seconds):
+        with contextlib.ExitStack() as ends:
+            loads = {}
+            for name, daemon in self.sides.items():
+                loads[name] = load.Load(stage.directory, daemon.door, MODEL, seconds=seconds, rate=self.rate, connections=200)
+                ends.callback(loads[name].stop)
+            return {name: one.report() for name, one in loads.items()}
 
     def round(self, stage, turned):
-        out = {}
-        for name, daemon in reversed(self.sides) if turned else self.sides:
-            before = cpu_seconds(daemon.pids)
-            seen = load.run(stage.directory, daemon.door, MODEL, seconds=2 * stage.size.seconds, rate=self.rate, connections=200)
-            out[name] = {"cpu_us": (cpu_seconds(daemon.pids) - before) / seen["requests"] * 1e6, "p50_us": seen["latency_us"]["p50"], "p99_us": seen["latency_us"]["p99"]}
-        return out
+        before = {name: cpu_seconds(daemon.pids) for name, daemon in self.sides.items()}
+        seen = self.at_once(stage, 2 * stage.size.seconds)
+        return {name: {"cpu_us": (cpu_seconds(daemon.pids) - before[name]) / seen[name]["requests"] * 1e6,
+                       "p50_us": seen[name]["latency_us"]["p50"], "p99_us": seen[name]["latency_us"]["p99"]} for name, daemon in self.sides.items()}
 
 
 class Forwarded:

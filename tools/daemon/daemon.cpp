@@ -112,7 +112,7 @@ public:
     set("work-stealing.aggressive-poll-attempts", size_t{10});
     set("work-stealing.moderate-poll-attempts", size_t{0});
     set("work-stealing.relaxed-sleep-duration", caf::timespan{50ms}); // what is sent to a sleeper wakes it
-    set("middleman.workers", size_t{1});
+    set("middleman.workers", size_t{0}); // its own thread reads what comes: not one more to wake for every message
     set("middleman.app-identifiers", std::vector<std::string>{"mainstay-console-1"});
   }
 };
