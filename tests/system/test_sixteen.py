@@ -116,7 +116,8 @@ def gaps(entries):
 def limited_once_with_retry_after(w):
     answer = w.ask()
     complete(answer, "backup", 2)
-    assert [g for g in gaps(w.primary()) if 2.0 <= g < 2.0 + 2 * SLOW] and not w.fallback()
+    found = gaps(w.primary())
+    assert [g for g in found if 2.0 <= g < 2.0 + 2 * SLOW] and not w.fallback(), found
 
 
 @scenario(2, primary=[{"status": 429}], kinds=("plain", "stream") + tuple(f"stream{i}" for i in range(8)), real_retries=True)
