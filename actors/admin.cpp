@@ -8,13 +8,12 @@
 #include "actors/console_others.hpp"
 #include "actors/console_values.hpp"
 #include "actors/everybody.hpp"
+#include "actors/log.hpp"
 #include "actors/overview.hpp"
 #include "actors/supervised.hpp"
 #include "actors/trial.hpp"
 #include "config/client_keys.hpp"
 #include "core/comparison.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <map>
 #include <thread>
@@ -201,7 +200,7 @@ private:
       auto it = store_.names->breakers.find(word(1));
       if (it == store_.names->breakers.end()) throw console_error("no provider named " + word(1));
       const auto order = breaker_order_of(words_);
-      spdlog::info("breaker {}: {} by an operator", word(1), word(2));
+      log::info("breaker {}: {} by an operator", word(1), word(2));
       caf::anon_send(it->second, order);
     }
     const auto views = all_breakers();
@@ -394,7 +393,7 @@ private:
 
   void crash(const std::string& whom) {
     if (!ask<bool>(store_.names->supervisor, crash_order{whom})) throw console_error("nobody named " + whom + " is up");
-    spdlog::warn("drill: {} is made to crash", whom);
+    log::warn("drill: {} is made to crash", whom);
     json_.text("drill", "crash " + whom);
   }
 

@@ -1,13 +1,12 @@
 #include "actors/alert_bell.hpp"
 
 #include "actors/console_json.hpp"
+#include "actors/log.hpp"
 #include "actors/post_reporter.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/dates.hpp"
 #include "net/sha256.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -91,16 +90,16 @@ struct alert_bell_state {
     call = 0;
     const auto& post = store->waiting.front();
     if (o.status >= 200 && o.status < 300) {
-      if (post.tries > 1) spdlog::info("alerts: the webhook takes them again");
+      if (post.tries > 1) log::info("alerts: the webhook takes them again");
       ++store->delivered;
       return next();
     }
     ++store->failed;
     const auto said = o.status ? "said " + std::to_string(o.status) : std::string("did not answer");
-    if (post.tries == 1) spdlog::warn("alerts: the webhook {}; it is tried again for ten minutes", said);
+    if (post.tries == 1) log::warn("alerts: the webhook {}; it is tried again for ten minutes", said);
     const auto pause = std::min(longest_pause, first_pause * (1 << std::min(post.tries - 1, 10)));
     if (clock::now() + pause >= post.until) {
-      spdlog::error("alerts: the webhook {}; one alert is given up", said);
+      log::error("alerts: the webhook {}; one alert is given up", said);
       ++store->given_up;
       return next();
     }

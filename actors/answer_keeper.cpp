@@ -1,10 +1,9 @@
 #include "actors/answer_keeper.hpp"
 
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/answer_lives.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <optional>
 #include <utility>
@@ -64,7 +63,7 @@ struct answer_keeper_state {
     try {
       store->file = std::make_unique<cache_file>(store->path, std::chrono::system_clock::now(), patience);
       if (const auto& broken = store->file->found_broken(); !broken.moved_to.empty())
-        spdlog::error("cache {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
+        log::error("cache {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
       show();
       store->up = true;
       return true;
@@ -76,7 +75,7 @@ struct answer_keeper_state {
     close();
     if (e.why() == sqlite::fault::broken && move_aside(e)) return false;
     store->open_again_at = clock::now() + rest;
-    if (!std::exchange(store->failing, true)) spdlog::warn("cache {}; going on without it", e.what());
+    if (!std::exchange(store->failing, true)) log::warn("cache {}; going on without it", e.what());
     return false;
   }
 
@@ -84,7 +83,7 @@ struct answer_keeper_state {
   bool move_aside(const sqlite::error& why) {
     try {
       const auto to = sqlite::move_aside(store->path, std::chrono::system_clock::now());
-      spdlog::error("cache {}; it was moved to {} and a new one begun", why.what(), to);
+      log::error("cache {}; it was moved to {} and a new one begun", why.what(), to);
       return true;
     } catch (const sqlite::error&) { return false; } // the next one who opens it says so
   }
@@ -102,7 +101,7 @@ struct answer_keeper_state {
       store->evictions += f.prune(store->bounds, std::chrono::system_clock::now(), prune_step);
     });
     if (!written) store->writes.lost(some.size());
-    if (written && std::exchange(store->failing, false)) spdlog::info("cache {} is written again", store->path);
+    if (written && std::exchange(store->failing, false)) log::info("cache {} is written again", store->path);
   }
 
   /// Each batch is a message of its own, so that look-ups come in between.

@@ -1,10 +1,9 @@
 #include "actors/audit_keeper.hpp"
 
 #include "actors/audit_entry.hpp"
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <utility>
 
@@ -62,7 +61,7 @@ audit_keeper_actor::behavior_type behave(audit_keeper_actor::stateful_pointer<au
 audit_store::audit_store(const config::audit_settings& s)
   : file_(s.path, std::chrono::system_clock::now()), path_(s.path), rotate_(s.rotate), seq_(file_.head().seq) {
   if (!file_.torn_part().empty())
-    spdlog::warn("audit {}: its last line was not whole; what there was of it is in {}", path_, file_.torn_part());
+    log::warn("audit {}: its last line was not whole; what there was of it is in {}", path_, file_.torn_part());
 }
 
 bool audit_store::add(const run_report& r, const bytes_ptr& asked) {
@@ -108,7 +107,7 @@ bool audit_store::try_to(Work work) {
     return true;
   } catch (const audit_file_error& e) {
     if (!failing_.exchange(true))
-      spdlog::error("audit {}; requests are served all the same, their lines wait in memory", e.what());
+      log::error("audit {}; requests are served all the same, their lines wait in memory", e.what());
     return false;
   }
 }
@@ -122,7 +121,7 @@ std::optional<instant> audit_store::write(instant now) {
   if (failing_ && now - tried_ < rest) return tried_ + rest;
   tried_ = now;
   began_ = now;
-  if (write_lines() && look_after(now) && failing_.exchange(false)) spdlog::info("audit {} is written again", path_);
+  if (write_lines() && look_after(now) && failing_.exchange(false)) log::info("audit {} is written again", path_);
   began_ = instant{};
   std::lock_guard lock(guard_);
   if (failing_) return now + rest;
@@ -157,7 +156,7 @@ bool audit_store::look_after(instant now) {
     file_.sync();
     unsynced_ = false;
     if (file_.in_place()) return;
-    spdlog::error("audit {}: the file is gone from its place; a new one goes on", path_);
+    log::error("audit {}: the file is gone from its place; a new one goes on", path_);
     file_.open_again();
   });
 }
@@ -166,7 +165,7 @@ bool audit_store::look_after(instant now) {
 void audit_store::show_head(instant now) {
   shown_ = now;
   if (std::exchange(seq_shown_, file_.head().seq) == file_.head().seq) return;
-  spdlog::info("audit {}: line {} has the hash {}", path_, file_.head().seq, file_.head().hash);
+  log::info("audit {}: line {} has the hash {}", path_, file_.head().seq, file_.head().hash);
 }
 
 void audit_store::last_word() {
@@ -178,7 +177,7 @@ void audit_store::last_word() {
   show_head(clock::now());
   std::lock_guard lock(guard_);
   const auto unwritten = queue_.size() + queue_.lost_untold();
-  if (unwritten > 0) spdlog::error("audit {}: {} requests have no line", path_, unwritten);
+  if (unwritten > 0) log::error("audit {}: {} requests have no line", path_, unwritten);
 }
 
 void write_change(audit_store* audit, const directory& names, audit_change c) {

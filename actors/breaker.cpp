@@ -1,10 +1,9 @@
 #include "actors/breaker.hpp"
 
 #include "actors/jitter.hpp"
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 namespace mainstay {
 
@@ -27,16 +26,15 @@ struct breaker_state {
       auto left = std::chrono::duration_cast<std::chrono::milliseconds>(c.open_until - now).count();
       const auto by = c.told_by.empty() ? "" : ", says peer " + c.told_by;
       if (c.state == circuit_state::open)
-        spdlog::warn("breaker {}{}{} opened for {} ms{}", store->provider, c.model.empty() ? "" : "/", c.model, left,
-                     by);
+        log::warn("breaker {}{}{} opened for {} ms{}", store->provider, c.model.empty() ? "" : "/", c.model, left, by);
       else
-        spdlog::info("breaker {}{}{} is {}", store->provider, c.model.empty() ? "" : "/", c.model, to_string(c.state));
+        log::info("breaker {}{}{} is {}", store->provider, c.model.empty() ? "" : "/", c.model, to_string(c.state));
       tell(c);
       tell_peers(c, now, why);
     }
     for (auto& w : store->policy.take_way_changes(now)) {
-      spdlog::log(w.state == way_state::healthy ? spdlog::level::info : spdlog::level::warn, "endpoint {} of {} is {}",
-                  w.name, store->provider, to_string(w.state));
+      log::at(w.state == way_state::healthy ? log::level::info : log::level::warn, "endpoint {} of {} is {}", w.name,
+              store->provider, to_string(w.state));
       tell_peers(w, now, why);
     }
   }
@@ -81,7 +79,7 @@ struct breaker_state {
     for (auto& m : store->ranking.take_changes()) {
       bool known = std::exchange(told_degraded[m.model], m.degraded) == m.degraded;
       if (!m.degraded) told_degraded.erase(m.model);
-      if (!known) spdlog::warn("model {}/{} is {}", store->provider, m.model, m.degraded ? "degraded" : "itself again");
+      if (!known) log::warn("model {}/{} is {}", store->provider, m.model, m.degraded ? "degraded" : "itself again");
       tell(m);
     }
   }

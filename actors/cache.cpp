@@ -1,9 +1,8 @@
 #include "actors/cache.hpp"
 
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <unordered_map>
 
@@ -343,9 +342,9 @@ void cache_store::reconfigure(const config::settings& s) {
   auto where = settings.host + ":" + std::to_string(settings.port);
   settings.on_state = [where](bool up, const std::string& why) {
     if (up)
-      spdlog::info("redis {} answers", where);
+      log::info("redis {} answers", where);
     else
-      spdlog::warn("redis {} is unavailable: {}; going on without it", where, why);
+      log::warn("redis {} is unavailable: {}; going on without it", where, why);
   };
   redis = std::make_shared<redis_client>(std::move(settings));
 }

@@ -1,10 +1,9 @@
 #include "actors/cache_clears.hpp"
 
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "net/json_tree.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <random>
 
@@ -108,7 +107,7 @@ struct cache_clears_state {
     auto& left = store->unfinished[id];
     if (++left.tries == most_tries) {
       store->unfinished.erase(id);
-      return spdlog::error("the cache was to be cleared, says a peer, but {} cannot be: `cache clear` it", not_here[0]);
+      return log::error("the cache was to be cleared, says a peer, but {} cannot be: `cache clear` it", not_here[0]);
     }
     left.next = clock::now() + store->again;
     wake_at(left.next);
@@ -149,7 +148,7 @@ struct cache_clears_state {
     if (store->at_work.size() >= most_at_once) return; // it says so again
     if (!store->log.ordered(id, store->own)) return say(from, "cache.done", id);
     store->log.done(id, from);
-    spdlog::info("the cache is cleared, as told by peer {}", from);
+    log::info("the cache is cleared, as told by peer {}", from);
     clear_here(id);
   }
 

@@ -3,10 +3,9 @@
 #include "actors/cluster_words.hpp"
 #include "actors/entrance.hpp"
 #include "actors/jitter.hpp"
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <random>
 
@@ -59,9 +58,9 @@ struct cluster_state {
 
   void tell(const membership::news& news) {
     if (news.up)
-      spdlog::info("peer {} is up", news.peer);
+      log::info("peer {} is up", news.peer);
     else
-      spdlog::warn("peer {} is not reached: {}", news.peer, news.why);
+      log::warn("peer {} is not reached: {}", news.peer, news.why);
     std::vector<peer_listener> all;
     for (auto& [prefix, who] : store->listeners)
       if (std::find(all.begin(), all.end(), who) == all.end()) all.push_back(who);
@@ -225,7 +224,7 @@ struct cluster_state {
       count_stranger();
       if (const auto now = clock::now(); now >= store->tell_again) {
         store->tell_again = now + strangers_pause;
-        spdlog::warn("a node was refused: {}", *why);
+        log::warn("a node was refused: {}", *why);
       }
       return;
     }
@@ -255,7 +254,7 @@ struct cluster_state {
 
   /// By it or by us: logged once, for it is tried again, and either may be the first to say so.
   void refused(const std::string& address, const std::string& why) {
-    if (!std::exchange(store->peers[address].told, true)) spdlog::warn("peer {} is none of ours: {}", address, why);
+    if (!std::exchange(store->peers[address].told, true)) log::warn("peer {} is none of ours: {}", address, why);
     store->who.on_refused(address, why, clock::now());
     forget(address);
     tick();

@@ -2,12 +2,11 @@
 
 #include "actors/flight_channel.hpp"
 #include "actors/journal_channel.hpp"
+#include "actors/log.hpp"
 #include "actors/reply_labels.hpp"
 #include "actors/request_run.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 namespace mainstay {
 
@@ -166,7 +165,7 @@ struct dispatcher_state {
       if (rec->shares) rec->shares->leave(id);
       return forget(id);
     }
-    spdlog::warn("request {}: its run died ({}), going on with another", rec->in.id, to_string(down.reason));
+    log::warn("request {}: its run died ({}), going on with another", rec->in.id, to_string(down.reason));
     if (++rec->losses > losses_limit) {
       answer_without_run(*rec, 500, "internal_error", "the request failed inside the gateway", {});
       return forget(id);

@@ -1,9 +1,8 @@
 #include "actors/drills.hpp"
 
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -102,12 +101,12 @@ struct drills_state {
     const auto& order = book().order();
     const auto v = book().look(clock::now());
     if (book().at() == phase::under_way)
-      spdlog::warn("drill: {} begins, for {} s", order.name(), seconds(order.length));
+      log::warn("drill: {} begins, for {} s", order.name(), seconds(order.length));
     else if (before == phase::under_way || before == phase::none)
-      spdlog::warn("drill: {} ends after {:.1f} s: {}", order.name(), seconds(v.lasted), to_string(v.how));
+      log::warn("drill: {} ends after {:.1f} s: {}", order.name(), seconds(v.lasted), to_string(v.how));
     else
-      spdlog::info("drill: {} is over: {} requests, {} answered{}", order.name(), v.requests, v.answered,
-                   v.well ? "" : "; what it broke is not well yet");
+      log::info("drill: {} is over: {} requests, {} answered{}", order.name(), v.requests, v.answered,
+                v.well ? "" : "; what it broke is not well yet");
     break_or_mend();
   }
 

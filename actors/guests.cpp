@@ -5,8 +5,6 @@
 #include "actors/turn.hpp"
 #include "core/peer_window.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <limits>
 #include <random>

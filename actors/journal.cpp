@@ -1,9 +1,8 @@
 // Its transactions, its time, what a console sees, and the actor around them.
 #include "actors/journal_state.hpp"
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 namespace mainstay {
 
@@ -34,7 +33,7 @@ void journal_state::commit() {
 void journal_state::fail(const sqlite::error& e) {
   open.reset();
   if (!std::exchange(store->failing, true))
-    spdlog::error("journal {}; durable requests are refused until it can be written again", e.what());
+    log::error("journal {}; durable requests are refused until it can be written again", e.what());
   try_disk_at = clock::now() + try_disk_every;
   end_batch(fate::failed);
 }
@@ -83,7 +82,7 @@ void journal_state::try_disk(instant now) {
         store->file.write_a_sign(utc_now());
         return [this](fate f) {
           if (f == fate::stored && std::exchange(store->failing, false))
-            spdlog::info("journal {} is written again", store->file.path());
+            log::info("journal {} is written again", store->file.path());
         };
       },
       [](fate) {});
@@ -112,7 +111,7 @@ void journal_state::expired(const journal_file::expired& gone) {
     tell_callers(n, error_answer(504, "expired", "no answer came before the request's retention ended"));
   }
   if (!gone.unanswered.empty())
-    spdlog::warn("journal: {} requests had no answer when their retention ended", gone.unanswered.size());
+    log::warn("journal: {} requests had no answer when their retention ended", gone.unanswered.size());
 }
 
 /// Answered when everything that came before is on disk, or cannot be.
@@ -237,7 +236,7 @@ void journal_question::on_lost() {
 
 journal_store::journal_store(const config::journal_settings& s) : limits(s), file(s.path, utc_now()) {
   if (const auto& broken = file.found_broken(); !broken.moved_to.empty())
-    spdlog::error("journal {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
+    log::error("journal {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
   requests = static_cast<std::uint64_t>(file.count().requests);
   for (auto& r : file.all_unanswered()) {
     const auto from = instant_of(r.ready);
@@ -246,8 +245,7 @@ journal_store::journal_store(const config::journal_settings& s) : limits(s), fil
     batches.pool.add(r.number, r.shape);
     batches.pool.wait(r.number, from);
   }
-  if (queue.size() > 0)
-    spdlog::info("journal {}: {} requests without an answer are run again", file.path(), queue.size());
+  if (queue.size() > 0) log::info("journal {}: {} requests without an answer are run again", file.path(), queue.size());
 }
 
 caf::strong_actor_ptr spawn_journal(caf::actor_system& sys, std::shared_ptr<journal_store> store) {

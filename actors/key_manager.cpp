@@ -1,8 +1,7 @@
 #include "actors/key_manager.hpp"
 
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
-
-#include <spdlog/spdlog.h>
 
 namespace mainstay {
 
@@ -57,21 +56,21 @@ key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_
         auto standing = st.store->policy.on_outcome(o.key, o.how, o.retry_after, clock::now());
         mail.opened();
         if (standing && standing->disabled && o.how)
-          spdlog::warn("key {} is disabled: its provider said {}", o.key, to_string(*o.how));
+          log::warn("key {} is disabled: its provider said {}", o.key, to_string(*o.how));
         st.tell(standing);
       },
       [&st](const key_order& order) {
         auto now = clock::now();
         auto standing = order.enable ? st.store->policy.enable(order.key, now)
                                      : st.store->policy.disable(order.key, std::string(key_book::by_operator), now);
-        if (standing) spdlog::info("key {} {} by an operator", order.key, order.enable ? "enabled" : "disabled");
+        if (standing) log::info("key {} {} by an operator", order.key, order.enable ? "enabled" : "disabled");
         st.tell(standing);
         return standing.has_value();
       },
       [&st](const key_word& word) {
         auto standing = st.store->policy.advise(word, clock::now());
         if (standing && word.disabled)
-          spdlog::warn("key {} rests: its provider refused it at peer {}", word.key, word.from);
+          log::warn("key {} rests: its provider refused it at peer {}", word.key, word.from);
         st.tell(standing);
       },
       [&st](const look&) { return st.store->policy.views(clock::now()); },

@@ -2,13 +2,12 @@
 
 #include "actors/audit_keeper.hpp"
 #include "actors/everybody.hpp"
+#include "actors/log.hpp"
 #include "actors/metrics_registry.hpp"
 #include "actors/overview.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "core/report_costs.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
@@ -171,7 +170,7 @@ struct metrics_state {
     if (std::equal(spent.begin(), spent.end(), store->spent.begin(), store->spent.end(), same)) return;
     for (const auto& [client, until] : spent)
       if (!store->spent.count(client))
-        spdlog::warn("client {}: its budget of {:.2f} US dollars a day is spent", client, budgets.at(client));
+        log::warn("client {}: its budget of {:.2f} US dollars a day is spent", client, budgets.at(client));
     store->spent = std::move(spent);
     tell_budgets();
   }
@@ -239,11 +238,11 @@ struct metrics_state {
   }
 
   static void tell_level(const load_watch::view& v) {
-    const auto level = v.level == load_level::high ? spdlog::level::warn : spdlog::level::info;
-    spdlog::log(level,
-                "load is {}: {:.0f} tokens in the last minute, {:.0f} a minute expected in 15 minutes; {} keys "
-                "are suggested, there are {}",
-                to_string(v.level), v.now, v.in_15m, v.suggested_keys, v.keys);
+    const auto level = v.level == load_level::high ? log::level::warn : log::level::info;
+    log::at(level,
+            "load is {}: {:.0f} tokens in the last minute, {:.0f} a minute expected in 15 minutes; {} keys "
+            "are suggested, there are {}",
+            to_string(v.level), v.now, v.in_15m, v.suggested_keys, v.keys);
   }
 
   void give_orders() {
@@ -298,11 +297,11 @@ struct metrics_state {
     auto changed = store->alerts.judge(clock::now());
     for (const auto& a : changed)
       if (alert_watch::is_news(a.signal))
-        spdlog::log(!a.on                                    ? spdlog::level::info
-                    : a.severity == alert_severity::critical ? spdlog::level::err
-                                                             : spdlog::level::warn,
-                    "alert {} ({}) {}: {:.4g}, threshold {:.4g}", a.signal, to_string(a.severity),
-                    a.on ? "began" : "ended", a.value, a.threshold);
+        log::at(!a.on                                    ? log::level::info
+                : a.severity == alert_severity::critical ? log::level::error
+                                                         : log::level::warn,
+                "alert {} ({}) {}: {:.4g}, threshold {:.4g}", a.signal, to_string(a.severity), a.on ? "began" : "ended",
+                a.value, a.threshold);
     if (!changed.empty())
       letter<alerts_told>::post(caf::actor_cast<caf::strong_actor_ptr>(names->alert_bell), {std::move(changed)});
   }

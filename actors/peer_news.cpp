@@ -8,8 +8,6 @@
 #include "net/request_faults.hpp"
 #include "net/sha256.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 
 namespace mainstay {

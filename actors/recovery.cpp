@@ -1,9 +1,8 @@
 #include "actors/recovery.hpp"
 
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -92,8 +91,8 @@ struct recovery_state {
     case outage_book::event::trial: try_parked(h); return false;
     case outage_book::event::look: look_at(h.model); return false;
     case outage_book::event::began:
-      spdlog::warn("model {}: every target is down ({}); durable requests are parked, the others get what there is",
-                   h.model, store->policy.why(h.model));
+      log::warn("model {}: every target is down ({}); durable requests are parked, the others get what there is",
+                h.model, store->policy.why(h.model));
       break;
     case outage_book::event::ended: store->to_report.insert(h.model); break;
     case outage_book::event::came_back:
@@ -157,12 +156,12 @@ struct recovery_state {
     for (auto& model : std::exchange(store->to_report, {})) {
       const auto r = store->policy.latest(model, now);
       if (!r || !r->ended) {
-        if (!r) spdlog::info("model {} left the configuration while its targets were down", model);
+        if (!r) log::info("model {} left the configuration while its targets were down", model);
         continue;
       }
       std::string served;
       for (auto& [source, n] : r->served) served += (served.empty() ? "" : ", ") + std::to_string(n) + " " + source;
-      spdlog::info(
+      log::info(
           "model {} is up again: every target was down for {:.1f} s of {:.1f} s; served meanwhile: {}; {} durable "
           "requests were parked",
           model, seconds(r->down), seconds(*r->ended - r->began), served.empty() ? "nobody" : served, r->parked);

@@ -1,5 +1,6 @@
 #include "actors/request_log.hpp"
 
+#include "actors/log.hpp"
 #include "net/json_writer.hpp"
 
 #include <spdlog/spdlog.h>
@@ -63,7 +64,7 @@ void request_log::write(const run_report& r, config::log_settings wanted, instan
 void request_log::tick(instant now) {
   const auto second = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
   if (second == second_) return;
-  if (too_many_ > 0) spdlog::warn("{} more requests failed within that second: they have no lines", too_many_);
+  if (too_many_ > 0) log::warn("{} more requests failed within that second: they have no lines", too_many_);
   second_ = second;
   lines_ = too_many_ = 0;
 }

@@ -1,11 +1,10 @@
 #include "actors/similar.hpp"
 
 #include "actors/embedding_call.hpp"
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "net/similar_question.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <unordered_map>
 #include <utility>
@@ -231,7 +230,7 @@ similar_actor::behavior_type behave(similar_actor::stateful_pointer<similar_stat
   st.self = self;
   st.store = std::move(store);
   if (std::exchange(st.store->at_work, false)) {
-    spdlog::warn("similar: the index of similar questions was left half-written and is begun anew");
+    log::warn("similar: the index of similar questions was left half-written and is begun anew");
     st.forget();
   }
   self->send(self, take_settings{std::move(settings), std::move(names)});

@@ -1,9 +1,8 @@
 #include "actors/state_keeper.hpp"
 
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <utility>
 
@@ -43,7 +42,7 @@ state_store::state_store(const std::string& path)
   : file(path, std::chrono::system_clock::now()), earlier(file.months()), earlier_load(file.load()),
     earlier_costs(file.costs()), earlier_clients(file.clients()), earlier_quotas(file.quotas()) {
   if (const auto& broken = file.found_broken(); !broken.moved_to.empty())
-    spdlog::error("state {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
+    log::error("state {}; it was moved to {} and a new one begun", broken.what, broken.moved_to);
 }
 
 bool state_store::keep(const std::vector<month_count>& counts) { return write(counts); }
@@ -56,12 +55,11 @@ template <class What>
 bool state_store::write(const What& what) {
   try {
     file.keep(what);
-    if (std::exchange(failing, false)) spdlog::info("state {} is written again", file.path());
+    if (std::exchange(failing, false)) log::info("state {} is written again", file.path());
     return true;
   } catch (const sqlite::error& e) {
     if (!std::exchange(failing, true))
-      spdlog::error("state {}; going on without writing it, what is counted now does not outlive this process",
-                    e.what());
+      log::error("state {}; going on without writing it, what is counted now does not outlive this process", e.what());
     return false;
   }
 }

@@ -12,6 +12,7 @@
 #include "actors/flights.hpp"
 #include "actors/guests.hpp"
 #include "actors/key_manager.hpp"
+#include "actors/log.hpp"
 #include "actors/metrics.hpp"
 #include "actors/peer_console.hpp"
 #include "actors/peer_flights.hpp"
@@ -27,8 +28,6 @@
 #include "actors/turn.hpp"
 #include "actors/upstream.hpp"
 #include "actors/warmer.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <deque>
 #include <future>
@@ -88,14 +87,14 @@ struct supervisor_state {
     c.recent.push_back(now);
     while (!c.recent.empty() && c.recent.front() < now - settings.restart_window) c.recent.pop_front();
     if (static_cast<int>(c.recent.size()) > settings.restart_limit) {
-      spdlog::critical("actor {} died {} times within {} s, last of: {}; giving up", c.name, c.recent.size(),
-                       std::chrono::duration_cast<std::chrono::seconds>(settings.restart_window).count(), c.last_fault);
+      log::critical("actor {} died {} times within {} s, last of: {}; giving up", c.name, c.recent.size(),
+                    std::chrono::duration_cast<std::chrono::seconds>(settings.restart_window).count(), c.last_fault);
       if (c.name == "dispatcher") end_runs(*dispatch); // nobody else touches its store any more
       if (settings.on_give_up) settings.on_give_up(c.name, c.last_fault);
       return;
     }
     ++c.restarts;
-    spdlog::warn("actor {} died: {}; restarted", c.name, c.last_fault);
+    log::warn("actor {} died: {}; restarted", c.name, c.last_fault);
     raise(c);
     tell_everybody(); // news in the dead mailbox are lost: those who have news tell them again when they are told the
                       // settings
@@ -260,8 +259,8 @@ struct supervisor_state {
   std::optional<quota_past> past_of_limits(const config::settings& s) {
     if (!kept.state) {
       if (!s.cluster->peers.empty())
-        spdlog::warn("cluster: there is no state.path, so nobody will know what was sent if all nodes are restarted "
-                     "within a minute: limits would begin anew");
+        log::warn("cluster: there is no state.path, so nobody will know what was sent if all nodes are restarted "
+                  "within a minute: limits would begin anew");
       return {};
     }
     if (!kept.state->earlier_quotas) return {};
@@ -272,14 +271,13 @@ struct supervisor_state {
     const auto seconds = std::chrono::duration<double>(closed).count();
     if (closed <= 0s || s.cluster->peers.empty()) return past;
     if (!past.ended)
-      spdlog::warn("cluster: the process before did not end in order, and what it sent is not known: for {:.0f} s this "
-                   "node has only what others lend of limits by the minute",
-                   seconds);
+      log::warn("cluster: the process before did not end in order, and what it sent is not known: for {:.0f} s this "
+                "node has only what others lend of limits by the minute",
+                seconds);
     else if (!past.counted.empty())
-      spdlog::info(
-          "cluster: what the process before sent and lent of {} limits still counts, for {:.0f} s of limits by "
-          "the minute",
-          past.counted.size(), seconds);
+      log::info("cluster: what the process before sent and lent of {} limits still counts, for {:.0f} s of limits by "
+                "the minute",
+                past.counted.size(), seconds);
     return past;
   }
 

@@ -1,11 +1,10 @@
 #include "actors/tracer.hpp"
 
+#include "actors/log.hpp"
 #include "actors/otlp_json.hpp"
 #include "actors/post_reporter.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -94,12 +93,12 @@ struct tracer_state {
       ++store->failed_posts;
       const auto said = o.status ? "said " + std::to_string(o.status) : std::string("did not answer");
       if (worth_another_try(o.status) && store->tries < most_tries && !flushing.pending()) {
-        if (store->tries == 1) spdlog::warn("tracing: the collector {}; it is tried again", said);
+        if (store->tries == 1) log::warn("tracing: the collector {}; it is tried again", said);
         return wait(std::min(longest_pause, first_pause * (1 << (store->tries - 1))), doing::pausing);
       }
-      spdlog::error("tracing: the collector {}; {} requests are not told", said, store->under_way);
+      log::error("tracing: the collector {}; {} requests are not told", said, store->under_way);
     } else if (store->tries > 1) {
-      spdlog::info("tracing: the collector takes spans again");
+      log::info("tracing: the collector takes spans again");
     }
     (taken ? store->sent : store->dropped) += store->under_way;
     store->waiting.erase(store->waiting.begin(),

@@ -1,12 +1,11 @@
 #include "actors/warmer.hpp"
 
 #include "actors/intake.hpp"
+#include "actors/log.hpp"
 #include "actors/supervised.hpp"
 #include "actors/turn.hpp"
 #include "actors/warm_channel.hpp"
 #include "net/warm_line.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -86,7 +85,7 @@ struct warmer_state {
     if (!s.settings->cache) return error("no cache is configured here: there is nothing to warm");
     if (s.now && s.now->id != q.id) return error("another warming is under way");
     if (!s.now) {
-      spdlog::info("a warming of the cache begins");
+      log::info("a warming of the cache begins");
       s.now.emplace();
       s.now->id = q.id;
     }
@@ -148,8 +147,8 @@ struct warmer_state {
     s.last_end = why.empty() ? "its console ended it" : why;
     for (auto& [line, run] : s.now->runs)
       letter<caller_left>::post(caf::actor_cast<caf::strong_actor_ptr>(s.names->dispatcher), caller_left{run});
-    spdlog::info("the warming of the cache ended: {} kept, {} there already, {} failed; {}", s.last.kept,
-                 s.last.skipped, s.last.failed, s.last_end);
+    log::info("the warming of the cache ended: {} kept, {} there already, {} failed; {}", s.last.kept, s.last.skipped,
+              s.last.failed, s.last_end);
     s.now.reset();
   }
 

@@ -46,9 +46,19 @@ class Cluster:
             self.wait_until_up()
 
 
+def at_once(stage, sides, seconds, rate):
+    """What each of `sides` (daemons by name) answered, `rate` requests a second each: at the same time, so that what the machine does
+    meanwhile falls on all."""
+    with contextlib.ExitStack() as ends:
+        loads = {}
+        for name, daemon in sides.items():
+            loads[name] = load.Load(stage.directory, daemon.door, MODEL, seconds=seconds, rate=rate, connections=200)
+            ends.callback(loads[name].stop)
+        return {name: one.report() for name, one in loads.items()}
+
+
 class Paced:
-    """The CPU of a request at one node of three, against another way to do the same; the node's limit by the second is `limit` requests.
-    Both sides work at the same time, so that what the machine does meanwhile falls on both."""
+    """The CPU of a request at one node of three, against another way to do the same; the node's limit by the second is `limit` requests."""
     sections = None
     most_rounds = 100
 
@@ -66,19 +76,11 @@ class Paced:
         other = stage.keep(Daemon(stage.directory, stage.mock.port, stage.models, limited(self.other_limit))) if alone else \
             Cluster(stage, lambda _: limited(self.other_limit)).nodes[0]
         self.sides = {self.other: other, "mainstay": Cluster(stage, lambda _: limited(self.limit)).nodes[0]}
-        self.at_once(stage, stage.size.warm)
-
-    def at_once(self, stage, seconds):
-        with contextlib.ExitStack() as ends:
-            loads = {}
-            for name, daemon in self.sides.items():
-                loads[name] = load.Load(stage.directory, daemon.door, MODEL, seconds=seconds, rate=self.rate, connections=200)
-                ends.callback(loads[name].stop)
-            return {name: one.report() for name, one in loads.items()}
+        at_once(stage, self.sides, stage.size.warm, self.rate)
 
     def round(self, stage, turned):
         before = {name: cpu_seconds(daemon.pids) for name, daemon in self.sides.items()}
-        seen = self.at_once(stage, 2 * stage.size.seconds)
+        seen = at_once(stage, self.sides, 2 * stage.size.seconds, self.rate)
         return {name: {"cpu_us": (cpu_seconds(daemon.pids) - before[name]) / seen[name]["requests"] * 1e6,
                        "p50_us": seen[name]["latency_us"]["p50"], "p99_us": seen[name]["latency_us"]["p99"]} for name, daemon in self.sides.items()}
 
@@ -122,7 +124,8 @@ class Forwarded:
 
 
 class Frozen:
-    """Own requests of a node, from the moment on at which a peer is stopped."""
+    """Own requests of a node, from the moment on at which a peer is stopped; meanwhile the same at another cluster, which is well.
+    The two take turns to have the stopped peer."""
     sections = None
     most_rounds = 100
 
@@ -135,16 +138,14 @@ class Frozen:
                            Quantity("p50_us", "median latency", "µs", "ratio", None, "healthy"))
 
     def prepare(self, stage):
-        self.cluster = Cluster(stage, lambda _: {"providers": providers(stage, {"rps": self.limit})})
-        load.run(stage.directory, self.cluster.nodes[0].door, MODEL, seconds=stage.size.warm, rate=self.rate, connections=500)
+        self.clusters = [Cluster(stage, lambda _: {"providers": providers(stage, {"rps": self.limit})}) for _ in range(2)]
+        at_once(stage, {i: cluster.nodes[0] for i, cluster in enumerate(self.clusters)}, stage.size.warm, self.rate)
 
     def round(self, stage, turned):
-        out = {}
-        for name in ("mainstay", "healthy") if turned else ("healthy", "mainstay"):
-            with self.cluster.frozen(2) if name == "mainstay" else contextlib.nullcontext():
-                seen = load.run(stage.directory, self.cluster.nodes[0].door, MODEL, seconds=2 * stage.size.seconds, rate=self.rate, connections=500)
-            out[name] = {"p50_us": seen["latency_us"]["p50"], "p99_us": seen["latency_us"]["p99"]}
-        return out
+        hurt, well = reversed(self.clusters) if turned else self.clusters
+        with hurt.frozen(2):
+            seen = at_once(stage, {"mainstay": hurt.nodes[0], "healthy": well.nodes[0]}, 2 * stage.size.seconds, self.rate)
+        return {name: {"p50_us": one["latency_us"]["p50"], "p99_us": one["latency_us"]["p99"]} for name, one in seen.items()}
 
 
 def scenarios(size):

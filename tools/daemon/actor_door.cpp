@@ -2,6 +2,7 @@
 // thread.
 #include "tools/daemon/actor_door.hpp"
 
+#include "actors/log.hpp"
 #include "tools/daemon/gated_scribe.hpp"
 
 #include <caf/io/all.hpp>
@@ -9,7 +10,6 @@
 #include <caf/io/middleman_actor_impl.hpp>
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/doorman_impl.hpp>
-#include <spdlog/spdlog.h>
 
 #include <future>
 #include <netinet/in.h>
@@ -42,7 +42,7 @@ public:
       scribe = make_gated_scribe(acceptor_.backend(), guests_->add(fd));
       caf::delayed_anon_send(porter_, handshake_limit, guests_->newest());
     } catch (const std::exception& e) { // no memory
-      spdlog::warn("a connection of CAF's could not be made: {}", e.what());
+      log::warn("a connection of CAF's could not be made: {}", e.what());
     }
     if (!scribe) return turn_away(fd);
     const auto handle = scribe->hdl();

@@ -1,6 +1,7 @@
 #include "tools/daemon/daemon.hpp"
 
 #include "actors/entrance.hpp"
+#include "actors/log.hpp"
 #include "config/changed_clients.hpp"
 #include "config/load.hpp"
 #include "core/z85.hpp"
@@ -8,7 +9,6 @@
 
 #include <caf/io/all.hpp>
 #include <caf/io/network/multiplexer.hpp>
-#include <spdlog/spdlog.h>
 
 #include <csignal>
 #include <future>
@@ -139,7 +139,7 @@ daemon::daemon(std::string config_file, config::settings_ptr settings, bool json
     throw;
   }
   ready_ = true;
-  spdlog::info("mainstayd {} is ready, node {}", MAINSTAY_VERSION, settings_->node);
+  log::info("mainstayd {} is ready, node {}", MAINSTAY_VERSION, settings_->node);
 }
 
 daemon::~daemon() { shut_down(); }
@@ -190,7 +190,7 @@ void daemon::open_doors() {
     metrics_ = std::make_unique<http::server>(
         loop_, s, make_metrics_door(*system_, live_, house_.names, [this] { return ready_.load(); }));
     metrics_->start();
-    spdlog::info("metrics door: {}://{}:{}/", s.tls ? "https" : "http", s.address, metrics_->port());
+    log::info("metrics door: {}://{}:{}/", s.tls ? "https" : "http", s.address, metrics_->port());
   }
   if (doors.admin) open_console(*doors.admin);
   if (settings_->cluster) open_to_peers(*settings_->cluster);
@@ -204,7 +204,7 @@ void daemon::open_doors() {
     zmq_ = std::make_unique<mq::server>(loop_, s, make_zmq_door(live_, house_.names));
     zmq_->start();
     const auto key = s.curve ? ", CURVE with the public key " + z85_encode(s.curve->public_key) : "";
-    for (auto& e : zmq_->endpoints()) spdlog::info("message-queue door: {}{}", e, key);
+    for (auto& e : zmq_->endpoints()) log::info("message-queue door: {}{}", e, key);
   }
   if (doors.http) {
     http::server_settings s;
@@ -217,7 +217,7 @@ void daemon::open_doors() {
     http_tls_ = s.tls != nullptr;
     http_ = std::make_unique<http::server>(loop_, s, make_http_door(live_, house_.names));
     http_->start();
-    spdlog::info("http door: {}://{}:{}/v1", s.tls ? "https" : "http", s.address, http_->port());
+    log::info("http door: {}://{}:{}/v1", s.tls ? "https" : "http", s.address, http_->port());
   }
 }
 
@@ -228,11 +228,11 @@ void daemon::open_console(const config::listen_address& at) {
       console_door_ = std::make_unique<actor_door>(
           *system_, console,
           actor_door::terms{at.host, at.port, most_callers(most_consoles, console_share), std::move(tls)});
-      return spdlog::info("admin door: {}:{}, mutual TLS", at.host, console_door_->port());
+      return log::info("admin door: {}:{}, mutual TLS", at.host, console_door_->port());
     }
     const auto published = system_->middleman().publish(console, at.port, at.host.c_str(), true);
     if (!published) throw std::runtime_error(to_string(published.error()));
-    spdlog::info("admin door: {}:{}", at.host, *published);
+    log::info("admin door: {}:{}", at.host, *published);
   } catch (const std::runtime_error& e) {
     throw std::runtime_error("admin door: cannot listen on " + at.host + ":" + std::to_string(at.port) + ": " +
                              e.what());
@@ -252,7 +252,7 @@ void daemon::open_to_peers(const config::cluster_settings& c) {
   } catch (const std::runtime_error& e) {
     throw std::runtime_error("cluster: cannot listen on " + where + ": " + e.what());
   }
-  spdlog::info("cluster: {}:{}{}, {} peers", c.listen.host, peer_door_->port(), peer_tls_ ? ", mutual TLS" : "", peers);
+  log::info("cluster: {}:{}{}, {} peers", c.listen.host, peer_door_->port(), peer_tls_ ? ", mutual TLS" : "", peers);
 }
 
 void daemon::renew_encryption() {
@@ -307,14 +307,14 @@ std::string daemon::later_settings(const config::settings& s) const {
 daemon_hooks::outcome daemon::reload() {
   std::lock_guard lock(reloading_);
   auto loaded = config::load_file(file_);
-  for (auto& w : loaded.warnings) spdlog::warn("{}", config::to_string(w));
+  for (auto& w : loaded.warnings) log::warn("{}", config::to_string(w));
   if (!loaded.errors.empty()) {
     std::string all;
     for (auto& e : loaded.errors) {
-      spdlog::error("{}", config::to_string(e));
+      log::error("{}", config::to_string(e));
       all += (all.empty() ? "" : "\n") + config::to_string(e);
     }
-    spdlog::error("reload: the configuration is wrong; the last good one stays");
+    log::error("reload: the configuration is wrong; the last good one stays");
     return {false, all};
   }
   from_file_ = loaded.value;
@@ -324,12 +324,12 @@ daemon_hooks::outcome daemon::reload() {
   try {
     renew_encryption();
   } catch (const std::exception& e) { // no memory, no descriptors: what was there stays
-    spdlog::error("reload: certificates and keys of the doors stay as they were: {}", e.what());
+    log::error("reload: certificates and keys of the doors stay as they were: {}", e.what());
     return {false, std::string("certificates and keys of the doors stay as they were: ") + e.what()};
   }
-  spdlog::info("reload: configuration {} is in force for requests to come", settings_->hash);
+  log::info("reload: configuration {} is in force for requests to come", settings_->hash);
   auto later = later_settings(*settings_);
-  if (!later.empty()) spdlog::warn("reload: {}", later);
+  if (!later.empty()) log::warn("reload: {}", later);
   return {true, "configuration " + settings_->hash + " is in force" + (later.empty() ? "" : "; " + later)};
 }
 
@@ -385,7 +385,7 @@ daemon_hooks::outcome daemon::change_client(const client_order& order) {
   if (order.what != client_order::way::revoke) untold = put_in_force();
   static constexpr const char* what[] = {"made", "given a new key", "revoked", "restored as the configuration has it"};
   const auto said = std::string("was ") + what[static_cast<int>(order.what)];
-  spdlog::info("client {} {} by an operator", order.name, said);
+  log::info("client {} {} by an operator", order.name, said);
   if (!untold.empty()) return {false, order.name + " " + said + ", but " + untold};
   return {true, said};
 }
@@ -450,7 +450,7 @@ int daemon::drain() {
     std::lock_guard lock(reloading_);
     return given_up_ ? duration(0s) : settings_->drain;
   }();
-  spdlog::info("draining: finishing what runs, at most {} s", std::chrono::duration<double>(limit).count());
+  log::info("draining: finishing what runs, at most {} s", std::chrono::duration<double>(limit).count());
   if (http_) http_->drain();
   if (zmq_) zmq_->drain();
   caf::anon_send(house_.names->drills, drills_over{});
@@ -460,24 +460,22 @@ int daemon::drain() {
   const auto unanswered = flush_journal(); // whose answers leave when they are on disk
   flush_reports();
   while (http_ && http_->connections() > 0 && clock::now() < patience) std::this_thread::sleep_for(5ms);
-  if (!unanswered) spdlog::error("drain: the journal did not say that all is on disk, and what has no answer");
+  if (!unanswered) log::error("drain: the journal did not say that all is on disk, and what has no answer");
   if (unanswered.value_or(0) > 0)
-    spdlog::info("drain: {} durable requests stay in the journal without an answer; the next start runs them again",
-                 *unanswered);
+    log::info("drain: {} durable requests stay in the journal without an answer; the next start runs them again",
+              *unanswered);
   if (given_up_) return exit_given_up;
   if (!cut) {
-    spdlog::error("drain: the dispatcher did not say what became of its requests");
+    log::error("drain: the dispatcher did not say what became of its requests");
     return exit_cut;
   }
   if (cut->cut == 0) {
-    spdlog::info(unanswered == 0 ? "drained: every accepted request was answered"
-                                 : "drained: every other accepted request was answered");
+    log::info("drained: every {}accepted request was answered", unanswered == 0 ? "" : "other ");
     return 0;
   }
   std::string ids;
   for (auto& id : cut->cut_ids) ids += " " + id;
-  spdlog::warn("drain limit: {} requests were cut off:{}{}", cut->cut, ids,
-               cut->cut > cut->cut_ids.size() ? " ..." : "");
+  log::warn("drain limit: {} requests were cut off:{}{}", cut->cut, ids, cut->cut > cut->cut_ids.size() ? " ..." : "");
   return exit_cut;
 }
 

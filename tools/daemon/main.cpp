@@ -1,4 +1,5 @@
 // mainstayd: reads the command line, checks or serves a configuration, and turns signals into reload and drain.
+#include "actors/log.hpp"
 #include "actors/request_log.hpp"
 #include "config/load.hpp"
 #include "tools/daemon/daemon.hpp"
@@ -105,7 +106,7 @@ int main(int argc, char** argv) {
   if (!core_dumps) forbid_core_dumps();
   set_up_log(level, json);
   if (json)
-    for (auto& w : loaded.warnings) spdlog::warn("{}", mainstay::config::to_string(w));
+    for (auto& w : loaded.warnings) mainstay::log::warn("{}", mainstay::config::to_string(w));
   int code = 1;
   try {
     mainstay::daemon daemon(file, loaded.value, json);
@@ -122,9 +123,9 @@ int main(int argc, char** argv) {
     manager.stopping();
     code = daemon.drain();
   } catch (const mainstay::bad_setting& e) {
-    spdlog::critical("{}", e.what());
+    mainstay::log::critical("{}", e.what());
     code = exit_bad_config;
-  } catch (const std::exception& e) { spdlog::critical("{}", e.what()); }
+  } catch (const std::exception& e) { mainstay::log::critical("{}", e.what()); }
   spdlog::shutdown();
   return code;
 }
