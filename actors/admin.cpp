@@ -435,7 +435,8 @@ struct admin_state {
   static inline const char* name = "admin";
 };
 
-admin_actor::behavior_type behave(admin_actor::stateful_pointer<admin_state> self, std::shared_ptr<admin_store> store) {
+admin_actor::behavior_type admin_behavior(admin_actor::stateful_pointer<admin_state> self,
+                                          std::shared_ptr<admin_store> store) {
   live_supervised(self);
   const auto here = [self, store](const console_order& order) {
     caf::scoped_actor asker{self->system()};
@@ -474,7 +475,7 @@ admin_actor::behavior_type behave(admin_actor::stateful_pointer<admin_state> sel
 } // namespace
 
 caf::strong_actor_ptr spawn_admin(caf::actor_system& sys, std::shared_ptr<admin_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(admin_behavior, std::move(store)));
 }
 
 } // namespace mainstay

@@ -113,8 +113,9 @@ struct alert_bell_state {
   }
 };
 
-alert_bell_actor::behavior_type behave(alert_bell_actor::stateful_pointer<alert_bell_state> self,
-                                       std::shared_ptr<alert_bell_store> store, alert_bell_actor own_name) {
+alert_bell_actor::behavior_type alert_bell_behavior(alert_bell_actor::stateful_pointer<alert_bell_state> self,
+                                                    std::shared_ptr<alert_bell_store> store,
+                                                    alert_bell_actor own_name) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -152,7 +153,7 @@ alert_bell_store::alert_bell_store(config::settings_ptr s, std::shared_ptr<http:
 
 caf::strong_actor_ptr spawn_alert_bell(caf::actor_system& sys, std::shared_ptr<alert_bell_store> store,
                                        alert_bell_actor own_name) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own_name)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(alert_bell_behavior, std::move(store), std::move(own_name)));
 }
 
 } // namespace mainstay

@@ -12,7 +12,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t most_waiting = 10'000, most_waiting_bytes = 32u << 20;
+constexpr std::size_t most_writes = 10'000, most_write_bytes = 32u << 20;
 constexpr std::size_t batch = 256, batch_bytes = 4u << 20; // one transaction: a few milliseconds
 constexpr std::size_t prune_step = 2 * batch;              // faster than it grows
 constexpr auto rest = 2s;        // of a file that failed, and between looks for what is too old
@@ -138,8 +138,9 @@ struct answer_keeper_state {
   }
 };
 
-answer_keeper_actor::behavior_type behave(answer_keeper_actor::stateful_pointer<answer_keeper_state> self,
-                                          std::shared_ptr<answer_keeper_store> store, config::settings_ptr settings) {
+answer_keeper_actor::behavior_type
+answer_keeper_behavior(answer_keeper_actor::stateful_pointer<answer_keeper_state> self,
+                       std::shared_ptr<answer_keeper_store> store, config::settings_ptr settings) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -167,7 +168,7 @@ answer_keeper_actor::behavior_type behave(answer_keeper_actor::stateful_pointer<
 bool answer_writes::add(std::string key, cached_answer what) {
   std::lock_guard lock(guard_);
   const auto bytes = key.size() + what.completion->size();
-  if (waiting_.size() >= most_waiting || bytes_ + bytes > most_waiting_bytes) {
+  if (waiting_.size() >= most_writes || bytes_ + bytes > most_write_bytes) {
     ++dropped_;
     return false;
   }
@@ -212,7 +213,8 @@ std::uint64_t answer_writes::dropped() const {
 
 caf::strong_actor_ptr spawn_answer_keeper(caf::actor_system& sys, std::shared_ptr<answer_keeper_store> store,
                                           const config::settings_ptr& settings) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store), settings));
+  return caf::actor_cast<caf::strong_actor_ptr>(
+      sys.spawn<caf::detached>(answer_keeper_behavior, std::move(store), settings));
 }
 
 } // namespace mainstay

@@ -38,8 +38,8 @@ struct audit_keeper_state {
   }
 };
 
-audit_keeper_actor::behavior_type behave(audit_keeper_actor::stateful_pointer<audit_keeper_state> self,
-                                         std::shared_ptr<audit_store> store) {
+audit_keeper_actor::behavior_type audit_keeper_behavior(audit_keeper_actor::stateful_pointer<audit_keeper_state> self,
+                                                        std::shared_ptr<audit_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -185,7 +185,7 @@ void write_change(audit_store* audit, const directory& names, audit_change c) {
 }
 
 caf::strong_actor_ptr spawn_audit_keeper(caf::actor_system& sys, std::shared_ptr<audit_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(audit_keeper_behavior, std::move(store)));
 }
 
 } // namespace mainstay

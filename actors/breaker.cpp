@@ -95,9 +95,9 @@ struct breaker_state {
   }
 };
 
-breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_state> self,
-                                    std::shared_ptr<breaker_store> store, governor_actor governor,
-                                    recovery_actor recovery, peer_news_actor news) {
+breaker_actor::behavior_type breaker_behavior(breaker_actor::stateful_pointer<breaker_state> self,
+                                              std::shared_ptr<breaker_store> store, governor_actor governor,
+                                              recovery_actor recovery, peer_news_actor news) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -180,7 +180,7 @@ breaker_actor::behavior_type behave(breaker_actor::stateful_pointer<breaker_stat
 caf::strong_actor_ptr spawn_breaker(caf::actor_system& sys, std::shared_ptr<breaker_store> store, governor_actor g,
                                     recovery_actor r, peer_news_actor news) {
   return caf::actor_cast<caf::strong_actor_ptr>(
-      sys.spawn(behave, std::move(store), std::move(g), std::move(r), std::move(news)));
+      sys.spawn(breaker_behavior, std::move(store), std::move(g), std::move(r), std::move(news)));
 }
 
 } // namespace mainstay

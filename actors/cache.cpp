@@ -282,8 +282,8 @@ struct cache_state {
   }
 };
 
-cache_actor::behavior_type behave(cache_actor::stateful_pointer<cache_state> self, std::shared_ptr<cache_store> store,
-                                  directory_ptr names) {
+cache_actor::behavior_type cache_behavior(cache_actor::stateful_pointer<cache_state> self,
+                                          std::shared_ptr<cache_store> store, directory_ptr names) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -350,7 +350,7 @@ void cache_store::reconfigure(const config::settings& s) {
 }
 
 caf::strong_actor_ptr spawn_cache(caf::actor_system& sys, std::shared_ptr<cache_store> store, directory_ptr names) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(names)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(cache_behavior, std::move(store), std::move(names)));
 }
 
 } // namespace mainstay

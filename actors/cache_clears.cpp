@@ -198,9 +198,9 @@ struct cache_clears_state {
   }
 };
 
-cache_clears_actor::behavior_type behave(cache_clears_actor::stateful_pointer<cache_clears_state> self,
-                                         std::shared_ptr<cache_clears_store> store, directory_ptr names,
-                                         cache_clears_actor own) {
+cache_clears_actor::behavior_type cache_clears_behavior(cache_clears_actor::stateful_pointer<cache_clears_state> self,
+                                                        std::shared_ptr<cache_clears_store> store, directory_ptr names,
+                                                        cache_clears_actor own) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -232,7 +232,8 @@ cache_clears_store::cache_clears_store(const config::settings& s)
 
 caf::strong_actor_ptr spawn_cache_clears(caf::actor_system& sys, std::shared_ptr<cache_clears_store> store,
                                          directory_ptr names, cache_clears_actor own) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(names), std::move(own)));
+  return caf::actor_cast<caf::strong_actor_ptr>(
+      sys.spawn(cache_clears_behavior, std::move(store), std::move(names), std::move(own)));
 }
 
 } // namespace mainstay

@@ -271,8 +271,8 @@ struct cluster_state {
   }
 };
 
-cluster_actor::behavior_type behave(cluster_actor::stateful_pointer<cluster_state> self,
-                                    std::shared_ptr<cluster_store> store, cluster_actor own) {
+cluster_actor::behavior_type cluster_behavior(cluster_actor::stateful_pointer<cluster_state> self,
+                                              std::shared_ptr<cluster_store> store, cluster_actor own) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -333,7 +333,7 @@ cluster_store::cluster_store(const config::settings& s, std::string version, std
 }
 
 caf::strong_actor_ptr spawn_cluster(caf::actor_system& sys, std::shared_ptr<cluster_store> store, cluster_actor own) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(cluster_behavior, std::move(store), std::move(own)));
 }
 
 } // namespace mainstay

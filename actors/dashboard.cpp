@@ -75,8 +75,8 @@ struct dashboard_state {
   }
 };
 
-dashboard_actor::behavior_type behave(dashboard_actor::stateful_pointer<dashboard_state> self,
-                                      std::shared_ptr<dashboard_store> store, metrics_actor metrics) {
+dashboard_actor::behavior_type dashboard_behavior(dashboard_actor::stateful_pointer<dashboard_state> self,
+                                                  std::shared_ptr<dashboard_store> store, metrics_actor metrics) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -120,7 +120,7 @@ void dashboard_viewer::keep_alive(instant now) {
 
 caf::strong_actor_ptr spawn_dashboard(caf::actor_system& sys, std::shared_ptr<dashboard_store> store,
                                       metrics_actor metrics) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(metrics)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(dashboard_behavior, std::move(store), std::move(metrics)));
 }
 
 } // namespace mainstay

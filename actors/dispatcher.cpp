@@ -226,8 +226,8 @@ struct dispatcher_state {
   }
 };
 
-dispatcher_actor::behavior_type behave(dispatcher_actor::stateful_pointer<dispatcher_state> self,
-                                       std::shared_ptr<dispatcher_store> store) {
+dispatcher_actor::behavior_type dispatcher_behavior(dispatcher_actor::stateful_pointer<dispatcher_state> self,
+                                                    std::shared_ptr<dispatcher_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -312,7 +312,7 @@ std::size_t in_flight_capacity(const config::settings& s) {
 }
 
 caf::strong_actor_ptr spawn_dispatcher(caf::actor_system& sys, std::shared_ptr<dispatcher_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(dispatcher_behavior, std::move(store)));
 }
 
 } // namespace mainstay

@@ -203,8 +203,8 @@ struct drills_state {
   }
 };
 
-drills_actor::behavior_type behave(drills_actor::stateful_pointer<drills_state> self,
-                                   std::shared_ptr<drills_store> store) {
+drills_actor::behavior_type drills_behavior(drills_actor::stateful_pointer<drills_state> self,
+                                            std::shared_ptr<drills_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -237,7 +237,7 @@ drills_actor::behavior_type behave(drills_actor::stateful_pointer<drills_state> 
 } // namespace
 
 caf::strong_actor_ptr spawn_drills(caf::actor_system& sys, std::shared_ptr<drills_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(drills_behavior, std::move(store)));
 }
 
 } // namespace mainstay

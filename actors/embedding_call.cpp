@@ -176,7 +176,8 @@ struct embedding_state {
   }
 };
 
-run_actor::behavior_type behave(run_actor::stateful_pointer<embedding_state> self, embedding_order order) {
+run_actor::behavior_type embedding_call_behavior(run_actor::stateful_pointer<embedding_state> self,
+                                                 embedding_order order) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -214,6 +215,8 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<embedding_state> sel
 
 } // namespace
 
-void spawn_embedding_call(caf::actor_system& sys, embedding_order order) { sys.spawn(behave, std::move(order)); }
+void spawn_embedding_call(caf::actor_system& sys, embedding_order order) {
+  sys.spawn(embedding_call_behavior, std::move(order));
+}
 
 } // namespace mainstay

@@ -110,8 +110,8 @@ struct flights_state {
   }
 };
 
-flights_actor::behavior_type behave(flights_actor::stateful_pointer<flights_state> self,
-                                    std::shared_ptr<flights_store> store) {
+flights_actor::behavior_type flights_behavior(flights_actor::stateful_pointer<flights_state> self,
+                                              std::shared_ptr<flights_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -139,7 +139,7 @@ flights_actor::behavior_type behave(flights_actor::stateful_pointer<flights_stat
 } // namespace
 
 caf::strong_actor_ptr spawn_flights(caf::actor_system& sys, std::shared_ptr<flights_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(flights_behavior, std::move(store)));
 }
 
 } // namespace mainstay

@@ -423,8 +423,8 @@ struct guests_state {
   }
 };
 
-guests_actor::behavior_type behave(guests_actor::stateful_pointer<guests_state> self,
-                                   std::shared_ptr<guests_store> store) {
+guests_actor::behavior_type guests_behavior(guests_actor::stateful_pointer<guests_state> self,
+                                            std::shared_ptr<guests_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -467,7 +467,7 @@ guests_store::guests_store(config::settings_ptr s, directory_ptr n) : settings(s
 }
 
 caf::strong_actor_ptr spawn_guests(caf::actor_system& sys, std::shared_ptr<guests_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(guests_behavior, std::move(store)));
 }
 
 } // namespace mainstay

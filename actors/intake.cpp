@@ -28,10 +28,10 @@ std::string_view key_in(const header_list& headers) {
   return {};
 }
 
-using json_writer = rapidjson::Writer<rapidjson::StringBuffer>;
+using text_writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 /// Nobody here knows when a model was made: both vendors have a word for that.
-void write_model(json_writer& w, const std::string& name, dialect shape) {
+void write_model(text_writer& w, const std::string& name, dialect shape) {
   const auto text = [&w](const std::string& s) { w.String(s.data(), static_cast<rapidjson::SizeType>(s.size())); };
   w.StartObject();
   w.Key("id");
@@ -214,7 +214,7 @@ std::string unknown_model(const config::settings& s, const config::client_settin
 
 std::string models_json(const config::settings& s, const config::client_settings* client, dialect shape) {
   rapidjson::StringBuffer out;
-  json_writer w(out);
+  text_writer w(out);
   w.StartObject();
   if (shape == dialect::openai) {
     w.Key("object");
@@ -246,7 +246,7 @@ std::string model_json(const config::settings& s, const config::client_settings*
                        dialect shape) {
   if (!s.model(name) || !may_ask(client, name)) return {};
   rapidjson::StringBuffer out;
-  json_writer w(out);
+  text_writer w(out);
   write_model(w, name, shape);
   return out.GetString();
 }

@@ -172,8 +172,8 @@ journal_view journal_state::view() {
 
 namespace {
 
-journal_actor::behavior_type behave(journal_actor::stateful_pointer<journal_state> self,
-                                    std::shared_ptr<journal_store> store) {
+journal_actor::behavior_type journal_behavior(journal_actor::stateful_pointer<journal_state> self,
+                                              std::shared_ptr<journal_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -249,7 +249,7 @@ journal_store::journal_store(const config::journal_settings& s) : limits(s), fil
 }
 
 caf::strong_actor_ptr spawn_journal(caf::actor_system& sys, std::shared_ptr<journal_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(journal_behavior, std::move(store)));
 }
 
 } // namespace mainstay

@@ -36,9 +36,9 @@ struct key_manager_state {
   }
 };
 
-key_manager_actor::behavior_type behave(key_manager_actor::stateful_pointer<key_manager_state> self,
-                                        std::shared_ptr<key_store> store, governor_actor governor,
-                                        recovery_actor recovery, peer_news_actor news) {
+key_manager_actor::behavior_type key_manager_behavior(key_manager_actor::stateful_pointer<key_manager_state> self,
+                                                      std::shared_ptr<key_store> store, governor_actor governor,
+                                                      recovery_actor recovery, peer_news_actor news) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -96,7 +96,7 @@ void key_store::reconfigure(const config::settings& s) {
 caf::strong_actor_ptr spawn_key_manager(caf::actor_system& sys, std::shared_ptr<key_store> store, governor_actor g,
                                         recovery_actor r, peer_news_actor news) {
   return caf::actor_cast<caf::strong_actor_ptr>(
-      sys.spawn(behave, std::move(store), std::move(g), std::move(r), std::move(news)));
+      sys.spawn(key_manager_behavior, std::move(store), std::move(g), std::move(r), std::move(news)));
 }
 
 } // namespace mainstay

@@ -406,9 +406,9 @@ struct metrics_state {
   }
 };
 
-metrics_actor::behavior_type behave(metrics_actor::stateful_pointer<metrics_state> self,
-                                    std::shared_ptr<metrics_store> store, directory_ptr names,
-                                    const config::settings_ptr& settings) {
+metrics_actor::behavior_type metrics_behavior(metrics_actor::stateful_pointer<metrics_state> self,
+                                              std::shared_ptr<metrics_store> store, directory_ptr names,
+                                              const config::settings_ptr& settings) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -493,7 +493,7 @@ const load_pattern& load_of(const metrics_store& store) { return store.load.load
 caf::strong_actor_ptr spawn_metrics(caf::actor_system& sys, std::shared_ptr<metrics_store> store, directory_ptr names,
                                     config::settings_ptr settings) {
   return caf::actor_cast<caf::strong_actor_ptr>(
-      sys.spawn(behave, std::move(store), std::move(names), std::move(settings)));
+      sys.spawn(metrics_behavior, std::move(store), std::move(names), std::move(settings)));
 }
 
 } // namespace mainstay

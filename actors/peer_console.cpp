@@ -281,8 +281,9 @@ struct peer_console_state {
   }
 };
 
-peer_console_actor::behavior_type behave(peer_console_actor::stateful_pointer<peer_console_state> self,
-                                         std::shared_ptr<peer_console_store> store, peer_console_actor own) {
+peer_console_actor::behavior_type peer_console_behavior(peer_console_actor::stateful_pointer<peer_console_state> self,
+                                                        std::shared_ptr<peer_console_store> store,
+                                                        peer_console_actor own) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -315,7 +316,7 @@ peer_console_actor::behavior_type behave(peer_console_actor::stateful_pointer<pe
 
 caf::strong_actor_ptr spawn_peer_console(caf::actor_system& sys, std::shared_ptr<peer_console_store> store,
                                          peer_console_actor own) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(peer_console_behavior, std::move(store), std::move(own)));
 }
 
 } // namespace mainstay

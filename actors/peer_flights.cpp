@@ -170,8 +170,8 @@ struct peer_flights_state {
   }
 };
 
-peer_flights_actor::behavior_type behave(peer_flights_actor::stateful_pointer<peer_flights_state> self,
-                                         std::shared_ptr<peer_flights_store> store) {
+peer_flights_actor::behavior_type peer_flights_behavior(peer_flights_actor::stateful_pointer<peer_flights_state> self,
+                                                        std::shared_ptr<peer_flights_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -203,7 +203,7 @@ peer_flights_store::peer_flights_store(const config::settings& s, directory_ptr 
 }
 
 caf::strong_actor_ptr spawn_peer_flights(caf::actor_system& sys, std::shared_ptr<peer_flights_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(peer_flights_behavior, std::move(store)));
 }
 
 } // namespace mainstay

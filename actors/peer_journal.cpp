@@ -303,8 +303,9 @@ struct peer_journal_state {
   }
 };
 
-peer_journal_actor::behavior_type behave(peer_journal_actor::stateful_pointer<peer_journal_state> self,
-                                         std::shared_ptr<peer_journal_store> store, peer_journal_actor own) {
+peer_journal_actor::behavior_type peer_journal_behavior(peer_journal_actor::stateful_pointer<peer_journal_state> self,
+                                                        std::shared_ptr<peer_journal_store> store,
+                                                        peer_journal_actor own) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -334,7 +335,7 @@ peer_journal_actor::behavior_type behave(peer_journal_actor::stateful_pointer<pe
 
 caf::strong_actor_ptr spawn_peer_journal(caf::actor_system& sys, std::shared_ptr<peer_journal_store> store,
                                          peer_journal_actor own) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(peer_journal_behavior, std::move(store), std::move(own)));
 }
 
 } // namespace mainstay

@@ -202,9 +202,9 @@ struct peer_news_state {
   }
 };
 
-peer_news_actor::behavior_type behave(peer_news_actor::stateful_pointer<peer_news_state> self,
-                                      std::shared_ptr<peer_news_store> store, config::settings_ptr settings,
-                                      directory_ptr names, peer_news_actor own) {
+peer_news_actor::behavior_type peer_news_behavior(peer_news_actor::stateful_pointer<peer_news_state> self,
+                                                  std::shared_ptr<peer_news_store> store, config::settings_ptr settings,
+                                                  directory_ptr names, peer_news_actor own) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -236,7 +236,7 @@ peer_news_actor::behavior_type behave(peer_news_actor::stateful_pointer<peer_new
 caf::strong_actor_ptr spawn_peer_news(caf::actor_system& sys, std::shared_ptr<peer_news_store> store,
                                       config::settings_ptr settings, directory_ptr names, peer_news_actor own) {
   return caf::actor_cast<caf::strong_actor_ptr>(
-      sys.spawn(behave, std::move(store), std::move(settings), std::move(names), std::move(own)));
+      sys.spawn(peer_news_behavior, std::move(store), std::move(settings), std::move(names), std::move(own)));
 }
 
 } // namespace mainstay

@@ -133,8 +133,8 @@ struct governor_state {
   }
 };
 
-governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_state> self,
-                                     std::shared_ptr<governor_store> store, governor_links links) {
+governor_actor::behavior_type rate_governor_behavior(governor_actor::stateful_pointer<governor_state> self,
+                                                     std::shared_ptr<governor_store> store, governor_links links) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -260,7 +260,7 @@ governor_actor::behavior_type behave(governor_actor::stateful_pointer<governor_s
 
 caf::strong_actor_ptr spawn_rate_governor(caf::actor_system& sys, std::shared_ptr<governor_store> store,
                                           governor_links links) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(links)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(rate_governor_behavior, std::move(store), std::move(links)));
 }
 
 } // namespace mainstay

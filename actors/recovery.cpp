@@ -272,8 +272,8 @@ struct recovery_state {
   }
 };
 
-recovery_actor::behavior_type behave(recovery_actor::stateful_pointer<recovery_state> self,
-                                     std::shared_ptr<recovery_store> store, recovery_actor own_name) {
+recovery_actor::behavior_type recovery_behavior(recovery_actor::stateful_pointer<recovery_state> self,
+                                                std::shared_ptr<recovery_store> store, recovery_actor own_name) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -314,7 +314,7 @@ recovery_store::recovery_store(config::settings_ptr s, std::shared_ptr<http::cli
 
 caf::strong_actor_ptr spawn_recovery(caf::actor_system& sys, std::shared_ptr<recovery_store> store,
                                      recovery_actor own_name) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own_name)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(recovery_behavior, std::move(store), std::move(own_name)));
 }
 
 } // namespace mainstay

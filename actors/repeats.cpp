@@ -11,7 +11,7 @@ namespace {
 using verdict = repeat_book::verdict;
 using promise = caf::typed_response_promise<repeat_reply>;
 
-constexpr auto sweep_every = 10s;
+constexpr auto forget_every = 10s;
 constexpr auto recall_patience = 5s; // of a disk that hangs
 
 repeat_book::bounds bounds_of(const config::settings& s) {
@@ -43,7 +43,7 @@ struct repeats_state {
   }
 
   void sweep(instant now) {
-    if (now - swept < sweep_every) return;
+    if (now - swept < forget_every) return;
     swept = now;
     for (auto& [key, t] : store->book.sweep(now)) tell(key, t);
   }
@@ -92,8 +92,8 @@ struct repeats_state {
   }
 };
 
-repeats_actor::behavior_type behave(repeats_actor::stateful_pointer<repeats_state> self,
-                                    std::shared_ptr<repeats_store> store, journal_actor journal) {
+repeats_actor::behavior_type repeats_behavior(repeats_actor::stateful_pointer<repeats_state> self,
+                                              std::shared_ptr<repeats_store> store, journal_actor journal) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -122,7 +122,7 @@ repeats_store::repeats_store(const config::settings& s) : book(bounds_of(s)) {}
 std::string repeat_key(const std::string& client, const std::string& key) { return client + "\n" + key; }
 
 caf::strong_actor_ptr spawn_repeats(caf::actor_system& sys, std::shared_ptr<repeats_store> store, journal_actor j) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(j)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(repeats_behavior, std::move(store), std::move(j)));
 }
 
 } // namespace mainstay

@@ -329,7 +329,8 @@ void run_state::on_wake(std::uint64_t generation) {
 
 namespace {
 
-run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run_record_ptr rec, directory_ptr names) {
+run_actor::behavior_type request_run_behavior(run_actor::stateful_pointer<run_state> self, run_record_ptr rec,
+                                              directory_ptr names) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -385,7 +386,7 @@ run_actor::behavior_type behave(run_actor::stateful_pointer<run_state> self, run
 run_actor spawn_request_run(caf::actor_system& sys, caf::execution_unit* where, run_record_ptr rec,
                             directory_ptr names) {
   caf::actor_config cfg{where};
-  auto* begin = &behave;
+  auto* begin = &request_run_behavior;
   return sys.spawn_functor<caf::no_spawn_options>(std::true_type{}, cfg, begin, rec, names);
 }
 

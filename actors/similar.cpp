@@ -13,7 +13,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t most_waiting = 1'000, most_waiting_bytes = 16u << 20;
+constexpr std::size_t most_index_writes = 1'000, most_index_bytes = 16u << 20;
 constexpr std::size_t most_questions = 64, most_answers = 2; // that are being embedded
 constexpr std::size_t most_remembered = 256;                 // vectors of questions that had no answer yet
 
@@ -222,9 +222,9 @@ struct similar_state {
   }
 };
 
-similar_actor::behavior_type behave(similar_actor::stateful_pointer<similar_state> self,
-                                    std::shared_ptr<similar_store> store, config::settings_ptr settings,
-                                    directory_ptr names) {
+similar_actor::behavior_type similar_behavior(similar_actor::stateful_pointer<similar_state> self,
+                                              std::shared_ptr<similar_store> store, config::settings_ptr settings,
+                                              directory_ptr names) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -253,7 +253,7 @@ similar_actor::behavior_type behave(similar_actor::stateful_pointer<similar_stat
 bool similar_writes::add(one next) {
   std::lock_guard lock(guard_);
   const auto bytes = next.request->size() + next.completion->size();
-  if (waiting_.size() >= most_waiting || bytes_ + bytes > most_waiting_bytes) {
+  if (waiting_.size() >= most_index_writes || bytes_ + bytes > most_index_bytes) {
     ++dropped_;
     return false;
   }
@@ -284,7 +284,8 @@ std::uint64_t similar_writes::dropped() const {
 
 caf::strong_actor_ptr spawn_similar(caf::actor_system& sys, std::shared_ptr<similar_store> store,
                                     const config::settings_ptr& settings, const directory_ptr& names) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store), settings, names));
+  return caf::actor_cast<caf::strong_actor_ptr>(
+      sys.spawn<caf::detached>(similar_behavior, std::move(store), settings, names));
 }
 
 } // namespace mainstay

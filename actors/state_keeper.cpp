@@ -14,8 +14,8 @@ struct state_keeper_state {
   static inline const char* name = "state_keeper";
 };
 
-state_keeper_actor::behavior_type behave(state_keeper_actor::stateful_pointer<state_keeper_state> self,
-                                         std::shared_ptr<state_store> store, governor_actor governor) {
+state_keeper_actor::behavior_type state_keeper_behavior(state_keeper_actor::stateful_pointer<state_keeper_state> self,
+                                                        std::shared_ptr<state_store> store, governor_actor governor) {
   live_supervised(self);
   const auto again = [self] { send_at(self, clock::now() + note_every, note_due{}); };
   if (store->of_cluster) again();
@@ -67,7 +67,8 @@ bool state_store::write(const What& what) {
 quota_note still_runs() { return {std::chrono::system_clock::now(), false, {}}; }
 
 caf::strong_actor_ptr spawn_state_keeper(caf::actor_system& sys, std::shared_ptr<state_store> store, governor_actor g) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn<caf::detached>(behave, std::move(store), std::move(g)));
+  return caf::actor_cast<caf::strong_actor_ptr>(
+      sys.spawn<caf::detached>(state_keeper_behavior, std::move(store), std::move(g)));
 }
 
 } // namespace mainstay

@@ -456,11 +456,11 @@ struct supervisor_state {
   }
 };
 
-supervisor_actor::behavior_type behave(supervisor_actor::stateful_pointer<supervisor_state> self, turn* home,
-                                       config::settings_ptr s, std::shared_ptr<http::client> client,
-                                       std::shared_ptr<governor_store> governor, std::shared_ptr<metrics_store> metrics,
-                                       kept_files kept, daemon_hooks hooks, supervision_settings settings,
-                                       std::shared_ptr<std::promise<directory_ptr>> names) {
+supervisor_actor::behavior_type
+supervisor_behavior(supervisor_actor::stateful_pointer<supervisor_state> self, turn* home, config::settings_ptr s,
+                    std::shared_ptr<http::client> client, std::shared_ptr<governor_store> governor,
+                    std::shared_ptr<metrics_store> metrics, kept_files kept, daemon_hooks hooks,
+                    supervision_settings settings, std::shared_ptr<std::promise<directory_ptr>> names) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -518,8 +518,8 @@ household start_household(caf::actor_system& sys, turn& home, config::settings_p
   };
   auto names = std::make_shared<std::promise<directory_ptr>>();
   auto ready = names->get_future();
-  auto supervisor = sys.spawn(behave, &home, std::move(s), std::move(client), std::move(governor), std::move(metrics),
-                              std::move(kept), std::move(hooks), std::move(settings), names);
+  auto supervisor = sys.spawn(supervisor_behavior, &home, std::move(s), std::move(client), std::move(governor),
+                              std::move(metrics), std::move(kept), std::move(hooks), std::move(settings), names);
   return {supervisor, ready.get(), std::move(last_word)};
 }
 

@@ -125,8 +125,8 @@ struct tracer_state {
   }
 };
 
-tracer_actor::behavior_type behave(tracer_actor::stateful_pointer<tracer_state> self,
-                                   std::shared_ptr<tracer_store> store, tracer_actor own_name) {
+tracer_actor::behavior_type tracer_behavior(tracer_actor::stateful_pointer<tracer_state> self,
+                                            std::shared_ptr<tracer_store> store, tracer_actor own_name) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -161,7 +161,7 @@ tracer_store::tracer_store(config::settings_ptr s, std::string v, std::shared_pt
 }
 
 caf::strong_actor_ptr spawn_tracer(caf::actor_system& sys, std::shared_ptr<tracer_store> store, tracer_actor own_name) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own_name)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(tracer_behavior, std::move(store), std::move(own_name)));
 }
 
 } // namespace mainstay

@@ -137,8 +137,8 @@ struct upstream_state {
   }
 };
 
-upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_state> self,
-                                     std::shared_ptr<upstream_store> store, upstream_actor own_name) {
+upstream_actor::behavior_type upstream_behavior(upstream_actor::stateful_pointer<upstream_state> self,
+                                                std::shared_ptr<upstream_store> store, upstream_actor own_name) {
   live_supervised(self);
   auto& st = self->state;
   st.store = std::move(store);
@@ -189,7 +189,7 @@ upstream_actor::behavior_type behave(upstream_actor::stateful_pointer<upstream_s
 
 caf::strong_actor_ptr spawn_upstream(caf::actor_system& sys, std::shared_ptr<upstream_store> store,
                                      upstream_actor own_name) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store), std::move(own_name)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(upstream_behavior, std::move(store), std::move(own_name)));
 }
 
 } // namespace mainstay

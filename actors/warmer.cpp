@@ -287,8 +287,8 @@ struct warmer_state {
   }
 };
 
-warmer_actor::behavior_type behave(warmer_actor::stateful_pointer<warmer_state> self,
-                                   std::shared_ptr<warmer_store> store) {
+warmer_actor::behavior_type warmer_behavior(warmer_actor::stateful_pointer<warmer_state> self,
+                                            std::shared_ptr<warmer_store> store) {
   live_supervised(self);
   auto& st = self->state;
   st.self = self;
@@ -317,7 +317,7 @@ warmer_actor::behavior_type behave(warmer_actor::stateful_pointer<warmer_state> 
 warmer_store::warmer_store(config::settings_ptr s, directory_ptr d) : settings(std::move(s)), names(std::move(d)) {}
 
 caf::strong_actor_ptr spawn_warmer(caf::actor_system& sys, std::shared_ptr<warmer_store> store) {
-  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(behave, std::move(store)));
+  return caf::actor_cast<caf::strong_actor_ptr>(sys.spawn(warmer_behavior, std::move(store)));
 }
 
 } // namespace mainstay

@@ -30,7 +30,7 @@ template <class T>
 using owned = std::unique_ptr<T, free_openssl>;
 using certificates = std::vector<owned<X509>>;
 
-owned<BIO> reading(const std::string& pem) {
+owned<BIO> bio_over(const std::string& pem) {
   return owned<BIO>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
 
@@ -105,7 +105,7 @@ private:
 
   certificates all_in(certificate_part part, const std::string& pem) {
     certificates out;
-    const auto from = reading(pem);
+    const auto from = bio_over(pem);
     ERR_clear_error();
     while (auto* one = PEM_read_bio_X509(from.get(), nullptr, nullptr, nullptr)) out.emplace_back(one);
     if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) { // the end, or nothing at all
@@ -119,7 +119,7 @@ private:
   owned<EVP_PKEY> key_in(const std::string& pem) {
     bool passphrase = false;
     ERR_clear_error();
-    owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(reading(pem).get(), nullptr, no_passphrase, &passphrase));
+    owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio_over(pem).get(), nullptr, no_passphrase, &passphrase));
     if (key) return key;
     if (passphrase)
       error(certificate_part::key, "is locked with a passphrase: store it without one, for the daemon's user alone");

@@ -7,19 +7,19 @@ namespace {
 
 constexpr double longest_latency = 86400; // seconds
 
-enum class unit : std::uint8_t { share, seconds };
+enum class measure : std::uint8_t { share, seconds };
 
-std::optional<double> read_threshold(const section& s, std::string_view key, unit of) {
+std::optional<double> read_threshold(const section& s, std::string_view key, measure of) {
   const auto* c = s.find(key);
   if (!c) return std::nullopt;
-  if (of == unit::share) return c->number(0, 1);
+  if (of == measure::share) return c->number(0, 1);
   const auto t = c->time(1ms, std::chrono::seconds(static_cast<int>(longest_latency)));
   if (!t) return std::nullopt;
   return std::chrono::duration<double>(*t).count();
 }
 
 /// Given again, a signal's thresholds are those that stand there and no others.
-void read_signal(const cursor& at, alert_rule& rule, unit of) {
+void read_signal(const cursor& at, alert_rule& rule, measure of) {
   const section s(at, {"warning", "critical", "for"});
   if (!s.valid()) return;
   s.time("for", rule.hold, 0ms, 1h);
@@ -47,7 +47,8 @@ alert_settings read_alerts(const cursor& at) {
   s.time("for", hold, 0ms, 1h);
   for (auto& [signal, rule] : out.rates) {
     rule.hold = hold;
-    if (const auto* c = s.find(signal)) read_signal(*c, rule, signal == "latency_p99" ? unit::seconds : unit::share);
+    if (const auto* c = s.find(signal))
+      read_signal(*c, rule, signal == "latency_p99" ? measure::seconds : measure::share);
   }
   s.whole("min_requests", out.min_requests, 1, 1'000'000);
   if (const auto* c = s.find("webhook"))

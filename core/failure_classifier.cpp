@@ -300,7 +300,7 @@ bool from_firewall(const provider_error& said, std::string_view message) noexcep
 }
 
 /// 403: mostly the key, but also content, models, money and firewalls.
-failure_class refusal(const provider_error& said, std::string_view message) noexcept {
+failure_class class_of_refusal(const provider_error& said, std::string_view message) noexcept {
   if (from_firewall(said, message)) return server_error;
   return by_wording(message).value_or(auth);
 }
@@ -316,7 +316,7 @@ failure_class in_stream(const provider_error& said, std::string_view message) no
 failure_class by_status(const provider_error& said, int status, std::string_view message) noexcept {
   switch (status) {
   case 401: return auth; // wording is not asked: nothing else is meant by it
-  case 403: return refusal(said, message);
+  case 403: return class_of_refusal(said, message);
   case 404:
   case 405:
   case 410: return model_missing;
@@ -377,7 +377,7 @@ failure_class classify(const provider_error& said) noexcept {
   if ((!by_name || by_name == model_missing) && feature_refused(said)) return unsupported_feature;
   if (status >= 500) return server_trouble(by_name, status, message);
   if (by_name == rate_limited) return limit_reached(said, status, message);
-  if (by_name == auth && status == 403) return refusal(said, message);
+  if (by_name == auth && status == 403) return class_of_refusal(said, message);
   if (by_name) return *by_name;
   return in_answer ? in_stream(said, message) : by_status(said, status, message);
 }

@@ -8,7 +8,6 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t models_limit = 1000; // the configuration's, over all reloads
 constexpr std::array<std::uint64_t, 4> sizes{128, 512, 2048, 8192};
 
 std::size_t size_class(std::uint64_t tokens) {

@@ -34,6 +34,7 @@ public:
   void learn(const std::string& model, const event&);
 
 private:
+  static constexpr std::size_t models_limit = 1000; // the configuration's, over all reloads
   /// Mean and mean deviation as TCP keeps them of round trips (RFC 6298): usual = mean + 4 deviations.
   struct estimate {
     double mean_s = 0, deviation_s = 0;
@@ -46,7 +47,7 @@ private:
     duration grace{}; // given after one silence of a model that does answer: it may have been a long answer
     bool prefill_refused = false;
   };
-  std::map<std::string, entry> models_; // at most `models_limit`
+  std::map<std::string, entry> models_;
 };
 
 } // namespace mainstay

@@ -6,8 +6,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr std::size_t models_limit = 1000; // the configuration's, over all reloads
-constexpr int enough_good_calls = 3;       // in a row, to be what it was
+constexpr int enough_good_calls = 3; // in a row, to be what it was
 
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 

@@ -44,6 +44,7 @@ public:
   std::vector<view> take_changes();
 
 private:
+  static constexpr std::size_t models_limit = 1000; // the configuration's, over all reloads
   struct entry {
     int calls = 0, successes = 0; // of the block under way
     double seconds = 0;           // of its successes
@@ -59,7 +60,7 @@ private:
   void measure(entry&);
   static void begin_block(entry&) noexcept;
   std::optional<model_ranking_settings> settings_;
-  std::map<std::string, entry> models_; // at most models_limit
+  std::map<std::string, entry> models_;
   bool any_changed_ = false;
   std::vector<std::string> forgotten_;
 };

@@ -22,7 +22,7 @@ std::string_view trim(std::string_view text) noexcept {
 }
 
 /// Digits with at most one point among them, taken from the front of `text`; no sign, no exponent.
-std::optional<double> take_number(std::string_view& text) noexcept {
+std::optional<double> take_decimal(std::string_view& text) noexcept {
   std::size_t end = 0, points = 0;
   for (; end < text.size() && (is_digit(text[end]) || text[end] == '.'); ++end) points += text[end] == '.';
   if (end == 0 || points > 1 || !is_digit(text.front()) || !is_digit(text[end - 1])) return std::nullopt;
@@ -42,7 +42,7 @@ std::optional<duration> bounded(double seconds) noexcept {
 std::optional<duration> plain(std::string_view value, double unit) noexcept {
   value = trim(value);
   if (value.size() > value_limit) return std::nullopt;
-  const auto number = take_number(value);
+  const auto number = take_decimal(value);
   return number && value.empty() ? bounded(*number * unit) : std::nullopt;
 }
 
@@ -226,7 +226,7 @@ std::optional<duration> parse_reset_span(std::string_view value) {
   if (value.empty() || value.size() > value_limit) return std::nullopt;
   double total = 0, last = INFINITY;
   while (!value.empty()) {
-    const auto number = take_number(value);
+    const auto number = take_decimal(value);
     if (!number) return std::nullopt;
     const unit* found = nullptr;
     for (const unit& candidate : units)

@@ -4,7 +4,7 @@ namespace mainstay {
 
 namespace {
 
-constexpr sqlite::file_form form{0x4d737432, 1, R"(
+constexpr sqlite::file_form cache_form{0x4d737432, 1, R"(
   CREATE TABLE answers (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,
@@ -14,7 +14,7 @@ constexpr sqlite::file_form form{0x4d737432, 1, R"(
   ) STRICT;
   CREATE INDEX answers_by_birth ON answers (born)
 )",
-                                 false}; // it may be large
+                                       false}; // it may be large
 
 using milliseconds = std::chrono::milliseconds;
 
@@ -24,7 +24,7 @@ utc_time as_time(std::int64_t n) { return utc_time(std::chrono::duration_cast<ut
 } // namespace
 
 cache_file::cache_file(const std::string& path, utc_time now, duration patience)
-  : cache_file(sqlite::open_file(path, form, now, patience)) {}
+  : cache_file(sqlite::open_file(path, cache_form, now, patience)) {}
 
 cache_file::cache_file(sqlite::opened_file opened)
   : broken_(std::move(opened.broken)), db_(std::move(opened.db)),

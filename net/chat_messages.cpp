@@ -88,7 +88,7 @@ struct message_reader : json::handler {
   }
 };
 
-void add_text(std::string& out, const json::value& part) {
+void add_part_text(std::string& out, const json::value& part) {
   const auto* text = part.find("text");
   if (!text || !text->is(json::kind::string)) return;
   if (!out.empty()) out += '\n';
@@ -115,7 +115,7 @@ std::string last_user_text(const chat_request& request, std::size_t limit) {
   std::string out;
   if (content && content->is(json::kind::string)) out = content->text;
   if (content && content->is(json::kind::array))
-    for (const auto& part : content->items) add_text(out, part);
+    for (const auto& part : content->items) add_part_text(out, part);
   out.resize(json::cut_before(out, std::min(limit, out.size())));
   return out;
 }

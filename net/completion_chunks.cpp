@@ -32,11 +32,11 @@ std::size_t next_piece(std::string_view text) {
   return json::cut_before(text, piece_size);
 }
 
-class teller {
+class chunks_writer {
 public:
   std::vector<std::string> chunks;
 
-  teller(const value& completion) : completion_(completion) {
+  chunks_writer(const value& completion) : completion_(completion) {
     head_ = R"({"object":"chat.completion.chunk")";
     first_ = head_;
     for (auto& member : completion.items) {
@@ -177,7 +177,7 @@ private:
 std::vector<std::string> chunks_of(std::string_view completion, bool include_usage) {
   auto tree = json::parse(completion);
   if (!tree || !tree->is(kind::object)) return {};
-  teller stream(*tree);
+  chunks_writer stream(*tree);
   if (!stream.tell(include_usage)) return {};
   return std::move(stream.chunks);
 }

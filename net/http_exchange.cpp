@@ -6,7 +6,7 @@
 namespace mainstay::http {
 namespace {
 
-void call(const std::function<void()>& f) noexcept {
+void tell(const std::function<void()>& f) noexcept {
   try {
     if (f) f();
   } catch (...) { // a handler's callback owes us noexcept; the door survives those that forget
@@ -158,7 +158,7 @@ void exchange::on_caller_left(std::function<void()> left) {
     }
     told_ = static_cast<bool>(left);
   }
-  call(left);
+  tell(left);
 }
 
 void exchange::close_after() {
@@ -204,7 +204,7 @@ void exchange::caller_left() noexcept {
     std::swap(unsent, part_);
     told_ = static_cast<bool>(left);
   }
-  call(left);
+  tell(left);
 }
 
 } // namespace mainstay::http

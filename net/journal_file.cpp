@@ -12,7 +12,7 @@ constexpr const char* upgrades[] = {"ALTER TABLE requests ADD COLUMN shape TEXT 
                                     "ALTER TABLE requests ADD COLUMN placeholders BLOB NOT NULL DEFAULT x''"};
 
 // Bodies stand apart from what is looked up: a request's goes when its answer comes.
-constexpr sqlite::file_form form{0x4d737433, 4, R"(
+constexpr sqlite::file_form journal_form{0x4d737433, 4, R"(
   CREATE TABLE requests (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     client TEXT NOT NULL,
@@ -51,7 +51,7 @@ constexpr sqlite::file_form form{0x4d737433, 4, R"(
   CREATE INDEX repeats_by_end ON repeats (expires);
   CREATE TABLE last_sign (one INTEGER PRIMARY KEY CHECK (one = 1), at INTEGER NOT NULL) STRICT;
 )",
-                                 true, upgrades};
+                                         true, upgrades};
 
 std::int64_t stamp(utc_time t) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count();
@@ -120,7 +120,7 @@ struct journal_file::statements {
 void journal_file::drop::operator()(statements* s) const noexcept { delete s; }
 
 journal_file::journal_file(const std::string& path, utc_time now, duration patience)
-  : journal_file(sqlite::open_file(path, form, now, patience)) {}
+  : journal_file(sqlite::open_file(path, journal_form, now, patience)) {}
 
 journal_file::journal_file(sqlite::opened_file opened)
   : broken_(std::move(opened.broken)), db_(std::move(opened.db)), say_(new statements(*db_)) {}

@@ -42,6 +42,12 @@ struct value {
   std::optional<std::uint64_t> whole() const noexcept;
 };
 
+/// The text of the member of that name, if it is a string, else empty.
+inline std::string_view text_of(const value& v, std::string_view member) noexcept {
+  const auto* found = v.find(member);
+  return found ? found->string_or_empty() : std::string_view();
+}
+
 /// None if `text` is not JSON, or has more than `node_limit` values (a value takes about 100 bytes).
 std::optional<value> parse(std::string_view text, std::size_t node_limit = 1'000'000);
 

@@ -50,8 +50,8 @@ namespace {
 constexpr const char* upgrades[] = {MAINSTAY_LOAD_HOURS,   MAINSTAY_COSTS,        MAINSTAY_REQUESTS, MAINSTAY_CLIENTS,
                                     MAINSTAY_CLIENT_TERMS, MAINSTAY_CACHE_WRITES, MAINSTAY_QUOTAS};
 
-constexpr sqlite::file_form form{0x4d737431, 8,
-                                 R"(
+constexpr sqlite::file_form state_form{0x4d737431, 8,
+                                       R"(
   CREATE TABLE months (
     provider TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -61,8 +61,8 @@ constexpr sqlite::file_form form{0x4d737431, 8,
     PRIMARY KEY (provider, key)
   ) STRICT, WITHOUT ROWID;
 )" MAINSTAY_LOAD_HOURS ";" MAINSTAY_COSTS ";" MAINSTAY_REQUESTS ";" MAINSTAY_CLIENTS ";" MAINSTAY_CLIENT_TERMS
-                                 ";" MAINSTAY_CACHE_WRITES ";" MAINSTAY_QUOTAS,
-                                 true, upgrades};
+                                       ";" MAINSTAY_CACHE_WRITES ";" MAINSTAY_QUOTAS,
+                                       true, upgrades};
 
 std::optional<std::int64_t> seconds_of(const std::optional<utc_time>& t) {
   if (!t) return std::nullopt;
@@ -96,7 +96,7 @@ std::optional<std::string> word_of(const std::optional<priority>& p) {
 } // namespace
 
 state_file::state_file(const std::string& path, utc_time now, duration patience)
-  : state_file(sqlite::open_file(path, form, now, patience)) {}
+  : state_file(sqlite::open_file(path, state_form, now, patience)) {}
 
 std::vector<month_count> state_file::months() {
   std::vector<month_count> out;

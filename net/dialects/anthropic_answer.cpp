@@ -11,11 +11,6 @@ namespace {
 using json::kind;
 using json::value;
 
-std::string_view text_of(const value& v, std::string_view member) {
-  const auto found = v.find(member);
-  return found ? found->string_or_empty() : std::string_view();
-}
-
 std::uint64_t count_of(const value& v, std::string_view member) {
   const auto found = v.find(member);
   return found ? found->whole().value_or(0) : 0;

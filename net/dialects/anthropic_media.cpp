@@ -10,11 +10,6 @@ namespace {
 
 using json::value;
 
-std::string_view text_of(const value& v, std::string_view member) {
-  const auto found = v.find(member);
-  return found ? found->string_or_empty() : std::string_view();
-}
-
 std::optional<std::string> decoded(std::string_view base64) {
   while (base64.ends_with('=')) base64.remove_suffix(1);
   std::string out;

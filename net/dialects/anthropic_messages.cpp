@@ -18,11 +18,6 @@ constexpr std::string_view blanks = " \t\r\n\v\f";
 
 bool blank(std::string_view text) { return text.find_first_not_of(blanks) == text.npos; }
 
-std::string_view text_of(const value& v, std::string_view member) {
-  const auto found = v.find(member);
-  return found ? found->string_or_empty() : std::string_view();
-}
-
 void append_cache_control(std::string& out, const value& of) {
   const auto hint = of.find("cache_control");
   if (!hint || !hint->is(kind::object)) return;

@@ -44,11 +44,6 @@ constexpr std::size_t longest_user = 256;    // bytes of metadata.user_id
 
 bool is_one_of(std::string_view name, auto& list) { return std::ranges::find(list, name) != std::end(list); }
 
-std::string_view text_of(const value& v, std::string_view member) {
-  const auto found = v.find(member);
-  return found ? found->string_or_empty() : std::string_view();
-}
-
 double number_of(const value& v) {
   double n = 0;
   std::from_chars(v.text.data(), v.text.data() + v.text.size(), n);

@@ -12,7 +12,7 @@ namespace {
 using json::kind;
 using json::value;
 
-class teller final : public answer_teller {
+class teller_of_completions final : public answer_teller {
 public:
   std::string whole(std::string_view completion) override {
     read_piece(completion, piece_);
@@ -111,7 +111,7 @@ caller_request_or read_completions(const bytes_ptr& body) {
   out += R"([{"role":"user")";
   add_text(out, "content", std::get<std::string_view>(prompt));
   out += "}]}";
-  return caller_request{make_bytes(std::move(out)), nullptr, std::make_unique<teller>()};
+  return caller_request{make_bytes(std::move(out)), nullptr, std::make_unique<teller_of_completions>()};
 }
 
 } // namespace mainstay

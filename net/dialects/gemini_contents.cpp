@@ -18,11 +18,6 @@ using json::value;
 /// conversation (ai.google.dev/gemini-api/docs/thought-signatures).
 constexpr std::string_view foreign_signature = "skip_thought_signature_validator";
 
-std::string_view text_of(const value& v, std::string_view member) {
-  const auto found = v.find(member);
-  return found ? found->string_or_empty() : std::string_view();
-}
-
 class conversation_writer {
 public:
   gemini_conversation made;

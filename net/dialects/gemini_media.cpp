@@ -23,11 +23,6 @@ constexpr named_type types[] = {
     {"m4a", "audio/m4a"},         {"mp4", "video/mp4"},    {"mov", "video/mov"},   {"webm", "video/webm"},
 };
 
-std::string_view text_of(const value& v, std::string_view member) {
-  const auto found = v.find(member);
-  return found ? found->string_or_empty() : std::string_view();
-}
-
 std::string_view type_by_extension(std::string_view name) {
   name = name.substr(0, name.find_first_of("?#"));
   const auto dot = name.rfind('.');

@@ -52,11 +52,6 @@ constexpr std::string_view hints[] = {"user",
 
 bool is_one_of(std::string_view name, auto& list) { return std::ranges::find(list, name) != std::end(list); }
 
-std::string_view text_of(const value& v, std::string_view member) {
-  const auto found = v.find(member);
-  return found ? found->string_or_empty() : std::string_view();
-}
-
 /// Says only what is so anyway.
 bool changes_nothing(const value& v) {
   if (v.is(kind::null) || (v.is(kind::boolean) && v.text == "false")) return true;

@@ -335,11 +335,6 @@ private:
     return verbatim(block, where + ".type");
   }
 
-  static std::string_view text_of(const value& object, std::string_view member) {
-    const auto* v = object.find(member);
-    return v ? v->string_or_empty() : std::string_view();
-  }
-
   static std::string data_url(std::string_view media_type, std::string_view base64) {
     std::string out = "data:";
     out.reserve(media_type.size() + base64.size() + 16);

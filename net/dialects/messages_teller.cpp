@@ -80,7 +80,7 @@ void append_thinking(std::string& out, std::string_view thinking, std::string_vi
   out.append(R"({"type":"thinking","thinking":)").append(thinking).append(R"(,"signature":)").append(signature) += '}';
 }
 
-class teller final : public answer_teller {
+class teller_of_messages final : public answer_teller {
 public:
   std::string whole(std::string_view completion) override {
     read_piece(completion, piece_);
@@ -368,6 +368,6 @@ std::string anthropic_error(int status, std::string_view error_json) {
   return out += "}}";
 }
 
-std::unique_ptr<answer_teller> messages_teller() { return std::make_unique<teller>(); }
+std::unique_ptr<answer_teller> messages_teller() { return std::make_unique<teller_of_messages>(); }
 
 } // namespace mainstay

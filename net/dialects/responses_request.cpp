@@ -15,11 +15,6 @@ using json::value;
 
 constexpr std::string_view not_kept = "answers are not kept here, so each request must bring its whole conversation";
 
-std::string_view text_of(const value& object, std::string_view member) {
-  const auto* v = object.find(member);
-  return v ? v->string_or_empty() : std::string_view();
-}
-
 class request_reader {
 public:
   explicit request_reader(const value& in) : in_(in) {}

@@ -55,9 +55,9 @@ provider_error in_this_dialect(std::string_view error_json) {
   return words;
 }
 
-class teller final : public answer_teller {
+class teller_of_responses final : public answer_teller {
 public:
-  explicit teller(responses_echo echo) : echo_(std::move(echo)) {}
+  explicit teller_of_responses(responses_echo echo) : echo_(std::move(echo)) {}
 
   std::string whole(std::string_view completion) override {
     read_piece(completion, piece_);
@@ -357,7 +357,7 @@ private:
 } // namespace
 
 std::unique_ptr<answer_teller> responses_teller(responses_echo echo) {
-  return std::make_unique<teller>(std::move(echo));
+  return std::make_unique<teller_of_responses>(std::move(echo));
 }
 
 } // namespace mainstay

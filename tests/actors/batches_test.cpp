@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace batches_test {
+
 using namespace mainstay;
 
 namespace {
@@ -123,3 +125,5 @@ BOOST_AUTO_TEST_CASE(a_call_is_wanted_until_the_last_was_called_off) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace batches_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace breaker_test {
+
 using namespace mainstay;
 
 namespace {
@@ -63,3 +65,5 @@ BOOST_AUTO_TEST_CASE(whoever_takes_over_from_a_breaker_that_died_ends_what_it_wa
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace breaker_test

@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace cache_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -104,3 +106,5 @@ BOOST_AUTO_TEST_CASE(writes_that_find_no_room_are_dropped_and_counted) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace cache_test

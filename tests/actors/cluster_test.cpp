@@ -15,6 +15,8 @@
 #include <mutex>
 #include <thread>
 
+namespace cluster_test {
+
 using namespace mainstay;
 
 namespace {
@@ -471,3 +473,5 @@ BOOST_AUTO_TEST_CASE(texts_of_strangers_are_cut_and_plain_and_long_heads_are_nob
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace cluster_test

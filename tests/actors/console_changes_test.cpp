@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace console_changes_test {
+
 using namespace mainstay;
 
 namespace {
@@ -48,3 +50,5 @@ BOOST_AUTO_TEST_CASE(who_only_looks_changes_nothing) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace console_changes_test

@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace console_others_test {
+
 using namespace mainstay;
 
 namespace {
@@ -90,3 +92,5 @@ BOOST_AUTO_TEST_CASE(what_is_no_such_head_is_none) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace console_others_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace dashboard_test {
+
 namespace {
 
 using namespace mainstay;
@@ -95,3 +97,5 @@ BOOST_AUTO_TEST_CASE(whoever_left_is_known_to_be_gone) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace dashboard_test

@@ -13,6 +13,8 @@
 #include <set>
 #include <thread>
 
+namespace deaths_test {
+
 namespace {
 
 struct chore {
@@ -23,7 +25,11 @@ struct chore {
 
 } // namespace
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mainstay::letter<chore>)
+} // namespace deaths_test
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mainstay::letter<deaths_test::chore>)
+
+namespace deaths_test {
 
 namespace {
 
@@ -216,3 +222,5 @@ BOOST_AUTO_TEST_CASE(a_call_that_a_drill_holds_back_outlives_the_upstream_but_no
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace deaths_test

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace door_access_test {
+
 namespace {
 
 using namespace mainstay;
@@ -47,3 +49,5 @@ BOOST_AUTO_TEST_CASE(a_name_that_a_stranger_can_point_here_is_not) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace door_access_test

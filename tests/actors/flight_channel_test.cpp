@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace flight_channel_test {
+
 using namespace mainstay;
 
 namespace {
@@ -256,3 +258,5 @@ BOOST_AUTO_TEST_CASE(a_flight_that_never_began_settles_what_it_took_over) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace flight_channel_test

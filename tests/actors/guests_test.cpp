@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace guests_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -341,3 +343,5 @@ BOOST_AUTO_TEST_CASE(words_that_are_none_are_counted_and_hurt_nobody) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace guests_test

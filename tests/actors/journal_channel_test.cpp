@@ -6,6 +6,8 @@
 
 #include <future>
 
+namespace journal_channel_test {
+
 using namespace mainstay;
 
 namespace {
@@ -167,3 +169,5 @@ BOOST_AUTO_TEST_CASE(a_whole_answer_is_told_as_a_stream_to_who_asked_for_one) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace journal_channel_test

@@ -11,6 +11,8 @@
 
 #include <mutex>
 
+namespace journal_test {
+
 using namespace mainstay;
 using test::heard;
 
@@ -239,3 +241,5 @@ BOOST_AUTO_TEST_CASE(a_cancel_of_what_nobody_sent_is_a_404) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace journal_test

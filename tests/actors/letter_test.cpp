@@ -8,6 +8,8 @@
 #include <condition_variable>
 #include <mutex>
 
+namespace letter_test {
+
 namespace {
 
 struct errand {
@@ -18,7 +20,11 @@ struct errand {
 
 } // namespace
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mainstay::letter<errand>)
+} // namespace letter_test
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(mainstay::letter<letter_test::errand>)
+
+namespace letter_test {
 
 namespace {
 
@@ -136,3 +142,5 @@ BOOST_AUTO_TEST_CASE(after_the_close_nothing_is_posted_again) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace letter_test

@@ -13,6 +13,8 @@
 #include <deque>
 #include <mutex>
 
+namespace peer_console_test {
+
 using namespace mainstay;
 
 namespace {
@@ -205,3 +207,5 @@ BOOST_AUTO_TEST_CASE(without_a_console_of_its_own_it_obeys_nobody_and_keys_are_t
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_console_test

@@ -7,6 +7,8 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 
+namespace peer_flights_test {
+
 using namespace mainstay;
 
 namespace {
@@ -141,3 +143,5 @@ BOOST_AUTO_TEST_CASE(nonsense_is_counted_and_answered_by_nothing) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_flights_test

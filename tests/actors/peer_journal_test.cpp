@@ -10,6 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace peer_journal_test {
+
 using namespace mainstay;
 using words::journal_news;
 
@@ -280,3 +282,5 @@ BOOST_AUTO_TEST_CASE(two_questions_of_a_node_under_one_number_are_not_both_answe
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_journal_test

@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace peer_news_test {
+
 using namespace mainstay;
 
 namespace {
@@ -295,3 +297,5 @@ BOOST_AUTO_TEST_CASE(who_dies_over_a_clearing_does_not_say_it_is_done_and_its_su
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_news_test

@@ -6,6 +6,8 @@
 
 #include <deque>
 
+namespace quota_peers_test {
+
 using namespace mainstay;
 
 namespace {
@@ -163,3 +165,5 @@ BOOST_AUTO_TEST_CASE(more_limits_than_fit_in_one_message_go_in_several) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
+
+} // namespace quota_peers_test

@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace reply_labels_test {
+
 using namespace mainstay;
 
 namespace {
@@ -61,3 +63,5 @@ BOOST_AUTO_TEST_CASE(of_anthropics_other_limits_of_tokens_what_is_used_up_counts
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace reply_labels_test

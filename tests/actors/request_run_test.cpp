@@ -6,11 +6,18 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace request_run_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
 using task = std::function<void()>;
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(task)
+
+} // namespace request_run_test
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(request_run_test::task)
+
+namespace request_run_test {
 
 namespace {
 
@@ -318,3 +325,5 @@ BOOST_AUTO_TEST_CASE(a_question_for_capacity_is_withdrawn_when_its_caller_leaves
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace request_run_test

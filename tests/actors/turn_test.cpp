@@ -6,6 +6,8 @@
 
 #include <future>
 
+namespace turn_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -106,3 +108,5 @@ BOOST_AUTO_TEST_CASE(after_the_loop_has_stopped_cafs_workers_do_the_rest) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace turn_test

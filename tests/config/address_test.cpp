@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace address_test {
+
 using namespace mainstay::config;
 
 BOOST_AUTO_TEST_SUITE(addresses)
@@ -128,3 +130,5 @@ BOOST_AUTO_TEST_CASE(no_fault_repeats_the_url) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace address_test

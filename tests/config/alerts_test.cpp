@@ -1,6 +1,8 @@
 // The section alerts: thresholds, whom to tell.
 #include "tests/config/sample.hpp"
 
+namespace alerts_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -57,3 +59,5 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_with_its_place) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace alerts_test

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <set>
 
+namespace client_keys_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -222,3 +224,5 @@ BOOST_AUTO_TEST_CASE(a_change_of_a_client_that_left_the_file_waits_for_it) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace client_keys_test

@@ -1,5 +1,7 @@
 #include "tests/config/sample.hpp"
 
+namespace cluster_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -103,3 +105,5 @@ BOOST_AUTO_TEST_CASE(no_other_door_stands_there) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace cluster_test

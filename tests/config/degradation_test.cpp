@@ -1,6 +1,8 @@
 // Canned answers: who may get them, in which languages; when models are degraded; and every way to write it wrong.
 #include "tests/config/sample.hpp"
 
+namespace degradation_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -112,3 +114,5 @@ BOOST_AUTO_TEST_CASE(a_model_says_how_much_it_holds_and_what_becomes_of_more) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace degradation_test

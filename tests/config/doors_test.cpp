@@ -2,6 +2,8 @@
 #include "config/client_keys.hpp"
 #include "tests/config/sample.hpp"
 
+namespace doors_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -184,3 +186,5 @@ BOOST_AUTO_TEST_CASE(a_client_may_do_without_tools_or_json) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace doors_test

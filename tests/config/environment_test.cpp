@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+namespace environment_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -98,3 +100,5 @@ BOOST_AUTO_TEST_CASE(the_process_environment_is_the_processs) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace environment_test

@@ -1,6 +1,8 @@
 // The section forecast: shares or tokens, and against what.
 #include "tests/config/sample.hpp"
 
+namespace forecast_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -64,3 +66,5 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_with_its_place) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace forecast_test

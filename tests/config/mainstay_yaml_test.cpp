@@ -1,6 +1,8 @@
 // The file we ship: with any of the accounts, with the mock providers, and with nothing.
 #include "tests/config/sample.hpp"
 
+namespace mainstay_yaml_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -85,3 +87,5 @@ BOOST_AUTO_TEST_CASE(another_address_of_openai_may_be_given) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace mainstay_yaml_test

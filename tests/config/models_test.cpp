@@ -4,6 +4,8 @@
 #include <random>
 #include <set>
 
+namespace models_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -256,3 +258,5 @@ BOOST_AUTO_TEST_CASE(prefill_is_true_false_or_auto_and_hedging_takes_a_time) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace models_test

@@ -1,6 +1,8 @@
 // Retry, queue, deadline, drain, cache and state: defaults, overrides, ranges.
 #include "tests/config/sample.hpp"
 
+namespace policies_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -248,3 +250,5 @@ BOOST_AUTO_TEST_CASE(a_journal_is_kept_where_a_file_is_named) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace policies_test

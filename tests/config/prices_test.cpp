@@ -2,6 +2,8 @@
 #include "config/price_list.hpp"
 #include "tests/config/sample.hpp"
 
+namespace prices_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -89,3 +91,5 @@ BOOST_AUTO_TEST_CASE(a_budget_is_in_dollars_and_needs_prices) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace prices_test

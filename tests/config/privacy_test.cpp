@@ -1,6 +1,8 @@
 // The section privacy: the audit, what is replaced and denied, and regions.
 #include "tests/config/sample.hpp"
 
+namespace privacy_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -123,3 +125,5 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_with_its_place) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace privacy_test

@@ -1,6 +1,8 @@
 // Providers and keys: defaults, ranges, names, and who is left out for want of a variable.
 #include "tests/config/sample.hpp"
 
+namespace providers_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -297,3 +299,5 @@ BOOST_AUTO_TEST_CASE(an_endpoint_left_to_a_variable_that_is_not_set_is_left_out)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace providers_test

@@ -4,6 +4,8 @@
 
 #include <random>
 
+namespace settings_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -133,3 +135,5 @@ BOOST_AUTO_TEST_CASE(another_content_has_another_hash_and_the_same_content_the_s
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace settings_test

@@ -1,6 +1,8 @@
 // Tiers: the shipped numbers, what a key gives itself, what the file changes in the table.
 #include "tests/config/sample.hpp"
 
+namespace tiers_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -127,3 +129,5 @@ BOOST_AUTO_TEST_CASE(bursts_months_and_hours_are_read) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace tiers_test

@@ -7,6 +7,8 @@
 #include <openssl/rsa.h>
 #include <sys/stat.h>
 
+namespace tls_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -232,3 +234,5 @@ BOOST_AUTO_TEST_CASE(curve_needs_a_key_and_clients_that_are_listed) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace tls_test

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+namespace units_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 
@@ -67,3 +69,5 @@ BOOST_AUTO_TEST_CASE(what_is_formatted_can_be_read_again) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace units_test

@@ -8,6 +8,8 @@
 
 #include <unistd.h>
 
+namespace yaml_test {
+
 using namespace mainstay;
 using namespace mainstay::config;
 using namespace mainstay::config::testing;
@@ -227,3 +229,5 @@ BOOST_AUTO_TEST_CASE(no_damage_to_the_file_brings_out_an_exception_or_a_secret) 
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace yaml_test

@@ -2,6 +2,8 @@
 #include "core/address_meters.hpp"
 #include "tests/core/governor_world.hpp"
 
+namespace address_meters_test {
+
 using namespace mainstay;
 using namespace mainstay::testing;
 
@@ -120,3 +122,5 @@ BOOST_FIXTURE_TEST_CASE(asked_again_under_its_lease_an_address_is_counted_once, 
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace address_meters_test

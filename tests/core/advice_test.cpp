@@ -9,6 +9,8 @@
 #include <map>
 #include <random>
 
+namespace advice_test {
+
 using namespace mainstay;
 using enum failure_class;
 
@@ -470,3 +472,5 @@ BOOST_AUTO_TEST_CASE(two_sides_of_a_split_with_more_orders_than_are_kept_do_each
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace advice_test

@@ -5,6 +5,8 @@
 
 #include <random>
 
+namespace alert_book_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -108,3 +110,5 @@ BOOST_AUTO_TEST_CASE(however_the_value_walks_on_and_off_take_turns_with_a_hold_b
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace alert_book_test

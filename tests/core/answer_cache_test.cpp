@@ -6,6 +6,8 @@
 #include <map>
 #include <random>
 
+namespace answer_cache_test {
+
 using namespace mainstay;
 
 namespace {
@@ -202,3 +204,5 @@ BOOST_AUTO_TEST_CASE(whatever_happens_bounds_hold_and_what_is_found_is_the_young
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace answer_cache_test

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <random>
 
+namespace audit_chain_test {
+
 using namespace mainstay;
 
 namespace {
@@ -361,3 +363,5 @@ BOOST_AUTO_TEST_CASE(nothing_that_is_read_makes_the_verifier_fall_over) {
     BOOST_TEST_REQUIRE((text.empty() || text == all || !verify({text}, 1 + random() % 500).empty()));
   }
 }
+
+} // namespace audit_chain_test

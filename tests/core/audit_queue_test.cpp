@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace audit_queue_test {
+
 using namespace mainstay;
 
 namespace {
@@ -130,3 +132,5 @@ BOOST_AUTO_TEST_CASE(calls_that_are_over_are_kept_in_a_bounded_number) {
   q.add(named("of the second"), 2, start);
   BOOST_TEST(q.take(9).size() == 1u);
 }
+
+} // namespace audit_queue_test

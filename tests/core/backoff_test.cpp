@@ -6,6 +6,8 @@
 #include <limits>
 #include <random>
 
+namespace backoff_test {
+
 using namespace mainstay;
 using enum failure_class;
 
@@ -86,3 +88,5 @@ BOOST_AUTO_TEST_CASE(whatever_is_passed_in_the_delay_is_between_zero_and_the_cap
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace backoff_test

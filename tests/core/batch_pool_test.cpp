@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <random>
 
+namespace batch_pool_test {
+
 using namespace mainstay;
 
 namespace {
@@ -192,3 +194,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody_and_asks_nobody_twice_at_a_time)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace batch_pool_test

@@ -5,6 +5,8 @@
 
 #include <random>
 
+namespace batch_size_test {
+
 using namespace mainstay;
 
 BOOST_AUTO_TEST_SUITE(batch_sizes)
@@ -73,3 +75,5 @@ BOOST_AUTO_TEST_CASE(whatever_comes_it_stays_between_two_and_fifty) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace batch_size_test

@@ -8,6 +8,8 @@
 #include <random>
 #include <set>
 
+namespace breaker_test {
+
 using namespace mainstay;
 using enum failure_class;
 
@@ -364,3 +366,5 @@ BOOST_AUTO_TEST_CASE(a_models_refusal_gives_back_its_way) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace breaker_test

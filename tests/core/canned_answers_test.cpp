@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace canned_answers_test {
+
 using namespace mainstay;
 
 namespace {
@@ -133,3 +135,5 @@ BOOST_AUTO_TEST_CASE(the_sentence_is_the_intents_in_the_callers_language_else_en
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace canned_answers_test

@@ -6,6 +6,8 @@
 #include <random>
 #include <vector>
 
+namespace circuit_test {
+
 using namespace mainstay;
 
 namespace {
@@ -385,3 +387,5 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace circuit_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace client_changes_test {
+
 using namespace mainstay;
 using way = client_order::way;
 
@@ -118,3 +120,5 @@ BOOST_AUTO_TEST_CASE(the_number_of_clients_is_bounded) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace client_changes_test

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+namespace comparison_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -51,3 +53,5 @@ BOOST_AUTO_TEST_CASE(of_nothing_there_is_nothing_to_say) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace comparison_test

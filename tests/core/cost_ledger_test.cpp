@@ -6,6 +6,8 @@
 #include <cmath>
 #include <random>
 
+namespace cost_ledger_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -105,3 +107,5 @@ BOOST_AUTO_TEST_CASE(however_many_they_are_they_stay_bounded) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace cost_ledger_test

@@ -5,7 +5,7 @@
 
 #include <random>
 
-namespace mainstay {
+namespace mainstay::count_note_test {
 namespace {
 
 constexpr std::uint64_t plenty = 1'000'000'000;
@@ -114,4 +114,4 @@ BOOST_AUTO_TEST_CASE(over_many_killed_lives_only_what_outran_the_writing_is_coun
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::count_note_test

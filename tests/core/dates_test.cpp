@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace dates_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -15,3 +17,5 @@ BOOST_AUTO_TEST_CASE(dates_are_written_to_the_millisecond_and_can_be_read_again)
   BOOST_REQUIRE(read.has_value());
   BOOST_TEST((*read >= leap && *read - leap < 1s)); // who reads is never too early
 }
+
+} // namespace dates_test

@@ -5,6 +5,8 @@
 
 #include <random>
 
+namespace drill_book_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 using phase = drill_book::phase;
@@ -243,3 +245,5 @@ BOOST_AUTO_TEST_CASE(whatever_happens_it_is_never_in_force_beyond_its_time_and_i
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace drill_book_test

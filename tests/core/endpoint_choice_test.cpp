@@ -8,6 +8,8 @@
 #include <random>
 #include <set>
 
+namespace endpoint_choice_test {
+
 using namespace mainstay;
 using kind = endpoint_choice::outcome::kind;
 
@@ -349,3 +351,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_never_leaves_a_region_never_strands_a_healthy
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace endpoint_choice_test

@@ -8,6 +8,8 @@
 #include <deque>
 #include <random>
 
+namespace error_rate_test {
+
 using namespace mainstay;
 
 namespace {
@@ -97,3 +99,5 @@ BOOST_AUTO_TEST_CASE(load_halves_or_doubles_the_life_and_the_longer_of_two_reaso
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace error_rate_test

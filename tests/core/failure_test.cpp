@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+namespace failure_test {
+
 using namespace mainstay;
 using enum failure_class;
 
@@ -428,3 +430,5 @@ BOOST_AUTO_TEST_CASE(a_label_names_its_class) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace failure_test

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <random>
 
-namespace mainstay {
+namespace mainstay::fair_shares_test {
 namespace {
 
 using shares = std::vector<std::uint64_t>;
@@ -57,4 +57,4 @@ BOOST_AUTO_TEST_CASE(never_is_more_given_than_there_is_nor_less_than_was_there) 
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::fair_shares_test

@@ -9,6 +9,8 @@
 #include <random>
 #include <set>
 
+namespace flight_book_test {
+
 using namespace mainstay;
 
 namespace {
@@ -200,3 +202,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody_and_cancels_each_flight_once) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace flight_book_test

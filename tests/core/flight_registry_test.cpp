@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace flight_registry_test {
+
 using namespace mainstay;
 
 namespace {
@@ -83,3 +85,5 @@ BOOST_AUTO_TEST_CASE(a_deadline_that_has_passed_holds_nothing) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace flight_registry_test

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+namespace forecast_backtest_test {
+
 using namespace mainstay;
 
 namespace {
@@ -113,3 +115,5 @@ BOOST_AUTO_TEST_CASE(it_beats_both_naive_forecasts_on_synthetic_weeks_with_a_sal
 BOOST_AUTO_TEST_CASE(it_beats_both_naive_forecasts_on_recorded_days) { compare("recorded", recorded()); }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace forecast_backtest_test

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+namespace forecast_test {
+
 using namespace mainstay;
 
 namespace {
@@ -150,3 +152,5 @@ BOOST_AUTO_TEST_CASE(an_hour_of_which_less_than_a_half_was_seen_teaches_nothing)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace forecast_test

@@ -4,6 +4,8 @@
 
 #include <string>
 
+namespace glob_test {
+
 BOOST_AUTO_TEST_SUITE(glob_suite)
 
 BOOST_AUTO_TEST_CASE(a_star_is_any_run_and_a_question_mark_is_one) {
@@ -29,3 +31,5 @@ BOOST_AUTO_TEST_CASE(a_pattern_full_of_stars_does_not_hang) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace glob_test

@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-namespace mainstay {
+namespace mainstay::governor_cluster_test {
 namespace {
 
 using namespace testing;
@@ -236,4 +236,4 @@ BOOST_AUTO_TEST_CASE(who_never_heard_whether_there_was_a_process_before_leaves_t
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::governor_cluster_test

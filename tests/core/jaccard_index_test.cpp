@@ -10,6 +10,8 @@
 #include <map>
 #include <random>
 
+namespace jaccard_index_test {
+
 using namespace mainstay;
 
 namespace {
@@ -208,3 +210,5 @@ BOOST_AUTO_TEST_CASE(also_where_all_questions_have_one_form) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace jaccard_index_test

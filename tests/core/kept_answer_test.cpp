@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace kept_answer_test {
+
 using namespace mainstay;
 
 namespace {
@@ -57,3 +59,5 @@ BOOST_AUTO_TEST_CASE(an_answer_occupies_its_body_and_its_headers) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace kept_answer_test

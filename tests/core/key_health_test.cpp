@@ -5,6 +5,8 @@
 
 #include <random>
 
+namespace key_health_test {
+
 using namespace mainstay;
 using enum failure_class;
 
@@ -269,3 +271,5 @@ BOOST_AUTO_TEST_CASE(no_walk_of_outcomes_breaks_a_promise) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace key_health_test

@@ -3,7 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace mainstay {
+namespace mainstay::key_meter_test {
 namespace {
 
 const instant t0 = instant{} + 1000s;
@@ -122,4 +122,4 @@ BOOST_AUTO_TEST_CASE(a_limit_of_zero_lets_nothing_through) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::key_meter_test

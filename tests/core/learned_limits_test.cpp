@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-namespace mainstay {
+namespace mainstay::learned_limits_test {
 namespace {
 
 const instant t0 = instant{} + 1000s;
@@ -154,4 +154,4 @@ BOOST_AUTO_TEST_CASE(after_the_first_word_no_walk_beside_any_kind_of_provider_me
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::learned_limits_test

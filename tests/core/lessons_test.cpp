@@ -4,6 +4,8 @@
 
 #include <random>
 
+namespace lessons_test {
+
 using namespace mainstay;
 
 namespace {
@@ -96,3 +98,5 @@ BOOST_AUTO_TEST_CASE(random_walks_stay_within_what_was_seen) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace lessons_test

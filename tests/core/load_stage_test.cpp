@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <random>
 
+namespace load_stage_test {
+
 using namespace mainstay;
 
 namespace {
@@ -120,3 +122,5 @@ BOOST_AUTO_TEST_CASE(low_is_held_back_first_then_normal_and_high_never) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace load_stage_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace load_watch_test {
+
 using namespace mainstay;
 
 namespace {
@@ -63,3 +65,5 @@ BOOST_AUTO_TEST_CASE(the_day_ahead_is_told_hour_by_hour) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace load_watch_test

@@ -7,6 +7,8 @@
 #include <memory>
 #include <random>
 
+namespace membership_test {
+
 using namespace mainstay;
 
 namespace {
@@ -339,3 +341,5 @@ BOOST_AUTO_TEST_CASE(on_a_random_walk_silent_peers_are_noticed_in_a_second_and_h
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace membership_test

@@ -5,6 +5,8 @@
 
 #include <random>
 
+namespace model_ranking_test {
+
 using namespace mainstay;
 
 namespace {
@@ -147,3 +149,5 @@ BOOST_AUTO_TEST_CASE(whatever_happens_news_are_told_once_and_say_how_it_stands) 
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace model_ranking_test

@@ -7,7 +7,7 @@
 #include <random>
 #include <string>
 
-namespace mainstay {
+namespace mainstay::month_quota_test {
 namespace {
 
 const instant t0 = instant{} + 1000h;
@@ -123,4 +123,4 @@ BOOST_AUTO_TEST_CASE(no_walk_through_years_sees_more_than_the_limit_in_a_month) 
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::month_quota_test

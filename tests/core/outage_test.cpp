@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+namespace outage_test {
+
 using namespace mainstay;
 using event = outage_book::event;
 
@@ -271,3 +273,5 @@ BOOST_AUTO_TEST_CASE(a_walk_through_everything_that_can_happen) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace outage_test

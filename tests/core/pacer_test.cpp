@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-namespace mainstay {
+namespace mainstay::pacer_test {
 namespace {
 
 const instant t0 = instant{} + 1000s;
@@ -196,4 +196,4 @@ BOOST_AUTO_TEST_CASE(no_walk_of_events_breaks_a_promise) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::pacer_test

@@ -4,6 +4,8 @@
 
 #include <random>
 
+namespace peer_polls_test {
+
 using namespace mainstay;
 
 namespace {
@@ -96,3 +98,5 @@ BOOST_AUTO_TEST_CASE(whatever_happens_every_question_ends_by_its_time) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_polls_test

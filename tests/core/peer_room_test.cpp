@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace peer_room_test {
+
 using namespace mainstay;
 
 namespace {
@@ -112,3 +114,5 @@ BOOST_AUTO_TEST_CASE(reasons_have_names) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_room_test

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace peer_roster_test {
+
 using namespace mainstay;
 
 BOOST_AUTO_TEST_SUITE(peer_roster_suite)
@@ -25,3 +27,5 @@ BOOST_AUTO_TEST_CASE(whoever_is_down_is_gone_even_if_nobody_had_heard_of_it) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_roster_test

@@ -5,6 +5,8 @@
 
 #include <random>
 
+namespace peer_window_test {
+
 using namespace mainstay;
 using verdict = peer_window::verdict;
 
@@ -104,3 +106,5 @@ BOOST_AUTO_TEST_CASE(on_a_random_walk_the_window_counts_exactly_what_is_under_wa
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_window_test

@@ -6,6 +6,8 @@
 
 #include <string>
 
+namespace personal_data_test {
+
 using namespace mainstay;
 
 namespace {
@@ -192,3 +194,5 @@ BOOST_AUTO_TEST_CASE(endless_numbers_and_hostile_texts_take_no_time) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace personal_data_test

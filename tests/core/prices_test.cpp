@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace prices_test {
+
 using namespace mainstay;
 
 namespace {
@@ -78,3 +80,5 @@ BOOST_AUTO_TEST_CASE(a_providers_own_price_comes_before_the_models) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace prices_test

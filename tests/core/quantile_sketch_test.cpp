@@ -8,6 +8,8 @@
 #include <random>
 #include <vector>
 
+namespace quantile_sketch_test {
+
 using namespace mainstay;
 
 namespace {
@@ -68,3 +70,5 @@ BOOST_AUTO_TEST_CASE(sketches_add_up) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace quantile_sketch_test

@@ -2,7 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace mainstay {
+namespace mainstay::quota_book_test {
 namespace {
 
 constexpr instant start{1000s};
@@ -171,4 +171,4 @@ BOOST_AUTO_TEST_CASE(what_is_due_comes_in_the_order_of_those_to_be_asked) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::quota_book_test

@@ -3,7 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace mainstay {
+namespace mainstay::quota_share_test {
 namespace {
 
 constexpr instant start{1000s};
@@ -261,4 +261,4 @@ BOOST_AUTO_TEST_CASE(an_idle_share_is_forgotten_and_one_in_use_is_not) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::quota_share_test

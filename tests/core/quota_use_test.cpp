@@ -3,7 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace mainstay::test {
+namespace mainstay::test::quota_use_test {
 namespace {
 
 quota_world::plan rate(node_index nodes, std::uint64_t limit, duration window = 60s) {
@@ -143,4 +143,4 @@ BOOST_AUTO_TEST_CASE(two_minutes_after_a_crash_all_of_the_limit_is_used_again) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay::test
+} // namespace mainstay::test::quota_use_test

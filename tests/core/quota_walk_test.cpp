@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 
-namespace mainstay::test {
+namespace mainstay::test::quota_walk_test {
 namespace {
 
 BOOST_AUTO_TEST_SUITE(quota_walk_suite)
@@ -138,4 +138,4 @@ BOOST_AUTO_TEST_CASE(never_are_more_calls_held_than_the_limit) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay::test
+} // namespace mainstay::test::quota_walk_test

@@ -1,7 +1,7 @@
 // How reservations end, what retries are charged, what clients may do, and what a reload keeps.
 #include "tests/core/governor_world.hpp"
 
-namespace mainstay {
+namespace mainstay::rate_governor_leases_test {
 namespace {
 
 using namespace testing;
@@ -283,4 +283,4 @@ BOOST_AUTO_TEST_CASE(ever_new_model_names_leave_nothing_behind) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::rate_governor_leases_test

@@ -1,7 +1,7 @@
 // Limits beyond a window of its own: bursts, months, hours, models a key does not serve, and what providers teach.
 #include "tests/core/governor_world.hpp"
 
-namespace mainstay {
+namespace mainstay::rate_governor_limits_test {
 namespace {
 
 using namespace testing;
@@ -249,4 +249,4 @@ BOOST_AUTO_TEST_CASE(a_failed_attempt_stays_charged_to_the_keys_requests) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::rate_governor_limits_test

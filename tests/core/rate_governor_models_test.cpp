@@ -1,6 +1,8 @@
 // Degraded models: behind their equals, not before others are left to ask, tried now and then.
 #include "tests/core/governor_world.hpp"
 
+namespace rate_governor_models_test {
+
 using namespace mainstay;
 using namespace mainstay::testing;
 
@@ -83,3 +85,5 @@ BOOST_AUTO_TEST_CASE(a_score_weighs_in_the_choice_among_equals) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace rate_governor_models_test

@@ -5,6 +5,8 @@
 #include <random>
 #include <set>
 
+namespace rate_governor_outage_test {
+
 using namespace mainstay;
 using namespace mainstay::testing;
 
@@ -254,3 +256,5 @@ BOOST_AUTO_TEST_CASE(a_walk_forgets_nobody) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace rate_governor_outage_test

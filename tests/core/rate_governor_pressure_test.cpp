@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <random>
 
+namespace rate_governor_pressure_test {
+
 using namespace mainstay;
 using namespace mainstay::testing;
 
@@ -247,3 +249,5 @@ BOOST_AUTO_TEST_CASE(however_the_pressure_walks_windows_hold_levels_keep_their_p
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace rate_governor_pressure_test

@@ -4,7 +4,7 @@
 
 #include <map>
 
-namespace mainstay {
+namespace mainstay::rate_governor_test {
 namespace {
 
 using namespace testing;
@@ -272,4 +272,4 @@ BOOST_AUTO_TEST_CASE(settling_twice_or_an_unknown_lease_changes_nothing) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::rate_governor_test

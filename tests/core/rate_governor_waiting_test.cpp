@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-namespace mainstay {
+namespace mainstay::rate_governor_waiting_test {
 namespace {
 
 using namespace testing;
@@ -381,4 +381,4 @@ BOOST_AUTO_TEST_CASE(ten_times_as_many_waiters_make_a_decision_hardly_dearer) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::rate_governor_waiting_test

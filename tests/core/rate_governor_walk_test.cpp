@@ -11,7 +11,7 @@
 #include <random>
 #include <set>
 
-namespace mainstay {
+namespace mainstay::rate_governor_walk_test {
 namespace {
 
 struct options {
@@ -512,4 +512,4 @@ BOOST_AUTO_TEST_CASE(what_providers_say_never_widens_a_limit) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::rate_governor_walk_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace recent_requests_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -95,3 +97,5 @@ BOOST_AUTO_TEST_CASE(who_is_lost) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace recent_requests_test

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+namespace recent_traffic_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -37,3 +39,5 @@ BOOST_AUTO_TEST_CASE(what_is_older_than_the_window_is_forgotten_step_by_step) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace recent_traffic_test

@@ -6,6 +6,8 @@
 #include <random>
 #include <set>
 
+namespace repeat_book_test {
+
 using namespace mainstay;
 using verdict = repeat_book::verdict;
 
@@ -185,3 +187,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_tells_everybody_and_runs_one_at_a_time) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace repeat_book_test

@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+namespace replay_queue_test {
+
 using namespace mainstay;
 
 namespace {
@@ -298,3 +300,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_loses_nobody) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace replay_queue_test

@@ -5,6 +5,8 @@
 #include <map>
 #include <random>
 
+namespace request_plan_test {
+
 using namespace mainstay;
 
 namespace {
@@ -830,3 +832,5 @@ BOOST_AUTO_TEST_CASE(a_kept_connection_that_was_idle_for_too_long_blames_no_way)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace request_plan_test

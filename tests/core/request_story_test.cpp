@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+namespace request_story_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -75,3 +77,5 @@ BOOST_AUTO_TEST_CASE(the_wait_for_a_second_call_goes_on_beside_the_first) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace request_story_test

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+namespace retry_after_test {
+
 using namespace mainstay;
 
 namespace {
@@ -136,3 +138,5 @@ BOOST_AUTO_TEST_CASE(whatever_the_bytes_a_wait_is_none_or_between_zero_and_a_day
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace retry_after_test

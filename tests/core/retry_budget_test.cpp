@@ -5,6 +5,8 @@
 
 #include <random>
 
+namespace retry_budget_test {
+
 using namespace mainstay;
 
 namespace {
@@ -175,3 +177,5 @@ BOOST_AUTO_TEST_CASE(the_share_is_that_of_the_last_outcomes_over_any_walk) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace retry_budget_test

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+namespace second_history_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -75,3 +77,5 @@ BOOST_AUTO_TEST_CASE(silent_seconds_are_there_and_old_ones_go) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace second_history_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace similar_test {
+
 using namespace mainstay;
 
 namespace {
@@ -199,3 +201,5 @@ BOOST_AUTO_TEST_CASE(what_is_too_long_or_says_nothing_is_no_question) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace similar_test

@@ -6,7 +6,7 @@
 #include <map>
 #include <random>
 
-namespace mainstay {
+namespace mainstay::sliding_log_test {
 namespace {
 
 const instant t0 = instant{} + 1000s;
@@ -186,4 +186,4 @@ BOOST_AUTO_TEST_CASE(random_walk_agrees_with_a_naive_list) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::sliding_log_test

@@ -2,7 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-namespace mainstay {
+namespace mainstay::throughput_test {
 namespace {
 
 const instant t0 = instant{} + 1000s;
@@ -58,4 +58,4 @@ BOOST_AUTO_TEST_CASE(after_a_restart_nothing_is_known) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::throughput_test

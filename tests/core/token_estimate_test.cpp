@@ -6,6 +6,8 @@
 #include <limits>
 #include <string>
 
+namespace token_estimate_test {
+
 using namespace mainstay;
 
 namespace {
@@ -88,3 +90,5 @@ BOOST_AUTO_TEST_CASE(a_prompt_leaves_room_for_the_answer_it_asks_for) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace token_estimate_test

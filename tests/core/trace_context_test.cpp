@@ -6,6 +6,8 @@
 #include <random>
 #include <set>
 
+namespace trace_context_test {
+
 using namespace mainstay;
 
 namespace {
@@ -66,3 +68,5 @@ BOOST_AUTO_TEST_CASE(the_sample_is_as_large_as_asked_for) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace trace_context_test

@@ -8,7 +8,7 @@
 #include <random>
 #include <set>
 
-namespace mainstay {
+namespace mainstay::waiting_queue_test {
 namespace {
 
 const instant t0 = instant{} + 1000s;
@@ -207,4 +207,4 @@ BOOST_AUTO_TEST_CASE(random_walk_serves_everybody_once_and_forgets_who_left) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::waiting_queue_test

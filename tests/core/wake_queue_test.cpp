@@ -7,7 +7,7 @@
 #include <memory>
 #include <random>
 
-namespace mainstay {
+namespace mainstay::wake_queue_test {
 namespace {
 
 struct alarm_clock : sleeper {
@@ -103,4 +103,4 @@ BOOST_AUTO_TEST_CASE(walked_at_random_it_knows_what_all_would_say) {
 BOOST_AUTO_TEST_SUITE_END()
 
 } // namespace
-} // namespace mainstay
+} // namespace mainstay::wake_queue_test

@@ -9,6 +9,8 @@
 #include <set>
 #include <vector>
 
+namespace warming_test {
+
 using namespace mainstay;
 
 namespace {
@@ -222,3 +224,5 @@ BOOST_AUTO_TEST_CASE(on_a_random_walk_every_line_ends_once_and_nothing_begins_in
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace warming_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace z85_test {
+
 using namespace mainstay;
 using namespace std::string_literals;
 
@@ -29,3 +31,5 @@ BOOST_AUTO_TEST_CASE(what_is_no_z85_is_none) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace z85_test

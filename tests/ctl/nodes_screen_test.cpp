@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace nodes_screen_test {
+
 using namespace mainstay::ctl;
 using namespace std::chrono_literals;
 
@@ -64,3 +66,5 @@ BOOST_AUTO_TEST_CASE(any_screen_and_any_answer_will_do) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace nodes_screen_test

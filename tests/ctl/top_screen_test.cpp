@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+namespace top_screen_test {
+
 namespace {
 
 using namespace mainstay::ctl;
@@ -157,3 +159,5 @@ BOOST_AUTO_TEST_CASE(text_is_cut_by_its_width_and_what_steers_a_terminal_is_show
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace top_screen_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace answer_test {
+
 using namespace mainstay::load;
 
 namespace {
@@ -116,3 +118,5 @@ BOOST_AUTO_TEST_CASE(spaces_in_an_event_do_not_hide_its_text) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace answer_test

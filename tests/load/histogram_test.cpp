@@ -7,6 +7,8 @@
 #include <cmath>
 #include <random>
 
+namespace histogram_test {
+
 using namespace mainstay;
 using load::histogram;
 
@@ -81,3 +83,5 @@ BOOST_AUTO_TEST_CASE(what_lies_outside_counts_at_the_ends) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace histogram_test

@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <rapidjson/document.h>
 
+namespace question_test {
+
 using namespace mainstay::load;
 
 BOOST_AUTO_TEST_SUITE(questions)
@@ -82,3 +84,5 @@ BOOST_AUTO_TEST_CASE(an_http_request_has_the_length_of_its_body) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace question_test

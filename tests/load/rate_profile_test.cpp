@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+namespace rate_profile_test {
+
 using namespace mainstay;
 using load::rate_profile;
 
@@ -92,3 +94,5 @@ BOOST_AUTO_TEST_CASE(mistakes_are_told) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace rate_profile_test

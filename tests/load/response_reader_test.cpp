@@ -5,6 +5,8 @@
 
 #include <vector>
 
+namespace response_reader_test {
+
 using namespace mainstay::load;
 using state = response_reader::state;
 
@@ -142,3 +144,5 @@ BOOST_AUTO_TEST_CASE(what_is_no_http_is_malformed) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace response_reader_test

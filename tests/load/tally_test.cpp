@@ -5,6 +5,8 @@
 #include <boost/test/unit_test.hpp>
 #include <rapidjson/document.h>
 
+namespace tally_test {
+
 using namespace mainstay;
 using namespace mainstay::load;
 
@@ -151,3 +153,5 @@ BOOST_AUTO_TEST_CASE(durations_are_written_with_three_digits) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace tally_test

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+namespace anthropic_answer_test {
+
 using namespace mainstay;
 
 namespace {
@@ -328,3 +330,5 @@ BOOST_AUTO_TEST_CASE(what_is_no_answer_is_none) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace anthropic_answer_test

@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace anthropic_request_test {
+
 using namespace mainstay;
 
 namespace {
@@ -387,3 +389,5 @@ BOOST_AUTO_TEST_CASE(what_was_begun_is_the_assistants_last_word) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace anthropic_request_test

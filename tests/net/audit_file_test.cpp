@@ -10,6 +10,8 @@
 
 #include <csignal>
 
+namespace audit_file_test {
+
 using namespace mainstay;
 
 namespace {
@@ -200,3 +202,5 @@ BOOST_AUTO_TEST_CASE(a_file_that_was_taken_away_is_noticed_and_a_new_one_goes_on
   f.append(entries(1));
   check(path, 4);
 }
+
+} // namespace audit_file_test

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+namespace basp_gate_test {
+
 using namespace mainstay;
 
 namespace {
@@ -85,3 +87,5 @@ BOOST_AUTO_TEST_CASE(handshakes_goodbyes_and_heartbeats_are_for_the_node) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace basp_gate_test

@@ -10,6 +10,8 @@
 
 #include <random>
 
+namespace batch_test {
+
 using namespace mainstay;
 
 namespace {
@@ -281,3 +283,5 @@ BOOST_AUTO_TEST_CASE(without_a_usage_nobody_has_one) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace batch_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace bytes_test {
+
 BOOST_AUTO_TEST_SUITE(bytes)
 
 BOOST_AUTO_TEST_CASE(a_released_string_keeps_no_memory) {
@@ -13,3 +15,5 @@ BOOST_AUTO_TEST_CASE(a_released_string_keeps_no_memory) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace bytes_test

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+namespace cache_file_test {
+
 using namespace mainstay;
 
 namespace {
@@ -136,3 +138,5 @@ BOOST_AUTO_TEST_CASE(an_answer_as_one_text_is_read_again_and_anything_else_is_no
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace cache_file_test

@@ -6,6 +6,8 @@
 
 #include <random>
 
+namespace chat_answer_test {
+
 using namespace mainstay;
 
 namespace {
@@ -381,3 +383,5 @@ BOOST_AUTO_TEST_CASE(our_own_errors_have_openais_shape_whatever_is_in_them) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace chat_answer_test

@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace chat_messages_test {
+
 using namespace mainstay;
 
 namespace {
@@ -86,3 +88,5 @@ BOOST_AUTO_TEST_CASE(a_canned_completion_is_a_whole_one_and_can_be_told_as_a_str
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace chat_messages_test

@@ -8,6 +8,8 @@
 #include <map>
 #include <random>
 
+namespace chat_request_test {
+
 using namespace mainstay;
 
 namespace {
@@ -490,3 +492,5 @@ BOOST_AUTO_TEST_CASE(where_the_messages_end_is_not_fooled_by_brackets_inside_the
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace chat_request_test

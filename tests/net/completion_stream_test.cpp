@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <random>
 
+namespace completion_stream_test {
+
 using namespace mainstay;
 
 namespace {
@@ -344,3 +346,5 @@ BOOST_AUTO_TEST_CASE(adopting_changes_the_text_of_choice_0_only_and_adds_what_is
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace completion_stream_test

@@ -1,6 +1,8 @@
 // The legacy completions API at the door.
 #include "tests/net/telling.hpp"
 
+namespace completions_in_test {
+
 using namespace mainstay;
 
 namespace {
@@ -72,3 +74,5 @@ BOOST_AUTO_TEST_CASE(every_choice_is_told_under_its_index) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace completions_in_test

@@ -3,6 +3,8 @@
 
 #include <random>
 
+namespace curve_session_test {
+
 using namespace mainstay::mq;
 using namespace mainstay::mq::test;
 using namespace std::string_literals;
@@ -144,3 +146,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_of_bent_and_cut_messages_opens_the_whole_ones
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace curve_session_test

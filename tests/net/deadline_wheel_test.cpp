@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+namespace deadline_wheel_test {
+
 using mainstay::deadline_wheel;
 using namespace std::chrono_literals;
 
@@ -125,3 +127,5 @@ BOOST_AUTO_TEST_CASE(random_walk_agrees_with_a_plain_list) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace deadline_wheel_test

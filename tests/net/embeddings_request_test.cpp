@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace embeddings_request_test {
+
 using namespace mainstay;
 
 namespace {
@@ -87,3 +89,5 @@ BOOST_AUTO_TEST_CASE(an_answer_holds_a_list_of_objects) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace embeddings_request_test

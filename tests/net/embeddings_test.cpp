@@ -11,6 +11,8 @@
 #include <map>
 #include <random>
 
+namespace embeddings_test {
+
 using namespace mainstay;
 
 namespace {
@@ -250,3 +252,5 @@ BOOST_AUTO_TEST_CASE(only_one_whole_choice_of_text_may_answer_another_question) 
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace embeddings_test

@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+namespace event_loop_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -173,3 +175,5 @@ BOOST_AUTO_TEST_CASE(a_stop_does_what_was_posted_before_and_takes_nothing_more) 
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace event_loop_test

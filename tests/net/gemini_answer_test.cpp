@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace gemini_answer_test {
+
 using namespace mainstay;
 
 namespace {
@@ -281,3 +283,5 @@ BOOST_AUTO_TEST_CASE(cut_at_every_byte_a_stream_gives_the_same_chunks) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace gemini_answer_test

@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace gemini_embeddings_test {
+
 using namespace mainstay;
 
 namespace {
@@ -79,3 +81,5 @@ BOOST_AUTO_TEST_CASE(what_is_no_list_of_vectors_is_no_answer) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace gemini_embeddings_test

@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace gemini_request_test {
+
 using namespace mainstay;
 
 namespace {
@@ -311,3 +313,5 @@ BOOST_AUTO_TEST_CASE(what_was_begun_is_the_models_last_turn_and_comes_off_the_ca
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace gemini_request_test

@@ -3,6 +3,8 @@
 
 #include <semaphore>
 
+namespace http_client_failures_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 using namespace mainstay::test;
@@ -234,3 +236,5 @@ BOOST_AUTO_TEST_CASE(a_reset_of_a_new_connection_is_no_matter_of_kept_ones) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_client_failures_test

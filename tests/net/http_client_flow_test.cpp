@@ -7,6 +7,8 @@
 #include <random>
 #include <semaphore>
 
+namespace http_client_flow_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 using namespace mainstay::test;
@@ -340,3 +342,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_over_peers_credit_and_cancelling) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_client_flow_test

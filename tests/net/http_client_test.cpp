@@ -5,6 +5,8 @@
 #include <latch>
 #include <semaphore>
 
+namespace http_client_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 using namespace mainstay::test;
@@ -206,3 +208,5 @@ BOOST_AUTO_TEST_CASE(a_header_line_cannot_smuggle_another) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_client_test

@@ -5,6 +5,8 @@
 
 #include <thread>
 
+namespace http_exchange_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 
@@ -151,3 +153,5 @@ BOOST_AUTO_TEST_CASE(a_leaver_may_call_back_into_the_response) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_exchange_test

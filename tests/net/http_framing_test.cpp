@@ -6,6 +6,8 @@
 
 #include <random>
 
+namespace http_framing_test {
+
 using namespace mainstay::http;
 using namespace std::string_literals;
 
@@ -315,3 +317,5 @@ BOOST_AUTO_TEST_CASE(endless_extensions_and_trailers_are_431) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_framing_test

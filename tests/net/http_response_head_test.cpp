@@ -5,6 +5,8 @@
 
 #include <vector>
 
+namespace http_response_head_test {
+
 using namespace mainstay;
 using http::response_head;
 using progress = http::response_head::progress;
@@ -115,3 +117,5 @@ BOOST_AUTO_TEST_CASE(two_lengths_or_one_that_is_no_number_are_refused) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_response_head_test

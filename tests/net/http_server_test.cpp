@@ -6,6 +6,8 @@
 #include <system_error>
 #include <thread>
 
+namespace http_server_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 using namespace mainstay::http::test;
@@ -524,3 +526,5 @@ BOOST_AUTO_TEST_CASE(a_handler_may_stop_the_server_it_serves) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_server_test

@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <thread>
 
+namespace http_stream_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 using namespace mainstay::http::test;
@@ -406,3 +408,5 @@ BOOST_AUTO_TEST_CASE(random_callers_and_handlers_leave_nothing_behind) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_stream_test

@@ -6,6 +6,8 @@
 
 #include <random>
 
+namespace http_wire_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 
@@ -137,3 +139,5 @@ BOOST_AUTO_TEST_CASE(the_queue_loses_and_repeats_nothing) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace http_wire_test

@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace journal_file_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 
@@ -221,3 +223,5 @@ BOOST_AUTO_TEST_CASE(header_lines_are_read_as_they_were_written) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace journal_file_test

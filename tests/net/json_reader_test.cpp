@@ -6,6 +6,8 @@
 
 #include <random>
 
+namespace json_reader_test {
+
 using namespace mainstay;
 
 namespace {
@@ -174,3 +176,5 @@ BOOST_AUTO_TEST_CASE(a_tree_has_a_bounded_number_of_values) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace json_reader_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace leave_out_test {
+
 using namespace mainstay;
 
 namespace {
@@ -69,3 +71,5 @@ BOOST_AUTO_TEST_CASE(only_the_members_that_ask_for_it_go_and_the_rest_stays_as_i
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace leave_out_test

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+namespace lost_members_test {
+
 using namespace mainstay;
 
 namespace {
@@ -103,3 +105,5 @@ BOOST_AUTO_TEST_CASE(a_schema_says_what_was_said_of_it_unless_it_says_something_
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace lost_members_test

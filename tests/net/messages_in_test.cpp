@@ -3,6 +3,8 @@
 #include "net/dialects/messages.hpp"
 #include "tests/net/telling.hpp"
 
+namespace messages_in_test {
+
 using namespace mainstay;
 
 namespace {
@@ -418,3 +420,5 @@ BOOST_AUTO_TEST_CASE(errors_have_anthropics_shape_and_types) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace messages_in_test

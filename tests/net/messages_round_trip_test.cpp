@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <random>
 
+namespace messages_round_trip_test {
+
 using namespace mainstay;
 
 namespace {
@@ -305,3 +307,5 @@ BOOST_AUTO_TEST_CASE(a_stream_comes_out_at_the_other_end_as_it_went_in) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace messages_round_trip_test

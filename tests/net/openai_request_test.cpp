@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace openai_request_test {
+
 using namespace mainstay;
 
 namespace {
@@ -66,3 +68,5 @@ BOOST_AUTO_TEST_CASE(how_long_to_think_is_said_in_its_words) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace openai_request_test

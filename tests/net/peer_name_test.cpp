@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace peer_name_test {
+
 using namespace mainstay;
 
 BOOST_AUTO_TEST_SUITE(peer_name_suite)
@@ -21,3 +23,5 @@ BOOST_AUTO_TEST_CASE(of_an_ipv6_address_its_network_counts) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace peer_name_test

@@ -8,6 +8,8 @@
 
 #include <random>
 
+namespace redaction_test {
+
 using namespace mainstay;
 
 namespace {
@@ -191,3 +193,5 @@ BOOST_AUTO_TEST_CASE(redacted_and_restored_any_text_is_what_it_was) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace redaction_test

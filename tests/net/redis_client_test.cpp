@@ -13,6 +13,8 @@
 #include <thread>
 #include <utility>
 
+namespace redis_client_test {
+
 using namespace mainstay;
 using mainstay::test::redis_process;
 
@@ -520,3 +522,5 @@ BOOST_AUTO_TEST_CASE(whatever_happens_to_the_server_each_call_is_answered_once_a
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace redis_client_test

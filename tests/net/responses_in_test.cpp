@@ -2,6 +2,8 @@
 #include "net/dialects/responses.hpp"
 #include "tests/net/telling.hpp"
 
+namespace responses_in_test {
+
 using namespace mainstay;
 
 namespace {
@@ -271,3 +273,5 @@ BOOST_AUTO_TEST_CASE(a_stream_that_breaks_says_so_twice_for_those_who_look_for_e
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace responses_in_test

@@ -10,6 +10,8 @@
 
 #include <random>
 
+namespace screened_channel_test {
+
 using namespace mainstay;
 
 namespace {
@@ -287,3 +289,5 @@ BOOST_AUTO_TEST_CASE(progress_is_told_in_the_bytes_that_came) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace screened_channel_test

@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace sha256_test {
+
 using namespace mainstay;
 
 BOOST_AUTO_TEST_SUITE(sha256_suite)
@@ -20,3 +22,5 @@ BOOST_AUTO_TEST_CASE(hmac_of_rfc_4231) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace sha256_test

@@ -7,6 +7,8 @@
 
 #include <sys/stat.h>
 
+namespace sqlite_test {
+
 using namespace mainstay;
 using namespace std::chrono_literals;
 using sqlite::database;
@@ -143,3 +145,5 @@ BOOST_AUTO_TEST_CASE(wrong_sql_is_an_error_without_the_values) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace sqlite_test

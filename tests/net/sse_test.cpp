@@ -8,6 +8,8 @@
 #include <random>
 #include <vector>
 
+namespace sse_test {
+
 using namespace mainstay;
 
 namespace {
@@ -204,3 +206,5 @@ BOOST_AUTO_TEST_CASE(a_parser_may_be_moved_between_pieces) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace sse_test

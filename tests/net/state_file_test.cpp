@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace state_file_test {
+
 using namespace mainstay;
 
 namespace {
@@ -273,3 +275,5 @@ BOOST_AUTO_TEST_CASE(who_finds_it_in_use_changes_nothing) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace state_file_test

@@ -4,6 +4,8 @@
 
 #include <random>
 
+namespace stream_relay_test {
+
 using namespace mainstay;
 
 namespace {
@@ -353,3 +355,5 @@ BOOST_AUTO_TEST_CASE(random_walks_over_cuts_and_manners_of_going_on_give_the_tex
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace stream_relay_test

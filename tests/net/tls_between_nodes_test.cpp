@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+namespace tls_between_nodes_test {
+
 using namespace mainstay;
 using mainstay::test::issue;
 using mainstay::test::issued;
@@ -87,3 +89,5 @@ BOOST_AUTO_TEST_CASE(names_hold_for_who_dials_and_for_who_is_dialled) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace tls_between_nodes_test

@@ -10,6 +10,8 @@
 #include <openssl/ssl.h>
 #include <random>
 
+namespace tls_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 using namespace mainstay::http::test;
@@ -507,3 +509,5 @@ BOOST_AUTO_TEST_CASE(a_context_needs_a_certificate_and_its_key) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace tls_test

@@ -4,6 +4,8 @@
 #include "net/translating_channel.hpp"
 #include "tests/net/telling.hpp"
 
+namespace translating_channel_test {
+
 using namespace mainstay;
 using namespace mainstay::http;
 
@@ -178,3 +180,5 @@ BOOST_AUTO_TEST_CASE(a_stream_cut_at_every_byte_gives_the_same_events) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace translating_channel_test

@@ -9,6 +9,8 @@
 #include <random>
 #include <set>
 
+namespace truncation_test {
+
 using namespace mainstay;
 
 namespace {
@@ -207,3 +209,5 @@ BOOST_AUTO_TEST_CASE(whatever_the_conversation_the_rest_fits_and_is_in_order) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace truncation_test

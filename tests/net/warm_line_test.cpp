@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+namespace warm_line_test {
+
 using namespace mainstay;
 
 namespace {
@@ -54,3 +56,5 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_without_the_lines_own_words) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace warm_line_test

@@ -6,6 +6,8 @@
 
 #include <random>
 
+namespace zmq_curve_test {
+
 using namespace mainstay;
 using namespace mainstay::mq::test;
 using namespace std::string_literals;
@@ -319,3 +321,5 @@ BOOST_AUTO_TEST_CASE(a_random_walk_of_bent_and_cut_handshakes_is_never_let_in) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace zmq_curve_test

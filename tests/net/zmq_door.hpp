@@ -92,7 +92,7 @@ struct client {
   zmq::socket_t socket;
 };
 
-inline rapidjson::Document json(const std::string& text) {
+inline rapidjson::Document json_of(const std::string& text) {
   rapidjson::Document d;
   d.Parse(text.data(), text.size());
   BOOST_REQUIRE(d.IsObject());
@@ -100,11 +100,11 @@ inline rapidjson::Document json(const std::string& text) {
 }
 inline int status_of(const frames& f) {
   BOOST_REQUIRE(f.size() == 4u);
-  return json(f[2])["status"].GetInt();
+  return json_of(f[2])["status"].GetInt();
 }
 inline bool is_error(const frames& f, const std::string& id, int status) {
   return f.size() == 4 && f[0] == id && f[1] == "error" && status_of(f) == status &&
-         json(f[3])["error"]["message"].IsString();
+         json_of(f[3])["error"]["message"].IsString();
 }
 
 struct fixture {

@@ -5,6 +5,8 @@
 #include <random>
 #include <rapidjson/document.h>
 
+namespace zmq_frames_test {
+
 using namespace mainstay;
 using namespace mainstay::mq;
 
@@ -221,3 +223,5 @@ BOOST_AUTO_TEST_CASE(error_bodies_are_shaped_as_openai_shapes_them) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace zmq_frames_test

@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+namespace zmq_limits_test {
+
 using namespace mainstay;
 using namespace mainstay::mq::test;
 using namespace std::string_literals;
@@ -270,3 +272,5 @@ BOOST_AUTO_TEST_CASE(what_waits_is_bounded_for_each_client_and_for_all_together)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace zmq_limits_test

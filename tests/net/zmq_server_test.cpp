@@ -9,6 +9,8 @@
 #include <thread>
 #include <unistd.h>
 
+namespace zmq_server_test {
+
 using namespace mainstay;
 using namespace mainstay::mq::test;
 using namespace std::chrono_literals;
@@ -44,7 +46,7 @@ BOOST_AUTO_TEST_CASE(a_dealer_gets_id_kind_headers_and_body) {
   BOOST_TEST(answer[0] == "id-1");
   BOOST_TEST(answer[1] == "reply");
   BOOST_TEST(status_of(answer) == 200);
-  BOOST_TEST(json(answer[2])["x-verb"].GetString() == "embeddings");
+  BOOST_TEST(json_of(answer[2])["x-verb"].GetString() == "embeddings");
   BOOST_TEST(answer[3] == "{\"a\":1}");
   BOOST_TEST(server->in_flight() == 0u);
   BOOST_TEST(server->peers() == 1u);
@@ -92,12 +94,12 @@ BOOST_AUTO_TEST_CASE(a_stream_is_chunks_and_an_end_with_the_labels_on_the_first_
   c.ask("s");
   const auto first = c.receive(), second = c.receive(), end = c.receive();
   BOOST_TEST(first[1] == "chunk");
-  BOOST_TEST(json(first[2])["x-mainstay-source"].GetString() == "primary");
+  BOOST_TEST(json_of(first[2])["x-mainstay-source"].GetString() == "primary");
   BOOST_TEST(first[3] == "{\"n\":1}");
   BOOST_TEST(second[2] == "{\"status\":200}");
   BOOST_TEST(second[3] == "{\"n\":2}");
   BOOST_TEST(end[1] == "end");
-  BOOST_TEST(json(end[2])["x-mainstay-attempts"].GetString() == "2");
+  BOOST_TEST(json_of(end[2])["x-mainstay-attempts"].GetString() == "2");
   BOOST_TEST(end[3] == "{\"usage\":{\"total_tokens\":3}}");
   sync(c);
 }
@@ -371,7 +373,7 @@ BOOST_AUTO_TEST_CASE(a_slow_reader_gets_everything_in_order_and_blocks_nobody) {
   for (int i = 0; i < events; ++i) {
     const auto chunk = slow.receive();
     BOOST_REQUIRE(chunk[1] == "chunk");
-    BOOST_REQUIRE(json(chunk[3])["n"].GetInt() == i);
+    BOOST_REQUIRE(json_of(chunk[3])["n"].GetInt() == i);
   }
   way->stream_end(nullptr, {});
   BOOST_TEST(slow.receive()[3] == "{\"usage\":null}");
@@ -464,7 +466,7 @@ BOOST_AUTO_TEST_CASE(loopback_callers_are_known_over_tcp_and_ipc) {
   for (auto& endpoint : server->endpoints()) {
     client c(endpoint);
     c.ask("x");
-    BOOST_TEST(json(c.receive()[2])["loopback"].GetString() == "yes");
+    BOOST_TEST(json_of(c.receive()[2])["loopback"].GetString() == "yes");
   }
   {
     client c(server->endpoints()[1]);
@@ -588,3 +590,5 @@ BOOST_AUTO_TEST_CASE(whatever_clients_and_handlers_do_every_request_ends_once) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace zmq_server_test

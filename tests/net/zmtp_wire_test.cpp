@@ -4,17 +4,19 @@
 #include <boost/test/unit_test.hpp>
 #include <random>
 
+namespace boost::test_tools::tt_detail {
+template <>
+struct print_log_value<mainstay::mq::wire_reader::event> {
+  void operator()(std::ostream& out, mainstay::mq::wire_reader::event e) { out << int(e); }
+};
+} // namespace boost::test_tools::tt_detail
+
+namespace zmtp_wire_test {
+
 using namespace mainstay::mq;
 using namespace std::string_literals;
 using event = wire_reader::event;
 using frames = std::vector<std::string>;
-
-namespace boost::test_tools::tt_detail {
-template <>
-struct print_log_value<event> {
-  void operator()(std::ostream& out, event e) { out << int(e); }
-};
-} // namespace boost::test_tools::tt_detail
 
 namespace {
 
@@ -254,3 +256,5 @@ BOOST_AUTO_TEST_CASE(random_bytes_are_read_or_refused_within_the_limits) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+} // namespace zmtp_wire_test
