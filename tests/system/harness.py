@@ -3,19 +3,23 @@ import http.client
 import json
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
 import yaml
 import zmq
 
-BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", pathlib.Path(__file__).resolve().parents[2] / "build/release/bin"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools"))
+from ports import free_port, free_ports  # noqa: E402
+
+BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build/release/bin"))
 MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
 SLOW = float(os.environ.get("MAINSTAY_SLOW", "1"))  # sanitizers: patience times so much
 
@@ -43,26 +47,6 @@ def expected_text(question, words=60):
         out.append(WORDS[(z >> 32) % 64])
         i += 1
     return " ".join(out)
-
-
-def free_ports(count):
-    """So many different ones, none of those that the kernel gives to connections: until they are listened at, nobody is given one by chance."""
-    below = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    found = []
-    for port in random.Random().sample(range(below // 2, below), below // 4):
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == count:
-            return found
-    raise RuntimeError("no free ports")
-
-
-def free_port():
-    return free_ports(1)[0]
 
 
 def wait_for(what, seconds=10.0, every=0.02):

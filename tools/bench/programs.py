@@ -1,11 +1,8 @@
 """The programs under measurement, each started here and ended by its id: the mock upstream, nginx as a plain reverse proxy, the daemon."""
-import contextlib
 import json
 import os
 import pathlib
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +11,9 @@ import urllib.request
 from meters import process_tree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tools"))
+from ports import free_port  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build" / "release" / "bin"))
 MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
 SLOW = float(os.environ.get("MAINSTAY_SLOW", "1"))  # sanitizers: patience times so much
@@ -30,17 +30,6 @@ def wait_until(what, true, seconds=60):
         if time.monotonic() > end:
             raise Invalid(f"{what}: not within {seconds * SLOW:.0f} s")
         time.sleep(0.05)
-
-
-def free_port():
-    """None of those that the kernel gives to connections: until it is listened at, no connection is given it by chance."""
-    below = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        with socket.socket() as s:
-            port = random.randrange(below // 2, below)
-            with contextlib.suppress(OSError):
-                s.bind(("127.0.0.1", port))
-                return port
 
 
 class Program:
