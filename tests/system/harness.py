@@ -228,6 +228,10 @@ class Gateway(Process):
         s = self.status()
         return s if s["in_flight"] == s["reservations"] == s["waiting"] == 0 else None
 
+    def restarts(self, actor):
+        """as the supervisor counts them: the metrics cannot be asked while theirs is started again"""
+        return next(r["restarts"] for r in self.ctl("actors")["actors"] if r["name"] == actor)
+
     def metrics(self):
         """name{labels} -> value"""
         status, _, text = http_json(self.metrics_port, "GET", "/metrics")

@@ -216,7 +216,7 @@ def test_under_load_with_crashes_and_rotations_lines_are_requests_and_a_drain_lo
     for i in range(3):
         for actor in ("metrics_aggregator", "audit_keeper"):
             gateway.ctl("drill", "crash", actor)
-            wait_for(lambda: gateway.metric("mainstay_actor_restarts_total", actor=actor) == i + 1)
+            wait_for(lambda: gateway.restarts(actor) == i + 1)
     over.set()
     for t in threads:
         t.join()

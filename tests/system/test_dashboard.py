@@ -117,9 +117,8 @@ def test_it_comes_back_when_the_node_does_and_says_so(house, driver, start, tmp_
     page = Page(driver, house.gateway)
     page.says("connection", "live")
     before = page.js("document.getElementById('about').innerText")
-    restarts = lambda: next(a["restarts"] for a in house.gateway.ctl("actors")["actors"] if a["name"] == "dashboard")
     house.gateway.ctl("drill", "crash", "dashboard")
-    wait_for(lambda: restarts() == 1)
+    wait_for(lambda: house.gateway.restarts("dashboard") == 1)
     wait_for(lambda: page.text("about") != before)  # the same stream goes on over the actor's death
     assert page.text("connection") == "live" and page.faults() == []
     house.gateway.stop()

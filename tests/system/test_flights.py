@@ -273,7 +273,7 @@ def test_whoever_is_killed_in_the_middle_costs_nobody_a_piece(start, actor, stre
     gateway = start.gateway(config(mock))
 
     def restarts():
-        return next(r["restarts"] for r in gateway.ctl("actors")["actors"] if r["name"] == actor) if actor != "request_run" else gateway.status()["recovered_runs"]
+        return gateway.restarts(actor) if actor != "request_run" else gateway.status()["recovered_runs"]
 
     with ThreadPoolExecutor(8) as pool:
         callers = [pool.submit(gateway.chat, "q", stream) for _ in range(4)]

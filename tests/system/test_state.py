@@ -189,14 +189,13 @@ def test_a_disk_that_is_full_for_a_while_harms_no_request_and_loses_nothing(hous
 
 def test_the_death_of_whoever_counts_or_writes_loses_nothing(house):
     house.gateway()
-    restarts = lambda actor: next(a["restarts"] for a in house.now.ctl("actors")["actors"] if a["name"] == actor)
     asked = 0
     for n in range(1, 4):
         for actor in ("state_keeper", "rate_governor"):
             house.ask(2)
             house.now.ctl("drill", "crash", actor)
             asked += 2
-            wait_for(lambda: restarts(actor) == n)
+            wait_for(lambda: house.now.restarts(actor) == n)
     wait_for(lambda: house.written() == (asked,))
     house.now.kill()
     house.gateway()

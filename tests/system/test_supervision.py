@@ -52,7 +52,7 @@ def test_an_actor_dies_under_load_and_nobody_is_left_without_an_answer(gateway_o
                 if actor == "request_run":  # one that has just answered ends without a successor: then another is told
                     wait_for(lambda: gateway.status()["recovered_runs"] > n or crash(gateway, actor))
                 else:
-                    wait_for(lambda: restarts(gateway, actor) > n)
+                    wait_for(lambda: gateway.restarts(actor) > n)
         finally:
             stop.set()
         for w in workers:
@@ -67,10 +67,6 @@ def test_an_actor_dies_under_load_and_nobody_is_left_without_an_answer(gateway_o
         row = next(r for r in gateway.ctl("actors")["actors"] if r["name"] == actor)
         assert row["state"] == "up" and "injected fault" in row["last_fault"]
         assert gateway.metric("mainstay_actor_restarts_total", actor=actor) == 5
-
-
-def restarts(gateway, actor):
-    return next(r["restarts"] for r in gateway.ctl("actors")["actors"] if r["name"] == actor)
 
 
 def test_a_run_that_dies_in_the_middle_of_a_stream_is_continued_as_one_stream(gateway_of):
@@ -92,7 +88,7 @@ def test_states_survive_their_actors_restart(gateway_of):
     assert gateway.chat("in the cache").complete("in the cache")
     for actor in ("key_manager", "breaker/b", "rate_governor", "cache_actor", "metrics_aggregator", "dispatcher"):
         crash(gateway, actor)
-        wait_for(lambda: restarts(gateway, actor) == 1)
+        wait_for(lambda: gateway.restarts(actor) == 1)
     assert next(k for k in gateway.ctl("keys")["keys"] if k["name"] == "a-k1")["state"] == "disabled"
     assert {r["state"] for r in gateway.ctl("breakers")["breakers"] if r["provider"] == "b" and r["circuit"] == "endpoint"} == {"open (forced)"}
     assert gateway.chat("in the cache").source == "cache"
