@@ -293,13 +293,15 @@ def test_whoever_is_killed_in_the_middle_costs_nobody_a_piece(start, actor, stre
 
 def test_a_reader_who_stalls_holds_up_nobody(start):
     mock = start.mock()
-    mock.script({"words": 60000})
+    mock.script({"words": 60000, "latency_ms": int(1000 * SLOW)})
     gateway = start.gateway(config(mock))
     stalled = Caller(gateway, "q", receive_buffer=4096)
     aboard(gateway, 1)
     with Dealer(gateway.zmq_url) as d:
         d.send(b"1", b"chat", chat_body("q", True))
-        assert Caller(gateway, "q").answer().complete("q", 60000)
+        reading = Caller(gateway, "q")
+        aboard(gateway, 3)
+        assert reading.answer().complete("q", 60000)
         assert d.answer().complete("q", 60000)
     assert stalled.answer().complete("q", 60000), "who comes back gets the rest"
     assert len(mock.seen()) == 1
