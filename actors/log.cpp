@@ -18,13 +18,15 @@ spdlog::level::level_enum of_library(level l) {
 
 } // namespace
 
-void write(level at, fmt::string_view format, fmt::format_args args) {
+void write(level at, fmt::string_view format, fmt::format_args args) noexcept {
   auto* log = spdlog::default_logger_raw();
   const auto l = of_library(at);
   if (!log->should_log(l)) return;
-  fmt::memory_buffer line;
-  fmt::vformat_to(fmt::appender(line), format, args);
-  log->log(l, spdlog::string_view_t(line.data(), line.size()));
+  try {
+    fmt::memory_buffer line;
+    fmt::vformat_to(fmt::appender(line), format, args);
+    log->log(l, spdlog::string_view_t(line.data(), line.size()));
+  } catch (...) {} // no memory: the line is lost, not who tells it
 }
 
 } // namespace mainstay::log

@@ -9,8 +9,9 @@ namespace mainstay::log {
 enum class level { info, warn, error, critical };
 
 /// Hands the line to the default logger of the process, which writes it from a thread of its own; nothing is formatted
-/// below the level in force. By the functions below, whose formats are checked when they are compiled.
-void write(level at, fmt::string_view format, fmt::format_args args);
+/// below the level in force. By the functions below, whose formats are checked when they are compiled. A line for which
+/// there is no memory is lost.
+void write(level at, fmt::string_view format, fmt::format_args args) noexcept;
 
 template <class... Ts>
 void at(level l, fmt::format_string<Ts...> format, Ts&&... args) {
