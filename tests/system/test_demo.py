@@ -6,15 +6,44 @@ import re
 import signal
 import subprocess
 
+import pytest
+
 from harness import BIN, SLOW, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def own_doors():
+    return {**os.environ, "MAINSTAY_BIN": str(BIN), "MAINSTAY_HTTP": f"127.0.0.1:{free_port()}", "MAINSTAY_ZMQ": f"tcp://127.0.0.1:{free_port()}",
+            "MAINSTAY_ADMIN": f"127.0.0.1:{free_port()}", "MAINSTAY_METRICS": f"127.0.0.1:{free_port()}", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_what_a_newcomer_started_ends_with_it(how):
+    shown = subprocess.Popen(["/usr/bin/python3", ROOT / "tools/demo/main.py"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=own_doors())
+    started = []
+    try:
+        text = read_until(shown, "Ctrl-C ends it")
+        started = [int(p) for p in pathlib.Path(f"/proc/{shown.pid}/task/{shown.pid}/children").read_text().split()]
+        assert "answered: echo:" in text and len(started) == 3, (text, started)
+        shown.send_signal(how)
+        assert shown.wait(40 * SLOW) == 0 and gone(started)
+    finally:
+        end(shown)
+        for pid in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def end(shown):
+    while shown.poll() is None:
+        shown.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            shown.wait(5)
+
+
 def test_the_demo_answers_every_question(tmp_path):
-    env = {**os.environ, "MAINSTAY_BIN": str(BIN), "MAINSTAY_HTTP": f"127.0.0.1:{free_port()}", "MAINSTAY_ZMQ": f"tcp://127.0.0.1:{free_port()}",
-           "MAINSTAY_ADMIN": f"127.0.0.1:{free_port()}", "MAINSTAY_METRICS": f"127.0.0.1:{free_port()}"}
-    done = subprocess.run(["/usr/bin/python3", ROOT / "tools/demo/main.py", "--demo"], capture_output=True, text=True, env=env, timeout=120 * SLOW)
+    done = subprocess.run(["/usr/bin/python3", ROOT / "tools/demo/main.py", "--demo"], capture_output=True, text=True, env=own_doors(), timeout=120 * SLOW)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "34 questions, 31 answered completely" in done.stdout and "4 of 4 durable ones collected" in done.stdout, done.stdout
     for source in ("primary", "backup", "fallback", "cache", "canned"):
@@ -30,10 +59,7 @@ def cluster_shown(count):
         text = read_until(shown, "Ctrl-C ends all")
         yield shown, text, [int(p) for p in re.search(r"process ids: ([0-9, ]+)", text)[1].split(",")]
     finally:
-        while shown.poll() is None:
-            shown.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                shown.wait(5)
+        end(shown)
 
 
 def read_until(shown, words):

@@ -16,6 +16,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("MAINSTAY_BIN", ROOT / "build" / "release" / "bin"))
 MOCK = pathlib.Path(os.environ.get("MAINSTAY_MOCK", BIN / "mainstay-mock"))
+SHOWN = BIN.relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN  # to a reader
 CONFIG = ROOT / "config" / "mainstay.yaml"
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 HTTP = os.environ.setdefault("MAINSTAY_HTTP", "127.0.0.1:8080")
@@ -100,6 +101,8 @@ def first_question():
 
 
 def main():
+    for s in (signal.SIGINT, signal.SIGTERM):  # also where a shell that started this behind itself had it ignore the first
+        signal.signal(s, signal.default_int_handler)
     demo = sys.argv[1:] == ["--demo"]
     mocks = {}
     if demo or not any(os.environ.get(k) for k in KEYS):
@@ -113,11 +116,11 @@ def main():
         sys.exit(0 if show(mocks) else 1)
     if sys.argv[1:2] == ["--cluster"]:
         import nodes
-        return nodes.run(int(sys.argv[2]), CONFIG.read_text(), BIN, BIN.relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN)
+        return nodes.run(int(sys.argv[2]), CONFIG.read_text(), BIN, SHOWN)
     daemon = Daemon(CONFIG, quiet=False).process
     first_question()
     print(f"Mainstay is up. Point an OpenAI SDK at http://{HTTP}/v1, a ZeroMQ DEALER at {ZMQ};\n"
-          f"look inside with {BIN.relative_to(ROOT)}/mainstayctl top, or at http://{METRICS}/; Ctrl-C ends it.")
+          f"look inside with {SHOWN}/mainstayctl top, or at http://{METRICS}/; Ctrl-C ends it.")
     try:
         sys.exit(daemon.wait())
     except KeyboardInterrupt:
